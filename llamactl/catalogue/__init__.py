@@ -1,0 +1,13 @@
+"""Which models there are.
+
+Owns the names: each model under its name and its aliases, in memory for look-ups and in the store for the next
+start; what it finds in directories, and whether a file can be a model at all. It never writes or deletes a
+model's file. It must not know what runs, or how a llama-server is started.
+
+Start reading at `catalogue.Catalogue`; `discover` walks directories, `gguf` looks at one file.
+"""
+
+from llamactl.catalogue.catalogue import Catalogue
+from llamactl.catalogue.discover import File, Found, examine, walk
+
+__all__ = ["Catalogue", "File", "Found", "examine", "walk"]

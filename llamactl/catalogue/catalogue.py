@@ -1,0 +1,178 @@
+"""The models by name."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from llamactl.catalogue.discover import File, Found, examine, walk
+from llamactl.core.errors import NotFound, Refused
+from llamactl.core.events import CatalogueChanged
+from llamactl.core.model import Model, ScanReport, valid_name
+from llamactl.store import Models
+
+
+class Catalogue:
+    """All in memory, so that a look-up is one; every change is stored first, then told.
+
+    It belongs to the thread of the event loop. `add` and `scan` read from disks on the way: a daemon does the
+    reading in a worker thread (`examine`, `walk`) and gives the result to `admit` and `apply`.
+
+    Changes raise `StoreFailed` when they cannot be stored, and have not happened then.
+    """
+
+    def __init__(self, store: Models, publish: Callable[[CatalogueChanged], object]) -> None:
+        self._store = store
+        self._publish = publish
+        self._models = {model.name: model for model in store.all()}
+        self._aliases = {alias: model.name for model in self._models.values() for alias in model.aliases}
+
+    def models(self) -> list[Model]:
+        """Sorted by name."""
+        return sorted(self._models.values(), key=lambda model: model.name)
+
+    def resolve(self, name: str) -> Model:
+        """The model of that name or alias; raises `NotFound`."""
+        model = self._models.get(name) or self._models.get(self._aliases.get(name, ""))
+        if model is None:
+            raise NotFound(f"no model is called {_shortened(name)!r}", self._similar(name) + "llamactl models ls")
+        return model
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def add(self, path: str | Path, name: str | None = None) -> Model:
+        """The model in a file, under `name` or one made from the file's. Blocks; see `examine` and `admit`."""
+        return self.admit(examine(path, self.models()), name)
+
+    def scan(self, directories: Iterable[str | Path]) -> ScanReport:
+        """Every model in `directories` and below. Blocks; see `walk` and `apply`."""
+        return self.apply(walk(directories, self.models()))
+
+    def admit(self, file: File, name: str | None = None) -> Model:
+        """The model of that file and name, added unless it is there.
+
+        Without a name, a file that is known stays what it is. Raises `Refused` if another file has the name,
+        `BadRequest` if it cannot be one.
+        """
+        if name is not None:
+            holder = self._models.get(valid_name(name)) or self._models.get(self._aliases.get(name, ""))
+            if holder is not None and holder.path != file.path:
+                raise self._taken(name, holder)
+        else:
+            holder = min(
+                (model for model in self._models.values() if model.path == file.path),
+                default=None,
+                key=lambda m: m.name,
+            )
+        if holder is None:
+            model = Model(name=name or self._unique(file.name, set()), path=file.path, size=file.size)
+            self._put([model], added=(model.name,))
+            return model
+        if holder.size != file.size:
+            holder = msgspec.structs.replace(holder, size=file.size)
+            self._put([holder], changed=(holder.name,))
+        return holder
+
+    def apply(self, found: Found) -> ScanReport:
+        """Take in what a walk found: models for new files, other sizes for changed ones; nothing is removed."""
+        of_path: dict[str, list[Model]] = {}
+        for model in self._models.values():
+            of_path.setdefault(model.path, []).append(model)
+        added: dict[str, Model] = {}
+        changed: dict[str, Model] = {}
+        known = 0
+        for file in found.files:
+            if file.path not in of_path:
+                name = self._unique(file.name, added)
+                added[name] = Model(name=name, path=file.path, size=file.size)
+            for model in of_path.get(file.path, ()):
+                if model.size == file.size:
+                    known += 1
+                else:
+                    changed[model.name] = msgspec.structs.replace(model, size=file.size)
+        report = ScanReport(
+            added=tuple(sorted(added)),
+            changed=tuple(sorted(changed)),
+            missing=tuple(sorted(model.name for path in found.missing for model in of_path.get(path, ()))),
+            unusable=found.unusable,
+            known=known,
+        )
+        self._put([*added.values(), *changed.values()], report.added, report.changed)
+        return report
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def remove(self, name: str) -> Model:
+        """Out of the catalogue; its file stays. Returns what was removed, raises `NotFound`."""
+        model = self.resolve(name)
+        self._store.remove(model.name)
+        self._forget(model)
+        self._publish(CatalogueChanged(removed=(model.name,)))
+        return model
+
+    def rename(self, old: str, new: str) -> Model:
+        """The model under its new name, which may have been one of its aliases.
+
+        Raises `NotFound`, `Refused` if another model has the name, `BadRequest` if it cannot be one.
+        """
+        model = self.resolve(old)
+        holder = self._models.get(valid_name(new)) or self._models.get(self._aliases.get(new, ""))
+        if holder is not None and holder is not model:
+            raise self._taken(new, holder)
+        if model.name == new:
+            return model
+        aliases = tuple(alias for alias in model.aliases if alias != new)
+        renamed = msgspec.structs.replace(model, name=new, aliases=aliases)
+        self._store.replace(model.name, renamed)
+        self._forget(model)
+        self._remember(renamed)
+        self._publish(CatalogueChanged(added=(new,), removed=(model.name,)))
+        return renamed
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _put(self, models: list[Model], added: tuple[str, ...] = (), changed: tuple[str, ...] = ()) -> None:
+        if not models:
+            return
+        self._store.put(*models)
+        for model in models:
+            self._remember(model)
+        self._publish(CatalogueChanged(added=added, changed=changed))
+
+    def _remember(self, model: Model) -> None:
+        self._models[model.name] = model
+        self._aliases.update((alias, model.name) for alias in model.aliases)
+
+    def _forget(self, model: Model) -> None:
+        del self._models[model.name]
+        for alias in model.aliases:
+            self._aliases.pop(alias, None)
+
+    def _unique(self, name: str, taken: Iterable[str]) -> str:
+        """`name`, or `name-2`, `name-3` … if that is already in use."""
+        number, candidate = 1, name
+        while candidate in self._models or candidate in self._aliases or candidate in taken:
+            number += 1
+            ending = f"-{number}"
+            candidate = name[: 255 - len(ending)] + ending
+        return candidate
+
+    def _taken(self, name: str, holder: Model) -> Refused:
+        what = "is an alias of" if name != holder.name else "is already the name of"
+        of = holder.name if name != holder.name else holder.path
+        return Refused(f"{name} {what} {of}", f"choose another name, or first: llamactl models rm {holder.name}")
+
+    def _similar(self, name: str) -> str:
+        """A few names like this one, for a hint. Bounded: clients send names as long and as often as they like."""
+        if not name or len(name) > 255:
+            return ""
+        spelt = {
+            known.lower(): known for known in (*self._models, *self._aliases) if known[0].lower() == name[0].lower()
+        }
+        near = difflib.get_close_matches(name.lower(), sorted(spelt)[:100], 3)
+        return f"did you mean {' or '.join(spelt[one] for one in near)}? " if near else ""
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 80 else name[:77] + "..."

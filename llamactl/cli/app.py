@@ -1,0 +1,123 @@
+"""The command tree and its edge: flags in, exit code out."""
+
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from llamactl import __version__
+from llamactl.cli import chat, daemon, instances, logs, models, quickstart, render
+from llamactl.cli.session import Output, session
+from llamactl.core.errors import LlamactlError, Unreachable
+from llamactl.rpc.calls import ListInstances, Status
+
+app = typer.Typer(
+    name="llamactl",
+    help="systemctl for local language models.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
+_PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
+
+
+def _hoist(arguments: list[str]) -> list[str]:
+    """Global flags may stand before or after the verb: move them to the front, as far as `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*front, *rest, word, *words]
+        name, equals, _ = word.partition("=")
+        if word in _PLAIN or (equals and name in _VALUED):
+            front.append(word)
+        elif word in _VALUED:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code: see `core.errors`; 130 when interrupted."""
+    try:
+        code = app(_hoist(arguments), standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except LlamactlError as error:
+        render.failure(error)
+        return error.exit
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough; nothing more may be flushed into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        usage = getattr(error, "show", None)  # click's usage errors: what it was, and how it is written
+        if usage is None:
+            raise
+        usage()
+        return 2
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    host: Annotated[str, typer.Option("-H", "--host", help="The daemon: unix:///path or http(s)://host:port.")] = "",
+    output: Annotated[Output, typer.Option("-o", "--output", help="How to show what is found.")] = "table",
+    json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only data and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False,
+    color: Annotated[Literal["auto", "always", "never"], typer.Option(help="Colours on the terminal.")] = "auto",
+    config: Annotated[str, typer.Option(help="Another configuration file.", envvar="LLAMACTL_CONFIG")] = "",
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """systemctl for local language models."""
+    session.host, session.output, session.quiet, session.verbose = host, "json" if json else output, quiet, verbose
+    session.color, session.config, session.yes = color, config, yes
+    if show_version:
+        render.text(f"llamactl {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        _short_status()
+
+
+def _short_status() -> None:
+    try:
+        with session.client() as client:
+            status = client.call(Status())
+            running = client.call(ListInstances())
+    except Unreachable:
+        if session.machine:
+            render.data("daemon", {"running": False})
+            return
+        render.text("No daemon is running.")
+        render.text("  llamactl quickstart      everything in one command: engine, model, daemon, an answer")
+        render.text("  llamactl daemon start    only the daemon")
+        render.text("  llamactl --help          all commands")
+        return
+    if not session.machine:
+        render.text(f"llamactl {status.version} on {', '.join(status.http)}, {status.models} models in the catalogue")
+    instances.show(running)
+
+
+app.command()(quickstart.quickstart)
+app.command()(chat.chat)
+app.command()(instances.ps)
+app.command()(instances.start)
+app.command("load", hidden=True)(instances.start)
+app.command()(instances.stop)
+app.command("unload", hidden=True)(instances.stop)
+app.command()(logs.logs)
+app.add_typer(models.app, name="models")
+app.add_typer(daemon.app, name="daemon")
+app.command()(daemon.version)

@@ -1,0 +1,191 @@
+"""`llamactl daemon …`, and the version of either end."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from llamactl import __version__
+from llamactl.cli import render
+from llamactl.cli.session import session
+from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
+from llamactl.core.units import show_duration
+from llamactl.rpc.calls import Announcement, DaemonStatus, Shutdown, Status
+
+app = typer.Typer(help="The daemon itself.", no_args_is_help=True)
+
+START_PATIENCE, STOP_PATIENCE = 60.0, 90.0
+"""Seconds to wait for a daemon that starts, and for one that stops: its drain and the models' end fit in."""
+
+
+@app.command()
+def run(
+    detach: Annotated[bool, typer.Option("--detach", hidden=True)] = False,
+    ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None,
+) -> None:
+    """Run the daemon in the foreground."""
+    from llamactl.config.load import load
+    from llamactl.daemon.process import announce, detach as leave  # isort: skip
+
+    try:
+        config = load(Path(session.config) if session.config else None)
+        if detach:
+            config.directories.prepare()
+            leave(ready_fd, config.directories.log / "daemon.log")
+        from llamactl import logs
+        from llamactl.daemon.main import run as live
+
+        logs.to_console("debug" if session.verbose else config.logging.console_level)
+        live(config, lambda: announce(ready_fd))
+    except LlamactlError as error:
+        with suppress(OSError):  # it was up, and that has been said
+            announce(ready_fd, error)
+        raise
+
+
+@app.command()
+def start() -> None:
+    """Start the daemon in the background."""
+    with suppress(Unreachable), session.client() as client:
+        status = client.call(Status())
+        _started(status, f"the daemon is already running (pid {status.pid})")
+        return
+    bring_up()
+    with session.client() as client:
+        status = client.call(Status())
+    _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
+
+
+def bring_up() -> None:
+    """Start a daemon and return when it is up; raises the reason when it is not."""
+    if session.host:
+        raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
+    reading, writing = os.pipe()
+    config = ["--config", session.config] if session.config else []
+    with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
+        command = [sys.executable, "-m", "llamactl", *config, "daemon", "run", "--detach", "--ready-fd", str(writing)]
+        child = subprocess.Popen(
+            command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        os.close(writing)
+        ready, _, _ = select.select([pipe], [], [], START_PATIENCE)
+        line = pipe.readline() if ready else b""
+        assert child.stderr is not None
+        with child.stderr:
+            said = child.stderr.read() if not line else b""
+        child.wait()
+    if not line:
+        why = said.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
+        raise LlamactlError(f"the daemon did not start: {why[0]}", "llamactl daemon run")
+    announcement = msgspec.json.decode(line, type=Announcement)
+    if announcement.problem is not None:
+        raise from_problem(announcement.problem)
+
+
+def _started(status: DaemonStatus, message: str) -> None:
+    if session.machine:
+        render.data("daemon", status)
+    else:
+        render.note(message)
+
+
+@app.command()
+def stop(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for it to end.")] = STOP_PATIENCE,
+) -> None:
+    """Stop the daemon and every model it runs."""
+    try:
+        with session.client() as client:
+            pid = client.call(Status()).pid
+            client.call(Shutdown())
+    except Unreachable:
+        _stopped("no daemon is running")
+        return
+    with render.working("stopping the daemon …"):
+        if not _ended(pid, timeout):
+            raise TimedOut(f"the daemon (pid {pid}) has not ended after {timeout:g} s", f"kill {pid}")
+    _stopped("the daemon has stopped")
+
+
+def _stopped(message: str) -> None:
+    if session.machine:
+        render.data("daemon", {"running": False})
+    else:
+        render.note(message)
+
+
+def _ended(pid: int, timeout: float) -> bool:
+    """Wait for a process that is not our child."""
+    if hasattr(os, "pidfd_open"):
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            return bool(poll.poll(timeout * 1000))
+        finally:
+            os.close(handle)
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@app.command()
+def status() -> None:
+    """Show the daemon and its services. Exit 3 when none runs."""
+    try:
+        with session.client() as client:
+            answer = client.call(Status())
+    except Unreachable as error:
+        raise NotRunning(error.message, error.hint) from None
+    show(answer)
+
+
+def show(answer: DaemonStatus) -> None:
+    if session.machine:
+        render.data("daemon", answer)
+    else:
+        where = ", ".join(answer.http)
+        render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
+        render.text(f"{answer.models} models; data {answer.data}; logs {answer.log}")
+        render.table(
+            {
+                "SERVICE": [service.name for service in answer.services],
+                "STATE": [service.state for service in answer.services],
+                "AGE": [show_duration(service.age) for service in answer.services],
+                "RESTARTS": [str(service.restarts) for service in answer.services],
+                "REASON": [service.reason for service in answer.services],
+            }
+        )
+    if any(service.state != "up" for service in answer.services):
+        raise typer.Exit(NotRunning.exit)
+
+
+def version() -> None:
+    """Show the versions of this command and of the daemon."""
+    try:
+        with session.client() as client:
+            running: str | None = client.call(Status()).version
+    except Unreachable:
+        running = None
+    if session.machine:
+        render.data("version", {"llamactl": __version__, "daemon": running})
+        return
+    render.text(f"llamactl {__version__}")
+    render.text("no daemon is running" if running is None else f"daemon   {running}")
+    if running not in (None, __version__):
+        render.note("the daemon is of another version: llamactl daemon stop; llamactl daemon start")

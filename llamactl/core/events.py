@@ -1,0 +1,42 @@
+"""What happened, as told to the hub and through it to every watcher."""
+
+import msgspec
+
+from llamactl.core.instance import Phase
+
+
+class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
+    """A model moved to another phase."""
+
+    model: str
+    phase: Phase
+
+
+class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
+    """Models came, went or were changed; names, sorted."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
+    """A part of the daemon is up, down or being restarted; `reason` says why it is down."""
+
+    service: str
+    state: str
+    reason: str = ""
+
+
+Event = InstanceChanged | CatalogueChanged | ServiceChanged
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """An event with its place in the order of all events and its time (seconds since the epoch).
+
+    Numbers rise by one, without a gap, for the life of the daemon.
+    """
+
+    id: int
+    at: float
+    event: Event

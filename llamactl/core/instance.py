@@ -1,0 +1,155 @@
+"""One llama-server: its phases and the moves between them.
+
+    Stopped ──Wanted──▶ Starting ──Spawned──▶ Loading ──Answered──▶ Ready
+       ▲                   │ │                  │ │                 │ │
+       └──Gone── Stopping ◀┴─┼────Unwanted──────┴─┼─────────────────┘ │
+                    Failed ◀─┴──────Gone──────────┴───────────────────┘
+
+`Failed` is left like `Stopped`, by `Wanted`. Every other move is illegal and raises: it means that two
+parts of the daemon disagree about what runs.
+
+Times are seconds on the daemon's monotonic clock; who shows them shows their distance from now.
+"""
+
+import msgspec
+
+from llamactl.core.errors import Problem
+
+
+class Exit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a process ended: its exit code or the signal that ended it, and the last lines it wrote.
+
+    `reason` says the same in words; it is taken from the lines where they tell.
+    """
+
+    reason: str
+    code: int | None = None
+    signal: int | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    """No process. `exit` is how the last one ended, if there was one."""
+
+    since: float = 0.0
+    exit: Exit | None = None
+
+
+class Starting(msgspec.Struct, frozen=True, tag="starting"):
+    """Decided, its memory is reserved; the process is being spawned."""
+
+    since: float
+
+
+class Loading(msgspec.Struct, frozen=True, tag="loading"):
+    """The process runs and does not serve yet. `since` is when it was decided to start it."""
+
+    since: float
+    pid: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """It serves. `took` is seconds from the decision to start it until it answered."""
+
+    since: float
+    pid: int
+    took: float
+
+
+class Stopping(msgspec.Struct, frozen=True, tag="stopping"):
+    """It is being put down; its memory counts until it is gone. `why` is for people."""
+
+    since: float
+    pid: int | None
+    why: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """It ended though it was wanted."""
+
+    since: float
+    problem: Problem
+    exit: Exit | None = None
+
+
+Phase = Stopped | Starting | Loading | Ready | Stopping | Failed
+Alive = Starting | Loading | Ready | Stopping
+
+
+def state(phase: Phase) -> str:
+    """The phase as one word: `stopped`, `starting`, `loading`, `ready`, `stopping` or `failed`."""
+    return type(phase).__name__.lower()
+
+
+def pid_of(phase: Phase) -> int | None:
+    return phase.pid if isinstance(phase, Loading | Ready | Stopping) else None
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be said of a model as something that runs or does not, at one moment.
+
+    `need` is bytes per device reserved for it, `ttl` the seconds of idleness it has left (None: no end
+    set, or not idle), `requests` how many leases were ever granted to it since the daemon started.
+    """
+
+    model: str
+    phase: Phase
+    leases: int = 0
+    waiting: int = 0
+    pinned: bool = False
+    need: dict[str, int] = {}
+    ttl: float | None = None
+    requests: int = 0
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    at: float
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    at: float
+    pid: int
+
+
+class Answered(msgspec.Struct, frozen=True):
+    at: float
+
+
+class Unwanted(msgspec.Struct, frozen=True):
+    at: float
+    why: str
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """The process is no more, or never came to be. `problem` says why, where it was still wanted."""
+
+    at: float
+    problem: Problem
+    exit: Exit | None = None
+
+
+Move = Wanted | Spawned | Answered | Unwanted | Gone
+
+
+class IllegalMove(Exception):
+    """A bug in llamactl: this phase knows no such move."""
+
+
+def advance(phase: Phase, move: Move) -> Phase:
+    """The phase after `move`; raises `IllegalMove` where the picture above has no arrow."""
+    match phase, move:
+        case ((Stopped() | Failed()), Wanted(at)):
+            return Starting(at)
+        case Starting(since), Spawned(_, pid):
+            return Loading(since, pid)
+        case Loading(since, pid), Answered(at):
+            return Ready(at, pid, at - since)
+        case Starting(), Unwanted(at, why):
+            return Stopping(at, None, why)
+        case ((Loading() | Ready()), Unwanted(at, why)):
+            return Stopping(at, phase.pid, why)
+        case Stopping(), Gone(at, _, exit):
+            return Stopped(at, exit)
+        case ((Starting() | Loading() | Ready()), Gone(at, problem, exit)):
+            return Failed(at, problem, exit)
+    raise IllegalMove(f"{type(move).__name__} in {type(phase).__name__}")

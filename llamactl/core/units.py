@@ -1,0 +1,70 @@
+"""Sizes and durations as people write them: `12GiB`, `1.5g`, `15m`, `1h30m`, `90`."""
+
+import math
+import re
+
+from llamactl.core.errors import BadRequest
+
+_NUMBER = r"(\d{1,18}(?:\.\d{1,18})?)"
+_SIZE = re.compile(rf"\s*{_NUMBER}\s*(?:([kmgt])(i?)b?|b)?\s*", re.IGNORECASE | re.ASCII)
+_POWER = {"k": 1, "m": 2, "g": 3, "t": 4}
+_PART = re.compile(rf"{_NUMBER}\s*(ms|s|m|h|d|w)\s*", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(rf"\s*(?:{_NUMBER}|(?:{_PART.pattern})+)\s*", re.IGNORECASE | re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes. `k`, `m`, `g`, `t` count in 1024, as memory does; so do `KiB` …; `KB` … count in 1000.
+
+    Raises `BadRequest` for anything else, negative numbers included.
+    """
+    if isinstance(text, int):
+        if text < 0:
+            raise BadRequest(f"a size cannot be negative: {text}")
+        return text
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise BadRequest(f"not a size: {text!r}", "write it like 12GiB, 500MB or 1048576")
+    number, letter, binary = match[1], (match[2] or "").lower(), match[3]
+    decimal = bool(letter) and not binary and text.rstrip().lower().endswith("b")
+    factor: int = (1000 if decimal else 1024) ** _POWER.get(letter, 0)
+    return round(float(number) * factor) if "." in number else int(number) * factor
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds. `-1` (never) passes through; any other negative number raises `BadRequest`."""
+    if isinstance(text, str) and text.strip() == "-1":
+        return -1.0
+    if isinstance(text, int | float):
+        if text < 0 and text != -1:
+            raise BadRequest(f"a duration cannot be negative: {text}", "-1 means never")
+        if not math.isfinite(text):
+            raise BadRequest(f"not a duration: {text}", "-1 means never")
+        return float(text)
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise BadRequest(f"not a duration: {text!r}", "write it like 90, 15m or 1h30m")
+    if match[1]:
+        return float(match[1])
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _PART.findall(text))
+
+
+def show_size(size: float) -> str:
+    """`1.5 GiB`: binary units, no more than three figures where there are decimals."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1023.5 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" or abs(size) >= 100 else f"{size:.3g} {unit}"
+
+
+def show_duration(seconds: float) -> str:
+    """`3s`, `2m05s`, `1h02m`, `3d04h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"

@@ -1,0 +1,156 @@
+"""The daemon, wired in the order a reader would draw it."""
+
+import gc
+import logging
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import anyio
+from anyio.abc import TaskStatus
+
+from llamactl import __version__
+from llamactl.catalogue import Catalogue
+from llamactl.config.sections import Config
+from llamactl.core.footprint import estimate
+from llamactl.core.model import HOST
+from llamactl.core.scheduler import Limits
+from llamactl.daemon import ports
+from llamactl.daemon.control import Control
+from llamactl.daemon.launch import Launch
+from llamactl.daemon.process import PidFile
+from llamactl.daemon.services import Service, Services
+from llamactl.hub import Hub
+from llamactl.metrics import host
+from llamactl.proxy.door import Door
+from llamactl.rpc import server as control_channel
+from llamactl.store import Database
+from llamactl.supervisor import Supervisor
+from llamactl.web import app as web
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, up: Callable[[], None]) -> None:
+    """The whole life of a daemon, in the foreground; `up` is called once everything is.
+
+    Raises a `LlamactlError` when it cannot start, or cannot go on.
+    """
+    os.umask(0o077)
+    config.directories.prepare()
+    with PidFile(config.directories.pid_file):
+        try:
+            anyio.run(_live, config, up, backend_options={"use_uvloop": _has_uvloop()})
+        except BaseExceptionGroup as group:
+            raise _cause(group) from None
+
+
+async def _live(config: Config, up: Callable[[], None]) -> None:
+    http, directories = config.http, config.directories
+    listeners = [
+        ports.listen(spec, insecure=config.access.insecure) for spec in (f"{http.host}:{http.port}", *http.listen)
+    ]
+    urls = [ports.url(listener) for listener in listeners]
+    database = Database(directories.database)
+    try:
+        hub = Hub()
+        catalogue = Catalogue(database.models, hub.publish)
+        launch = Launch(config)
+        supervisor = Supervisor(
+            launch,
+            hub,
+            _limits(config),
+            estimate,
+            _budget(config),
+            ttl=config.residency.ttl,
+            load_timeout=config.residency.load_timeout,
+            hold=config.restart.first,
+        )
+        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        door = Door(
+            supervisor,
+            catalogue.resolve,
+            str(directories.web_socket),
+            default=config.models.default,
+            max_body=config.http.max_body,
+            drain=config.residency.drain,
+        )
+        control.services = services = Services(
+            [
+                Service("supervisor", supervisor.run, vital=True),
+                Service(
+                    "control",
+                    partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
+                ),
+                Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("door", partial(door.serve, listeners)),
+            ],
+            hub,
+        )
+        async with anyio.create_task_group() as group:
+            await group.start(_obey_signals, services, door)
+            async with anyio.create_task_group() as running:
+                await running.start(services.run)
+                log.info("llamactl %s serves on %s", __version__, ", ".join(urls))
+                gc.freeze()  # what is here now stays: the collector need not look at it again
+                up()
+            log.info("llamactl ended")
+            group.cancel_scope.cancel()
+    finally:
+        database.close()
+        for listener in listeners:
+            listener.close()
+
+
+async def _obey_signals(
+    services: Services, door: Door, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """The first SIGTERM or SIGINT ends everything in good order, the second without patience."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            log.info("%s: stopping", signal.Signals(number).name)
+            services.stop()
+            await anext(signals)
+            door.hurry()
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What is inside, if it is one thing that can be told; task groups wrap whatever passes through them."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner
+
+
+def _limits(config: Config) -> Limits:
+    residency = config.residency
+    return Limits(
+        budget={HOST: residency.memory or 0},
+        max_models=residency.max_models,
+        queue_per_model=residency.queue_per_model,
+        queue_total=residency.queue_total,
+        max_wait=residency.max_wait,
+    )
+
+
+def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:
+    """What all models together may take: as configured, else what is free and what ours have taken of it."""
+    if config.residency.memory:
+        return None
+    margin = config.residency.margin
+
+    def measured(pids: list[int]) -> dict[str, int]:
+        return {HOST: host.available_memory() + sum(map(host.private_memory, pids)) - margin}
+
+    return measured
+
+
+def _has_uvloop() -> bool:
+    with suppress(ImportError):
+        import uvloop  # noqa: F401  # only whether it is there
+
+        return True
+    return False

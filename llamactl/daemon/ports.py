@@ -1,0 +1,93 @@
+"""Listening sockets of the front door, and who is in the way of one."""
+
+import errno
+import ipaddress
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from llamactl.core.errors import BadRequest, Refused
+
+
+def listen(spec: str, *, insecure: bool) -> socket.socket:
+    """A listening socket for `host:port`, `[v6]:port` or `unix:///path`.
+
+    Raises `Refused` when the address is taken (naming the process where it can be seen), not to be had, or
+    open to others without `insecure`; `BadRequest` when it is no address.
+    """
+    if spec.startswith("unix://"):
+        return _listen_unix(Path(spec.removeprefix("unix://")))
+    host, _, port = spec.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdigit() or int(port) > 65535:
+        raise BadRequest(f"not an address to listen on: {spec!r}", "write host:port or unix:///path")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise BadRequest(f"cannot listen on {spec}: {error.strerror}", "check http.host") from None
+    if not ipaddress.ip_address(address[0]).is_loopback and not insecure:
+        raise Refused(
+            f"{spec} can be reached from other machines, and there are neither keys nor TLS",
+            "listen on 127.0.0.1, or write access.insecure = true if that is meant",
+        )
+    # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(f"port {port} is in use{_holder(int(port))}", _OTHER_PORT) from None
+        raise Refused(f"cannot listen on {spec}: {error.strerror}", _OTHER_PORT) from None
+    listener.setblocking(False)
+    return listener
+
+
+_OTHER_PORT = "stop it, or choose another port: LLAMACTL_HTTP_PORT, or http.port in the configuration"
+
+
+def url(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix://{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+        raise Refused(f"{path} exists and is not a socket", "remove it, or choose another path in http.listen")
+    listener = socket.socket(socket.AF_UNIX)
+    old_umask = os.umask(0o177)
+    try:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        listener.bind(str(path))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise Refused(f"cannot listen on unix://{path}: {error.strerror or error}", "check http.listen") from None
+    finally:
+        os.umask(old_umask)
+    listener.setblocking(False)
+    return listener
+
+
+def _holder(port: int) -> str:
+    """` by nginx (pid 12)`, or nothing where the system does not tell."""
+    import psutil  # 40 ms that only this misfortune needs
+
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and getattr(connection.laddr, "port", None) == port
+                and connection.pid
+            ):
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""

@@ -1,0 +1,127 @@
+"""What a llama-server executable can do, by its own word: `--help` and `--version`."""
+
+import os
+import re
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from llamactl.core.errors import Refused
+from llamactl.llamaserver import output
+from llamactl.llamaserver.environment import clean
+from llamactl.llamaserver.locate import WAY_OUT, Engine
+from llamactl.llamaserver.session import Session
+
+TIMEOUT = 10.0
+"""Seconds for one answer. It takes 15 ms, half a second when the file must come from disk first, and
+seconds where a GPU driver is initialised."""
+
+LARGEST = 1024 * 1024
+"""Bytes of an answer at most; `--help` has 56 KB."""
+
+NEEDED = ("--model", "--host", "--port", "--ctx-size")
+"""Flags by which a llama-server is known. Forks print version strings of their own."""
+
+_DEFINITION = re.compile(r" {0,4}-")
+_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w.-]*")
+_GAP = re.compile(r"(?<![,\s])\s{2,}")
+_BUILD = re.compile(r"\bbuild:? (\d+)|^(\d+) \(")
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """`version` is the text as printed, `build` llama.cpp's build number where it has one.
+
+    `flags` are those that `--help` defines, long and short, as they are typed.
+    """
+
+    version: str
+    build: int | None
+    flags: frozenset[str]
+
+    def has(self, flag: str) -> bool:
+        return flag in self.flags
+
+
+_known: dict[tuple[str, int, int], Capabilities] = {}
+
+
+async def examine(engine: Engine) -> Capabilities:
+    """What this executable can do; it is run only when its file is new or has changed.
+
+    Raises `Refused` when it cannot be run or is not a llama-server.
+    """
+    try:
+        file = Path(engine.path).stat()
+    except OSError as error:
+        raise Refused(f"{engine.path} cannot be run: {error.strerror}", WAY_OUT) from None
+    key = (engine.path, file.st_size, file.st_mtime_ns)
+    if key not in _known:
+        _known[key] = await _examine(engine)
+    return _known[key]
+
+
+async def _examine(engine: Engine) -> Capabilities:
+    text, trouble = await _answer(engine, "--help")
+    flags = flags_in(text)
+    if missing := [flag for flag in NEEDED if flag not in flags]:
+        why = trouble or f"its --help knows no {', '.join(missing)}"
+        raise Refused(f"{engine.path} is no usable llama-server: {why}", WAY_OUT)
+    text, _ = await _answer(engine, "--version")
+    version, build = version_in(text)
+    return Capabilities(version, build, flags)
+
+
+def flags_in(help_text: str) -> frozenset[str]:
+    """The flags that a help text defines: `-c,    --ctx-size N      size of the prompt context`.
+
+    Flags that only a description mentions do not count.
+    """
+    lines = [line.strip() for line in help_text.splitlines() if _DEFINITION.match(line)]
+    return frozenset(flag for line in lines for flag in _FLAG.findall(_GAP.split(line)[0]))
+
+
+def version_in(text: str) -> tuple[str, int | None]:
+    """Version and build number: `version: 6123 (79c1160b)`, `version: 0.1.0 (build 1, commit 7e4c0a9)`."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = next((line for line in lines if line.startswith("version")), lines[0] if lines else "unknown")
+    version = said.removeprefix("version").lstrip(": ")
+    build = _BUILD.search(version)
+    return version, int(build[1] or build[2]) if build else None
+
+
+async def _answer(engine: Engine, flag: str) -> tuple[str, str]:
+    """What it prints when asked, and what went wrong. It is ended after `TIMEOUT` or `LARGEST` bytes."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    said = bytearray()
+    try:
+        session = Session([engine.path, flag], clean(os.environ, engine.environment), writing)
+    except OSError as error:
+        os.close(reading)
+        return "", error.strerror or str(error)
+    finally:
+        os.close(writing)
+    try:
+        with anyio.move_on_after(TIMEOUT) as patience:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_read, reading, said, session)
+                await session.wait()  # leaves nobody who could keep the pipe open
+    finally:
+        session.kill()
+        with anyio.CancelScope(shield=True):
+            code = await session.wait()
+        os.close(reading)
+    text = said.decode(errors="replace")
+    if patience.cancelled_caught:
+        return text, f"it gave no answer to {flag} within {TIMEOUT:g} s"
+    return text, "" if code == 0 else output.reason(text.splitlines(), *((None, -code) if code < 0 else (code, None)))
+
+
+async def _read(pipe: int, into: bytearray, session: Session) -> None:
+    while len(into) < LARGEST:
+        await anyio.wait_readable(pipe)
+        if not (piece := os.read(pipe, 65536)):
+            return
+        into += piece
+    session.kill()

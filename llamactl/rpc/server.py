@@ -1,0 +1,140 @@
+"""The far end: the control socket, one JSON-RPC connection per caller."""
+
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from llamactl.core.errors import LlamactlError
+from llamactl.rpc import messages
+from llamactl.rpc.calls import Call
+from llamactl.rpc.messages import INTERNAL_ERROR, INVALID_REQUEST, Fault, Question
+
+log = logging.getLogger(__name__)
+
+
+class Stream(msgspec.Struct):
+    """An answer that goes on: `first` answers the call, each of `then` follows as a notification.
+
+    `close` is called when the caller has left.
+    """
+
+    first: object
+    then: AsyncIterator[object]
+    close: Callable[[], None]
+
+
+Handler = Callable[[Call[Any]], Awaitable[object]]
+
+
+async def serve(
+    path: Path, handler: Handler, owner: int, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Listen on `path` (0600) until cancelled; only `owner` (a uid) and root are answered.
+
+    The directory must be private already: the socket is made there before its mode is set.
+    """
+    path.unlink(missing_ok=True)
+    try:
+        async with await anyio.create_unix_listener(path, mode=0o600) as listener:
+            task_status.started()
+            await listener.serve(lambda stream: _converse(stream, handler, owner))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _converse(stream: SocketStream, handler: Handler, owner: int) -> None:
+    uid = _peer_uid(stream.extra(SocketAttribute.raw_socket))
+    async with stream:
+        if uid not in (None, 0, owner):
+            log.warning("control socket: refused uid %s", uid)
+            return
+        conversation = _Conversation(stream, handler)
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await conversation.run()
+
+
+class _Conversation:
+    """One connection. Calls are answered as they are done, in any order; they are finished even when the
+    caller hangs up, so that `start` can be left alone. Streams end with the connection."""
+
+    def __init__(self, stream: SocketStream, handler: Handler) -> None:
+        self._stream = stream
+        self._handler = handler
+        self._sending = anyio.Lock()
+        self._streams: set[anyio.CancelScope] = set()
+
+    async def run(self) -> None:
+        lines = BufferedByteReceiveStream(self._stream)
+        async with anyio.create_task_group() as group:
+            try:
+                while True:
+                    line = await lines.receive_until(b"\n", messages.LONGEST)
+                    if line.strip():
+                        group.start_soon(self._reply, line)
+            except anyio.DelimiterNotFound:
+                too_long = Fault(INVALID_REQUEST, f"a line is longer than {messages.LONGEST} bytes")
+                await self._send(messages.answer(None, too_long))
+            except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+                pass  # they hung up
+            for scope in self._streams:
+                scope.cancel()
+
+    async def _send(self, line: bytes) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            async with self._sending:
+                await self._stream.send(line)
+
+    async def _reply(self, line: bytes) -> None:
+        questions, together = messages.parse(line)
+        if together:
+            answers = [messages.answer(q.id, await _outcome(q, self._handler)) for q in questions]
+            wanted = [text for q, text in zip(questions, answers, strict=True) if q.reply]
+            if wanted:
+                await self._send(messages.batch(wanted))
+            return
+        [question] = questions
+        outcome = await _outcome(question, self._handler)
+        if isinstance(outcome, Stream):
+            await self._go_on(question, outcome)
+        elif question.reply:
+            await self._send(messages.answer(question.id, outcome))
+
+    async def _go_on(self, question: Question, outcome: Stream) -> None:
+        with anyio.CancelScope() as scope:
+            self._streams.add(scope)
+            try:
+                await self._send(messages.answer(question.id, outcome.first))
+                async for item in outcome.then:
+                    await self._send(messages.notice(item))
+            finally:
+                self._streams.discard(scope)
+                outcome.close()
+
+
+async def _outcome(question: Question, handler: Handler) -> object:
+    if isinstance(question.call, Fault):
+        return question.call
+    try:
+        return await handler(question.call)
+    except LlamactlError as error:
+        return messages.fault(error)
+    except Exception as error:  # one of the three edges: a bug is logged here and answered as one
+        log.exception("%s failed", question.call.method)
+        return Fault(INTERNAL_ERROR, f"internal error in {question.call.method}: {error!r}")
+
+
+def _peer_uid(connection: socket.socket) -> int | None:
+    """The uid at the other end; None where the system does not tell (the socket's mode then decides)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    _pid, uid, _gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(uid)

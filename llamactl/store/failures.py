@@ -1,0 +1,49 @@
+"""What a broken database looks like to the user."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import peewee
+
+from llamactl.core.errors import LlamactlError
+
+
+class StoreFailed(LlamactlError):
+    """The database cannot be read or written; nothing was changed."""
+
+    code: ClassVar[str] = "store_failed"
+    status: ClassVar[int] = 503
+
+
+_CORRUPT = "move it and its -wal and -shm files away; a new one is made, and `llamactl models scan` fills it"
+
+_FAILURES = {
+    sqlite3.SQLITE_BUSY: ("is locked by another process", "llamactl daemon status"),
+    sqlite3.SQLITE_LOCKED: ("is locked by another process", "llamactl daemon status"),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space on its file system"),
+    sqlite3.SQLITE_READONLY: ("is read-only", "make the file and its directory writable for the daemon's user"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "the daemon's user must be able to write the file and its directory"),
+    sqlite3.SQLITE_PERM: ("cannot be opened", "the daemon's user must be able to write the file and its directory"),
+    sqlite3.SQLITE_NOTADB: ("is not a database", _CORRUPT),
+    sqlite3.SQLITE_CORRUPT: ("is corrupt", _CORRUPT),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "look at the health of its disk"),
+}
+"""What happened and the way out, by SQLite's primary error code."""
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Failures of the database inside come out as `StoreFailed`, which names the file."""
+    try:
+        yield
+    except peewee.DatabaseError as error:
+        cause = error.__cause__ or error.__context__
+        code = getattr(cause, "sqlite_errorcode", None)
+        what, hint = _FAILURES.get(-1 if code is None else code & 0xFF, ("failed", ""))
+        raise StoreFailed(f"the database {path} {what} ({error})", hint) from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StoreFailed(f"the database {path} holds a row that cannot be read ({error})", _CORRUPT) from error

@@ -1,0 +1,366 @@
+"""Leases on running models.
+
+Whoever wants to use a model takes a lease and gets an endpoint or an error; while the lease is out the
+model is not stopped. Everything between a call and its effects happens without awaiting, so there is no
+lock: the scheduler decides, `_perform` does it, each llama-server lives in a coroutine of its own.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+
+import anyio
+import msgspec
+from anyio import CancelScope
+from anyio.abc import TaskGroup, TaskStatus
+
+from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, Refused, TimedOut, from_problem
+from llamactl.core.events import InstanceChanged
+from llamactl.core.instance import (
+    Alive,
+    Failed,
+    Gone,
+    Instance,
+    Move,
+    Phase,
+    Ready,
+    Stopped,
+    Stopping,
+    Unwanted,
+    Wanted,
+    advance,
+    pid_of,
+    state,
+)
+from llamactl.core.model import Model
+from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
+from llamactl.hub import Hub
+from llamactl.supervisor.runner import live
+from llamactl.supervisor.server import Launcher, Server
+
+
+class Lease:
+    """The right to use one ready instance, until `release`.
+
+    `endpoint` is the path of its Unix socket. `on_revoked` is called, once at the most, when the
+    instance is stopped in spite of the lease: the holder then lets go of its connections.
+    """
+
+    __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
+
+    def __init__(self, supervisor: "Supervisor", instance: "_Instance", resident: Resident) -> None:
+        self._supervisor = supervisor
+        self._instance = instance
+        self._resident = resident
+        self.endpoint = instance.endpoint
+        self.on_revoked: Callable[[], None] | None = None
+        instance.leases.add(self)
+        instance.requests += 1
+
+    def release(self) -> None:
+        """Give it back; a second time does nothing."""
+        if self in self._instance.leases:
+            self._instance.leases.discard(self)
+            self._supervisor._released(self._resident)
+
+
+class _Instance:
+    """One model, as long as the daemon runs: what it is now, and the running server if there is one."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.phase: Phase = Stopped()
+        self.endpoint = ""
+        self.leases: set[Lease] = set()
+        self.requests = 0
+        self.scope = CancelScope()
+        self.settled = anyio.Event()  # replaced at each start; set when the process is gone
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.decided = anyio.Event()
+        self.lease: Lease | None = None
+        self.error: LlamactlError | None = None
+
+
+class Supervisor:
+    """See the module.
+
+    `need` says what memory a model will take, `budget` what all may take together (both bytes per
+    device); the budget is asked again before each decision that may start something. `ttl` and
+    `load_timeout` are seconds; after a failed load the same failure is answered for `hold` seconds
+    without another try. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        launch: Launcher,
+        hub: Hub,
+        limits: Limits,
+        need: Callable[[Model], dict[str, int]],
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float = -1.0,
+        load_timeout: float = 600.0,
+        hold: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._launch = launch
+        self._hub = hub
+        self._scheduler = Scheduler(limits)
+        self._need = need
+        self._budget = budget
+        self._ttl = ttl
+        self._load_timeout = load_timeout
+        self._hold = hold
+        self._clock = clock
+        self._instances: dict[str, _Instance] = {}
+        self._waiters: dict[int, _Waiter] = {}
+        self._tickets = count(1)
+        self._group: TaskGroup | None = None
+        self._alarm = anyio.Event()
+        self._armed = float("inf")  # when the next tick is due
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled; then every instance is put down before this returns."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            task_status.started()
+            try:
+                await self._keep_time()
+            finally:
+                self._group = None
+                for instance in self._instances.values():
+                    if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
+                        self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
+                        self._revoke(instance)
+                for waiter in list(self._waiters.values()):
+                    self._decide(waiter, error=NotRunning("the daemon is stopping"))
+
+    async def _keep_time(self) -> None:
+        while True:
+            due = self._scheduler.wake_at(self._clock())
+            self._armed = float("inf") if due is None else due
+            self._alarm = anyio.Event()
+            if due is None:
+                await self._alarm.wait()
+            else:
+                with anyio.move_on_after(due - self._clock()):
+                    await self._alarm.wait()
+                if self._clock() >= due:
+                    self._refresh_budget()
+                    self._perform(self._scheduler.tick(self._clock()))
+
+    # --- leases ----------------------------------------------------------------------------------
+
+    def try_lease(self, name: str) -> Lease | None:
+        """A lease right now, without awaiting; None when the model does not serve at this moment."""
+        resident = self._scheduler.admit(name)
+        return None if resident is None else Lease(self, self._instances[name], resident)
+
+    async def lease(self, model: Model) -> Lease:
+        """A lease as soon as it can be had: the model is started, others evicted, as memory allows.
+
+        Raises `LoadFailed`, `DoesNotFit`, `QueueFull`, `Draining` or `NotRunning`.
+        """
+        lease = self.try_lease(model.name)
+        if lease is not None:
+            return lease
+        if self._group is None:
+            raise NotRunning("the daemon is stopping")
+        instance = self._instance(model)
+        phase = instance.phase
+        if isinstance(phase, Failed) and phase.problem.code == LoadFailed.code:
+            left = phase.since + self._hold - self._clock()
+            if left > 0:
+                raise LoadFailed(phase.problem.message, phase.problem.hint, retry_after=left)
+        ticket, waiter = next(self._tickets), _Waiter()
+        self._waiters[ticket] = waiter
+        self._refresh_budget()
+        need = self._need(model)
+        self._perform(self._scheduler.request(ticket, model.name, need, self._clock(), self._ttl))
+        try:
+            await waiter.decided.wait()
+        except BaseException:
+            if waiter.lease is not None:
+                waiter.lease.release()
+            elif waiter.error is None:
+                self._perform(self._scheduler.cancel(ticket, self._clock()))
+            raise
+        finally:
+            del self._waiters[ticket]
+        if waiter.error is not None:
+            raise from_problem(waiter.error.problem())
+        assert waiter.lease is not None
+        return waiter.lease
+
+    def _released(self, resident: Resident) -> None:
+        now = self._clock()
+        self._perform(self._scheduler.release(resident, now))
+        if not resident.leases and resident.ttl >= 0 and now + resident.ttl < self._armed:
+            self._alarm.set()
+
+    # --- what people ask for ---------------------------------------------------------------------
+
+    async def start(self, model: Model) -> None:
+        """Ready, or an error. A model that failed before is tried again at once."""
+        instance = self._instance(model)
+        if isinstance(instance.phase, Failed):
+            instance.phase = Stopped(instance.phase.since, instance.phase.exit)
+        (await self.lease(model)).release()
+
+    def begin(self, model: Model) -> None:
+        """`start` without waiting for it; how it went is told by events."""
+
+        async def start() -> None:
+            with suppress(LlamactlError):
+                await self.start(model)
+
+        if self._group is None:
+            raise NotRunning("the daemon is stopping")
+        self._group.start_soon(start)
+
+    async def stop(self, name: str, drain: float) -> bool:
+        """Gone, when this returns; False if nothing ran. Leases get `drain` seconds to end by themselves.
+
+        Should the caller be cancelled, the instance is stopped all the same, without waiting further.
+        """
+        instance = self._instances.get(name)
+        self._perform(self._scheduler.retire(name, self._clock()))
+        if instance is None or not isinstance(instance.phase, Alive):
+            return False
+        try:
+            with anyio.move_on_after(drain):
+                await instance.settled.wait()
+        finally:
+            self._perform(self._scheduler.expel(name, self._clock()))
+        await instance.settled.wait()
+        return True
+
+    def pin(self, name: str) -> None:
+        """Never evicted and never idle too long, until unpinned or stopped by name."""
+        self._scheduler.pin(name)
+
+    def unpin(self, name: str) -> None:
+        self._perform(self._scheduler.unpin(name, self._clock()))
+        self._alarm.set()
+
+    async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
+        """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds."""
+        with self._hub.watch() as watcher, anyio.move_on_after(timeout):
+            while state(self.instance(name).phase) not in states:
+                await anext(watcher)
+            return self.instance(name)
+        raise TimedOut(f"{name} is {state(self.instance(name).phase)} after {timeout:g} s", f"llamactl logs {name}")
+
+    def instance(self, name: str) -> Instance:
+        instance = self._instances.get(name)
+        resident = self._scheduler.residents.get(name)
+        ttl = None
+        if resident is not None and resident.ttl >= 0 and resident.state == "ready" and not resident.leases:
+            ttl = max(0.0, resident.used + resident.ttl - self._clock())
+        return Instance(
+            model=name,
+            phase=Stopped() if instance is None else instance.phase,
+            leases=0 if resident is None else resident.leases,
+            waiting=self._scheduler.waiting(name),
+            pinned=name in self._scheduler.pinned,
+            need={} if resident is None else dict(resident.need),
+            ttl=ttl,
+            requests=0 if instance is None else instance.requests,
+        )
+
+    def instances(self) -> list[Instance]:
+        """Every model that has run, waits or is pinned since the daemon started, by name."""
+        return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
+
+    def forget(self, name: str) -> None:
+        """The model is to leave the catalogue. Raises `Refused` while it has a process."""
+        instance = self._instances.get(name)
+        if instance is not None and isinstance(instance.phase, Alive):
+            raise Refused(f"{name} is {state(instance.phase)}", f"llamactl stop {name}")
+        self._instances.pop(name, None)
+        self._scheduler.pinned.discard(name)
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[Effect]) -> None:
+        if self._group is None:
+            return  # everything is being put down; waiters have been told
+        for effect in effects:
+            match effect:
+                case Grant(ticket, name):
+                    lease = Lease(self, self._instances[name], self._scheduler.residents[name])
+                    self._decide(self._waiters[ticket], lease=lease)
+                case Refuse(ticket, error):
+                    self._decide(self._waiters[ticket], error=error)
+                case Start(name):
+                    self._start(self._instances[name])
+                case Stop(name, why):
+                    instance = self._instances[name]
+                    self._move(instance, Unwanted(self._clock(), why))
+                    self._revoke(instance)
+                    instance.scope.cancel()
+        if effects:
+            self._alarm.set()
+
+    def _decide(self, waiter: _Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
+        if waiter.lease is None and waiter.error is None:
+            waiter.lease, waiter.error = lease, error
+            waiter.decided.set()
+
+    def _start(self, instance: _Instance) -> None:
+        self._move(instance, Wanted(self._clock()))
+        instance.scope = CancelScope()
+        instance.settled = anyio.Event()
+        assert self._group is not None
+        self._group.start_soon(self._live, instance, name=f"llama-server {instance.model.name}")
+
+    async def _live(self, instance: _Instance) -> None:
+        def tell(move: Move, server: Server | None) -> None:
+            self._told(instance, move, server)
+
+        with instance.scope:
+            await live(instance.model, self._launch, tell, self._load_timeout, self._clock)
+
+    def _told(self, instance: _Instance, move: Move, server: Server | None) -> None:
+        name, before, now = instance.model.name, instance.phase, self._clock()
+        if server is not None:
+            instance.endpoint = server.endpoint
+        if isinstance(before, Stopping) and not isinstance(move, Gone):
+            return  # it was told to stop while it was being spawned; that is under way
+        self._move(instance, move)
+        self._refresh_budget()
+        if isinstance(move, Gone):
+            failed_to_load = isinstance(instance.phase, Failed) and not isinstance(before, Ready)
+            error = from_problem(move.problem) if failed_to_load else None
+            self._perform(self._scheduler.gone(name, now, error))
+            instance.settled.set()
+        elif isinstance(instance.phase, Ready):
+            self._perform(self._scheduler.ready(name, now))
+
+    def _move(self, instance: _Instance, move: Move) -> None:
+        instance.phase = advance(instance.phase, move)
+        self._hub.publish(InstanceChanged(instance.model.name, instance.phase))
+
+    def _revoke(self, instance: _Instance) -> None:
+        for lease in list(instance.leases):
+            hook, lease.on_revoked = lease.on_revoked, None
+            if hook is not None:
+                hook()
+
+    def _refresh_budget(self) -> None:
+        if self._budget is not None:
+            pids = [pid for instance in self._instances.values() if (pid := pid_of(instance.phase))]
+            self._scheduler.limits = msgspec.structs.replace(self._scheduler.limits, budget=self._budget(pids))
+
+    def _instance(self, model: Model) -> _Instance:
+        instance = self._instances.get(model.name)
+        if instance is None:
+            instance = self._instances[model.name] = _Instance(model)
+        instance.model = model
+        return instance

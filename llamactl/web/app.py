@@ -1,0 +1,99 @@
+"""The aiohttp application: which path is answered by what."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from anyio.abc import TaskStatus
+
+from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.proxy.dialects import error_body
+from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[Call[Any]], Awaitable[Any]]
+
+_STATUS = {"ready": "loaded", "starting": "loading", "failed": "failed"}
+
+
+def application(ask: Ask) -> web.Application:
+    """`ask` answers a call, as the control channel does."""
+
+    async def health(_: web.Request) -> web.Response:
+        status = await ask(Status())
+        down = [service.name for service in status.services if service.state != "up"]
+        return _json({"status": "degraded" if down else "ok", "down": down}, 503 if down else 200)
+
+    async def models(_: web.Request) -> web.Response:
+        rows = await ask(ListModels())
+        return _json({"object": "list", "data": [_openai_model(row) for row in rows]})
+
+    app = web.Application(middlewares=[_errors])
+    app.router.add_get("/health", health)
+    app.router.add_get("/v1/models", models)
+    return app
+
+
+async def serve(ask: Ask, path: Path, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+    """On the Unix socket `path` until cancelled. The directory must be private."""
+    runner = web.AppRunner(application(ask), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        path.unlink(missing_ok=True)
+        await web.UnixSite(runner, path).start()
+        path.chmod(0o600)
+        task_status.started()
+        await asyncio.get_running_loop().create_future()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+        path.unlink(missing_ok=True)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One of the three edges where everything is caught."""
+    try:
+        return await handler(request)
+    except LlamactlError as error:
+        return _refusal(error, error.status)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        what = f"{request.method} {request.path}: {answer.reason}"
+        hint = "GET /v1/models lists the models" if answer.status == 404 else ""
+        response = _refusal(NotFound(what, hint), answer.status)
+        if "Allow" in answer.headers:
+            response.headers["Allow"] = answer.headers["Allow"]
+        return response
+    except Exception as error:  # a bug: logged here, answered as one
+        log.exception("%s %s failed", request.method, request.path)
+        return _refusal(LlamactlError(f"internal error: {error!r}"), 500)
+
+
+def _refusal(error: LlamactlError, status: int) -> web.Response:
+    return web.Response(body=error_body(error, status), status=status, content_type="application/json")
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def _openai_model(row: ModelRow) -> dict[str, object]:
+    """OpenAI's model object, with llama.cpp's `status` and `meta` beside it."""
+    return {
+        "id": row.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "llamactl",
+        "aliases": list(row.aliases),
+        "status": {"value": _STATUS.get(row.state, row.state if row.state == "loading" else "unloaded")},
+        "meta": {"size": row.size},
+    }
