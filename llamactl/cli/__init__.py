@@ -6,18 +6,25 @@ must not know how anything is done: no SQLite, no event loop, no process but the
 Start reading at `app`.
 """
 
+import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     """The `llamactl` command."""
-    from llamactl.cli.app import run
-
-    sys.exit(run(sys.argv[1:]))
+    _main(sys.argv[1:])
 
 
 def daemon_main() -> None:
     """The `llamactld` command: `llamactl daemon run`."""
+    _main(["daemon", "run", *sys.argv[1:]])
+
+
+def _main(arguments: list[str]) -> None:
     from llamactl.cli.app import run
 
-    sys.exit(run(["daemon", "run", *sys.argv[1:]]))
+    # Either is None when it was closed (`>&-`).
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")
+    sys.exit(run(arguments))

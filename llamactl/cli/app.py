@@ -1,15 +1,16 @@
 """The command tree and its edge: flags in, exit code out."""
 
 import os
+import re
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from llamactl import __version__
 from llamactl.cli import chat, daemon, instances, logs, models, quickstart, render
 from llamactl.cli.session import Output, session
-from llamactl.core.errors import LlamactlError, Unreachable
+from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
 
 app = typer.Typer(
@@ -26,28 +27,32 @@ _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
 _PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
 
 
-def _hoist(arguments: list[str]) -> list[str]:
-    """Global flags may stand before or after the verb: move them to the front, as far as `--`."""
+def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Global flags may stand before or after the verb, as far as `--`: those, and the rest."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(arguments)
     for word in words:
         if word == "--":
-            return [*front, *rest, word, *words]
+            return front, [*rest, word, *words]
         name, equals, _ = word.partition("=")
-        if word in _PLAIN or (equals and name in _VALUED):
+        if word in _PLAIN or (equals and name in _VALUED) or (word[:2] in _VALUED and len(word) > 2):
             front.append(word)
         elif word in _VALUED:
-            front += [word, *(value for value in [next(words, None)] if value is not None)]
+            value = next(words, None)
+            if value is None:
+                return [word], []  # so that it is this flag that lacks something
+            front += [word, value]
         else:
             rest.append(word)
-    return front + rest
+    return front, rest
 
 
 def run(arguments: list[str]) -> int:
     """The exit code: see `core.errors`; 130 when interrupted."""
+    front, rest = _hoist(arguments)
     try:
-        code = app(_hoist(arguments), standalone_mode=False)
+        code = app([*front, *rest], prog_name="llamactl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LlamactlError as error:
         render.failure(error)
@@ -56,16 +61,29 @@ def run(arguments: list[str]) -> int:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough; nothing more may be flushed into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.filename is None:  # about our output: nothing more may be flushed into it at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            return 0
+        failed = LlamactlError(f"{error.filename or 'cannot write'}: {error.strerror}")
+        render.failure(failed)
+        return failed.exit
     except Exception as error:
-        usage = getattr(error, "show", None)  # click's usage errors: what it was, and how it is written
-        if usage is None:
+        if not hasattr(error, "format_message"):
             raise
-        usage()
-        return 2
+        return _misused(error, " ".join(front))
+
+
+def _misused(error: Any, flags: str) -> int:
+    """click says what is wrong with the command line: before or after it has looked at the global flags."""
+    if re.search(r"(^| )(--json|(-o|--output)[ =]?jsonl?)( |$)", flags):
+        session.output = "json"
+        path = error.ctx.command_path if error.ctx else "llamactl"
+        render.failure(BadRequest(error.format_message(), f"{path} --help"))
+    else:
+        error.show()
+    return BadRequest.exit
 
 
 @app.callback(invoke_without_command=True)

@@ -86,6 +86,7 @@ def bring_up() -> None:
         raise LlamactlError(f"the daemon did not start: {why[0]}", "llamactl daemon run")
     announcement = msgspec.json.decode(line, type=Announcement)
     if announcement.problem is not None:
+        _ended(announcement.pid, 5.0)
         raise from_problem(announcement.problem)
 
 

@@ -62,6 +62,8 @@ class LlamaServer(Section, frozen=True, kw_only=True):
     cache_type_k: Text | None = None
     cache_type_v: Text | None = None
     flash_attn: Literal["on", "off", "auto"] | None = None
+    jinja: bool | None = None
+    skip_chat_parsing: bool | None = None
 
     def settings(self) -> dict[str, Setting]:
         """Those that are set, by name."""

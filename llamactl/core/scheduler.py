@@ -68,7 +68,7 @@ class Resident:
         self.model = model
         self.need = need
         self.ttl = ttl
-        self.used = now
+        self.used = now  # since when it is idle, or was before its first lease now out
         self.leases = 0
         self.closing = False  # no new leases: somebody has waited too long for its place
         self.state: Literal["starting", "ready", "retiring", "stopping"] = "starting"
@@ -191,9 +191,9 @@ class Scheduler:
     def release(self, resident: Resident, now: float) -> list[Effect]:
         """A lease is over, whatever has become of its instance."""
         resident.leases -= 1
-        resident.used = now
         if resident.leases or self.residents.get(resident.model) is not resident:
             return []
+        resident.used = now
         if resident.state == "retiring":
             return [self._stop(resident, "stopped on request"), *self._settle(now)]
         if resident.ttl == 0:

@@ -110,12 +110,12 @@ async def _answer(engine: Engine, flag: str) -> tuple[str, str]:
     finally:
         session.kill()
         with anyio.CancelScope(shield=True):
-            code = await session.wait()
+            ended = await session.wait()
         os.close(reading)
     text = said.decode(errors="replace")
     if patience.cancelled_caught:
         return text, f"it gave no answer to {flag} within {TIMEOUT:g} s"
-    return text, "" if code == 0 else output.reason(text.splitlines(), *((None, -code) if code < 0 else (code, None)))
+    return text, "" if ended.code == 0 else output.reason(text.splitlines(), *ended)
 
 
 async def _read(pipe: int, into: bytearray, session: Session) -> None:

@@ -49,12 +49,11 @@ class LlamaServer:
 
     async def wait(self) -> Exit:
         """How it ended, once it and all that it started are gone. May be awaited by several, and again later."""
-        status = await self._session.wait()
+        ended = await self._session.wait()
         if self._exit is None:
-            code, signal = (None, -status) if status < 0 else (status, None)
             lines = self._last_lines()
-            why = output.reason(lines, code, signal, asked=self._asked)
-            self._exit = Exit(why, code, signal, tuple(lines[-20:]))
+            why = output.reason(lines, *ended, asked=self._asked)
+            self._exit = Exit(why, *ended, tuple(lines[-20:]))
         return self._exit
 
     def terminate(self) -> None:
@@ -110,6 +109,8 @@ def _free(socket_path: str) -> None:
             f"the path of the socket is longer than {LONGEST_SOCKET} bytes: {socket_path}",
             "choose a shorter runtime directory (XDG_RUNTIME_DIR)",
         )
+    if not os.access(directory := Path(socket_path).parent, os.W_OK | os.X_OK):
+        raise LoadFailed(f"no socket can be made in {directory}: it is missing, or not writable")
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(Path(socket_path).lstat().st_mode):
             raise LoadFailed(f"there is a file where llama-server is to listen: {socket_path}", f"rm {socket_path}")

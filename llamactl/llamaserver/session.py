@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import anyio
 import psutil
@@ -17,6 +18,13 @@ import psutil
 SWEEP = 2.0
 """Seconds that the rest of a session may take to end after its leader. A killed process is gone within a
 millisecond, unless the kernel holds it (a driver, a dead disk)."""
+
+
+class Ended(NamedTuple):
+    """One of them is None."""
+
+    code: int | None
+    signal: int | None
 
 
 class Session:
@@ -52,8 +60,8 @@ class Session:
         look.register(self._pidfd, select.POLLIN)
         return bool(look.poll(0))
 
-    async def wait(self) -> int:
-        """The exit code, or the negative signal, once the session has ended and the leader is reaped.
+    async def wait(self) -> Ended:
+        """How the leader ended, once the whole session has and the leader is reaped.
 
         May be awaited by several, and again later. What the leader leaves running is killed.
         """
@@ -62,7 +70,8 @@ class Session:
                 await self._leader_ends()
                 await self._sweep()
                 self._reap()
-        return self._popen.returncode
+        status = self._popen.returncode
+        return Ended(None, -status) if status < 0 else Ended(status, None)
 
     def terminate(self) -> None:
         """SIGTERM to the leader; nothing happens when it has ended."""

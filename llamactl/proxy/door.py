@@ -26,11 +26,8 @@ LINGER = 2
 """Seconds for a client to read a refusal while it is still sending the body nobody wants."""
 NEVER = 1 << 62
 
-_shared = memoryview(bytearray(64 << 10))
-"""Where every connection's bytes arrive. They are used before the event loop reads again, so one place does."""
 
-
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
     `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
@@ -62,32 +59,30 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self._door.connections.add(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.room() or _shared
-
-    def buffer_updated(self, count: int) -> None:
-        reader = self._reader
+    def data_received(self, data: bytes) -> None:
         if self.forward is not None and self.forward.tunnel:
-            self.forward.send(bytes(_shared[:count]))
-            return
-        if self._lingering:
-            return
-        if reader.room() is not None:
-            reader.filled(count)
-        else:
-            reader.feed(_shared[:count])
+            self.forward.send(data)
+        elif not self._lingering:
+            self._reader.feed(data)
+            self._look()
+
+    def _look(self) -> None:
+        """Something was read: what is to be done?"""
+        reader = self._reader
         if reader.requests:
             self._serve()
             if len(reader.requests) > 1 and not self._held:
                 self._held = True
                 self.transport.pause_reading()
-        elif reader.in_body:
+        if reader.in_body:
             self._deadline = self._door.tick + BODY
-            if reader.awaits_continue and self.forward is None and self._waiting is None:
+            if reader.awaits_continue and self._idle():
                 reader.awaits_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        elif reader.in_head and self._deadline > self._door.tick + HEAD and self._idle():
-            self._deadline = self._door.tick + HEAD
+            if reader.place is not None:
+                _Upload(self, reader)
+        elif reader.in_head and self._idle():
+            self._deadline = min(self._deadline, self._door.tick + HEAD)
 
     def eof_received(self) -> bool:
         return False  # who closes its sending side is gone, as for nginx
@@ -136,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         door = self._door
         try:
-            if not routing.names_model(request.method, request.path):
+            if not routing.names_model(request.head.method, request.head.path):
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
@@ -174,9 +169,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def refuse(self, request: Request, error: LlamactlError) -> None:
         """Answer with an error."""
-        self.closing = self.closing or not request.keep_alive
+        self.closing = self.closing or not request.head.keep_alive
         unread = request.fault is not None
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.method == b"HEAD"))
+        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.head.method == b"HEAD"))
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
@@ -218,6 +213,43 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def due(self) -> int:
         return self._deadline
+
+
+class _Upload(asyncio.BufferedProtocol):
+    """Takes the connection's place while the rest of a large body is read to where it belongs."""
+
+    def __init__(self, connection: Connection, reader: Reader) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._take_over(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        place = self._reader.place
+        assert place is not None
+        return place
+
+    def buffer_updated(self, count: int) -> None:
+        if self._reader.filled(count):
+            self._take_over(self._connection)
+        self._connection._look()
+
+    def eof_received(self) -> bool:
+        return self._connection.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connection.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    def _take_over(self, protocol: asyncio.BaseProtocol) -> None:
+        transport = self._connection.transport
+        transport.pause_reading()  # how to read is decided when reading begins
+        transport.set_protocol(protocol)
+        transport.resume_reading()
 
 
 class Door:
@@ -262,7 +294,8 @@ class Door:
 
     def model_for(self, request: Request) -> Model:
         """Raises `BadRequest` or `NotFound`."""
-        name = routing.model_of(request.body, request.content_type, request.query) or self._default
+        head = request.head
+        name = routing.model_of(request.body, head.kind, head.content_type, head.query) or self._default
         if not name:
             raise BadRequest(
                 "the request names no model and no default model is set",

@@ -1,12 +1,13 @@
 """One request through a lease: sent upstream, its answer spliced back as it comes."""
 
-import re
 from typing import TYPE_CHECKING
 
 import httptools
 
 from llamactl.core.errors import LlamactlError, UpstreamDied
+from llamactl.proxy import answer as answers
 from llamactl.proxy import dialects
+from llamactl.proxy.answer import Answer
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool, Upstream
 from llamactl.supervisor import Lease
@@ -14,28 +15,24 @@ from llamactl.supervisor import Lease
 if TYPE_CHECKING:
     from llamactl.proxy.door import Connection
 
-MAX_HEAD = 64 << 10
-"""Bytes of an answer's head."""
-
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])[ \r]")
-_FRAMING = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|upgrade)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
-)
-_EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
+_ONE_WRITE = 64 << 10
+"""Bytes of a body up to which copying it behind its head is cheaper than a write of its own."""
 
 
 class _Chunks:
     """Where a chunked body ends, and its contents for those who cannot read chunks."""
 
-    def __init__(self, head: bytes, *, keep: bool) -> None:
+    def __init__(self, *, keep: bool) -> None:
         self.done = False
         self.kept: list[bytes] = []
         if keep:
             self.on_body = self.kept.append
         self._parser = httptools.HttpResponseParser(self)
-        self.feed(head)
+        # The real head has been read already; this one says what matters here.
+        self._parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
     def feed(self, data: bytes) -> None:
+        """Raises `httptools.HttpParserError`."""
         self._parser.feed_data(data)
 
     def on_message_complete(self) -> None:
@@ -45,29 +42,25 @@ class _Chunks:
 class Forward:
     """Between one client's `Connection` and one `Upstream`.
 
-    Ends in exactly one call of `client.finished`, unless the client goes first (`client_lost`).
+    Ends in exactly one call of `client.finished` or `client.refuse`, unless the client goes first
+    (`client_lost`).
     """
 
-    __slots__ = (
-        "_chunks", "_client", "_events", "_head", "_keep", "_lease", "_left", "_pool", "_request", "_retried",
-        "_started", "_tail", "_upstream", "tunnel",
-    )  # fmt: skip
+    # Most of it stays as it is for most requests, and is not written for each.
+    _upstream: Upstream | None = None
+    _received = b""  # of the answer's head, while that is not complete
+    _answer: Answer | None = None  # its head, once it has gone to the client
+    _left: int | None = None  # bytes of the body still to come, where that is known
+    _chunks: _Chunks | None = None
+    _tail = b""
+    _retried = False
+    tunnel = False
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
         self._client = client
         self._request = request
         self._pool = pool
         self._lease = lease
-        self._upstream: Upstream | None = None
-        self._head = b""  # of the answer, while it is not complete
-        self._started = False  # the answer's head has gone to the client
-        self._left: int | None = 0  # bytes of the body still to come; None: chunked, or until the end
-        self._chunks: _Chunks | None = None
-        self._events = False
-        self._tail = b""
-        self._keep = True  # the upstream connection may be used again
-        self._retried = False
-        self.tunnel = False
         if lease is not None:
             lease.on_revoked = self._revoked
 
@@ -83,11 +76,12 @@ class Forward:
             return
         self._upstream = upstream
         request = self._request
-        if len(request.body) < 65536:
-            upstream.transport.write(request.head() + request.body)
+        body = request.body
+        if isinstance(body, bytes) and len(body) < _ONE_WRITE:
+            upstream.transport.write(request.wire() + body)
         else:
-            upstream.transport.write(request.head())
-            upstream.transport.write(memoryview(request.body))
+            upstream.transport.write(request.wire())
+            upstream.transport.write(memoryview(body))
         if self._client.paused:
             upstream.transport.pause_reading()
 
@@ -96,24 +90,25 @@ class Forward:
             self._fail(UpstreamDied(f"llama-server does not answer: {error.strerror or error}"))
 
     def received(self, data: bytes) -> None:
-        if self._started:
+        if self._answer is not None or self.tunnel:
             self._pass_on(data)
             return
-        if self._head:
-            data = self._head + data
+        if self._received:
+            data = self._received + data
         end = data.find(b"\r\n\r\n")
-        if end < 0:
-            self._head = data
-            if len(data) > MAX_HEAD:
-                self._fail(UpstreamDied("llama-server's answer has a head without an end"))
-            return
-        self._answer(data[: end + 2], data[end + 4 :])
+        if end >= 0:
+            self._begin(data, end)
+        elif len(data) > answers.MAX_HEAD:
+            self._fail(UpstreamDied("llama-server's answer has a head without an end"))
+        else:
+            self._received = data
 
     def lost(self) -> None:
         upstream, self._upstream = self._upstream, None
-        if self.tunnel or (self._started and self._left is None and self._chunks is None):
-            self._finish(keep=False)  # such an answer ends with its connection
-        elif upstream is not None and upstream.used and not self._head and not self._started and not self._retried:
+        answer = self._answer
+        if self.tunnel or (answer is not None and not answer.sized and not answer.chunked):
+            self._finish()  # such an answer ends with its connection
+        elif upstream is not None and upstream.used and not self._received and answer is None and not self._retried:
             self._retried = True  # it was closed as too old at the very moment we took it
             self._pool.take(self, fresh=True)
         else:
@@ -127,95 +122,94 @@ class Forward:
         if self.tunnel:
             self._client.transport.resume_reading()
 
-    def _answer(self, head: bytes, rest: bytes) -> None:
-        """`head` up to and with the CRLF of its last line."""
-        client, request = self._client, self._request
-        status_line = _STATUS.match(head)
-        if status_line is None:
+    def _begin(self, data: bytes, end: int) -> None:
+        """The head of an answer is `data[:end]`."""
+        read = answers.read(data, end)
+        if read is None:
             self._fail(UpstreamDied("what llama-server answered is not HTTP"))
             return
-        status = int(status_line[2])
-        length: int | None = None
-        chunked = False
-        for name, value in _FRAMING.findall(head):
-            lower = name.lower()
-            if lower == b"content-length":
-                length = int(value) if value.isdigit() else 0
-            elif lower == b"transfer-encoding":
-                chunked = True
-            elif lower == b"connection":
-                self._keep = self._keep and value.strip().lower() != b"close"
-        if 100 <= status < 200:
-            self._informational(status, head, rest)
+        answer, length = read
+        client, head = self._client, self._request.head
+        if answer.status < 200:
+            self._informational(answer, data, end)
             return
-        if request.method == b"HEAD" or status in (204, 304):
-            self._left = 0
-        elif chunked:
-            self._left = None
-            self._chunks = _Chunks(head + b"\r\n", keep=request.old)
-        else:
-            self._left = length
-        if self._left is None and self._chunks is None:  # it ends with its connection, and so must ours
-            client.closing, self._keep = True, False
-        client.closing = client.closing or request.old
-        self._events = chunked and not request.old and _EVENTS.search(head) is not None
-        kept = _FRAMING.sub(b"", head[:-2])
-        if chunked and not request.old:
-            kept += b"\r\nTransfer-Encoding: chunked"
-        elif length is not None and not chunked:
-            kept += b"\r\nContent-Length: %d" % length
-        kept += b"\r\nConnection: close\r\n\r\n" if client.closing or not request.keep_alive else b"\r\n\r\n"
-        self._started = True
-        self._head = b""
-        if self._left is not None and len(rest) <= self._left:  # the common case: one write for all of it
-            self._left -= len(rest)
-            client.transport.write(kept + rest)
-            if not self._left:
-                self._finish(keep=self._keep)
+        self._answer = answer
+        rest = data[end + 4 :]
+        if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
+            # The common case: one write for what is here, which mostly is all of it.
+            self._left = left = length - len(rest)
+            start = answer.wire + b"Content-Length: %d\r\n\r\n" % length
+            client.transport.write(start + rest if left >= 0 else start)
+            if left == 0:
+                self._finish(keep=answer.keep)
+            elif left < 0:
+                self._left = length
+                self._pass_on(rest)
             return
-        client.transport.write(kept)
+        self._begin_other(answer, length)
         if rest or self._left == 0:
             self._pass_on(rest)
 
-    def _informational(self, status: int, head: bytes, rest: bytes) -> None:
-        """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
-        self._head = b""
-        if status == 101 and self._request.upgrade:
-            self._started = self.tunnel = True
-            self._keep = False
-            self._client.transport.write(head + b"\r\n" + rest)
-            self._client.tunnelled()
-        elif status == 101:
-            self._fail(UpstreamDied("llama-server changed to a protocol nobody asked for"))
+    def _begin_other(self, answer: Answer, length: int) -> None:
+        client, head = self._client, self._request.head
+        bodiless = head.method == b"HEAD" or answer.status in (204, 304)
+        framing = b""
+        if answer.chunked and not head.old:
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif answer.sized:
+            framing = b"Content-Length: %d\r\n" % length
+        if bodiless:
+            self._left = 0
+        elif answer.chunked:
+            self._chunks = _Chunks(keep=head.old)
+        elif answer.sized:
+            self._left = length
         else:
-            self.received(rest)
+            client.closing = True  # it ends with its connection, and so must ours
+        client.closing = client.closing or head.old or not head.keep_alive
+        client.transport.write(answer.wire + framing + (b"Connection: close\r\n\r\n" if client.closing else b"\r\n"))
+
+    def _informational(self, answer: Answer, data: bytes, end: int) -> None:
+        """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
+        self._received = b""
+        if answer.status == 101 and self._request.head.upgrade:
+            self.tunnel = True
+            self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))
+            self._client.tunnelled()
+        elif answer.status == 101:
+            self._fail(UpstreamDied("llama-server changed to a protocol nobody asked for"))
+        elif len(data) > end + 4:
+            self.received(data[end + 4 :])
 
     def _pass_on(self, data: bytes) -> None:
         client = self._client
         if self._chunks is not None:
-            try:
-                self._chunks.feed(data)
-            except httptools.HttpParserError as error:
-                self._fail(UpstreamDied(f"llama-server's answer is broken: {error}"))
-                return
-            if self._request.old:
-                client.transport.write(b"".join(self._chunks.kept))
-                self._chunks.kept.clear()
-            else:
-                client.transport.write(data)
-                self._tail = data[-4:]
-            if self._chunks.done:
-                self._finish(keep=self._keep)
+            self._pass_chunks(data, self._chunks)
         elif self._left is None:
             client.transport.write(data)
         else:
-            if len(data) > self._left:
+            excess = len(data) > self._left
+            if excess:
                 data = data[: self._left]
-                self._keep = False
             self._left -= len(data)
             client.transport.write(data)
             if not self._left:
-                self._finish(keep=self._keep)
+                self._finish(keep=not excess and self._answer is not None and self._answer.keep)
+
+    def _pass_chunks(self, data: bytes, chunks: _Chunks) -> None:
+        try:
+            chunks.feed(data)
+        except httptools.HttpParserError as error:
+            self._fail(UpstreamDied(f"llama-server's answer is broken: {error}"))
+            return
+        if self._request.head.old:
+            self._client.transport.write(b"".join(chunks.kept))
+            chunks.kept.clear()
+        else:
+            self._client.transport.write(data)
+            self._tail = data[-4:]
+        if chunks.done:
+            self._finish(keep=self._answer is not None and self._answer.keep)
 
     # --- client ----------------------------------------------------------------------------------
 
@@ -234,10 +228,7 @@ class Forward:
 
     def client_lost(self) -> None:
         """Nobody wants the answer any more: llama-server stops when its connection closes."""
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.abandon()
-        self._release()
+        self._let_go(keep=False)
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -246,33 +237,31 @@ class Forward:
 
     def _fail(self, error: LlamactlError) -> None:
         """Say so if it can still be said; a started answer must not look complete."""
-        client = self._client
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.abandon()
-        self._release()
-        if not self._started:
+        self._let_go(keep=False)
+        client, answer = self._client, self._answer
+        if answer is None and not self.tunnel:
             client.refuse(self._request, error)
             return
-        if self._events and self._tail in (b"\n\n\r\n", b""):  # at the border of a chunk
-            client.transport.write(dialects.error_event(error))
-        client.closing = True
+        if answer is not None and answer.events and not self._request.head.old and self._tail in (b"\n\n\r\n", b""):
+            client.transport.write(dialects.error_event(error))  # at the border of a chunk
         client.finished(broken=True)
 
-    def _finish(self, *, keep: bool) -> None:
-        upstream, self._upstream = self._upstream, None
+    def _finish(self, *, keep: bool = False) -> None:
+        self._let_go(keep=keep)
+        self._client.finished()
+
+    def _let_go(self, *, keep: bool) -> None:
+        """Of the connection and the lease."""
+        upstream = self._upstream
         if upstream is not None:
+            self._upstream = None
             if keep:
                 if self._client.paused:
                     upstream.transport.resume_reading()
                 self._pool.give_back(upstream)
             else:
                 upstream.abandon()
-        self._release()
-        self._client.finished()
-
-    def _release(self) -> None:
-        lease, self._lease = self._lease, None
+        lease = self._lease
         if lease is not None:
-            lease.on_revoked = None
+            self._lease = None
             lease.release()

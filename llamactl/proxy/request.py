@@ -5,6 +5,7 @@ request differently.
 """
 
 import mmap
+import re
 from collections import deque
 
 import httptools
@@ -28,27 +29,39 @@ _HOP = frozenset(
 )  # fmt: skip
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,12})\r\n")
+_REMEMBERED = 256
+_SHORT = 4096
+
+_heads: "dict[bytes, Head]" = {}
+"""Heads seen before, by their bytes without the digits of Content-Length. A client sends the same head time
+after time; to compare it is an order of magnitude cheaper than to parse it, and what is equal parses equally."""
+
 
 class HeadTooLarge(BadRequest):
     code, status = "head_too_large", 431
 
 
-class Request:
-    """`lines` are the header lines to pass on, flat: name, `: `, value, CRLF, name …
+class Head:
+    """What a request's head says. Not changed once it is complete: requests share it.
 
-    `target` is in origin form. `fault` says why it is refused; the connection ends after that answer.
+    `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
     """
 
     __slots__ = (
-        "body", "chunked", "connection", "content_type", "expects", "fault", "keep_alive", "length", "lines",
-        "method", "old", "size", "target", "upgrade",
+        "chunked", "connection", "content_type", "expects", "keep_alive", "kind", "length", "lines", "method", "old",
+        "path",
+        "query", "size", "target", "upgrade", "wire",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.method = b""
         self.target = b""
-        self.lines: list[bytes] = []
+        self.path = b""
+        self.query = b""
+        self.lines: list[bytes] = []  # to pass on, flat: name, `: `, value, CRLF, name …
         self.content_type = b""
+        self.kind = b""  # the content type without its parameters, in lower case
         self.connection = b""
         self.upgrade = b""
         self.length: int | None = None  # as announced
@@ -56,29 +69,36 @@ class Request:
         self.expects = False
         self.keep_alive = True
         self.old = False  # HTTP/1.0
-        self.size = 0  # bytes of head so far, then of body
-        self.body: bytes | mmap.mmap = b""
-        self.fault: BadRequest | None = None
+        self.size = 0  # bytes
+        self.wire = b""
 
-    @property
-    def path(self) -> bytes:
-        return self.target.partition(b"?")[0]
-
-    @property
-    def query(self) -> bytes:
-        return self.target.partition(b"?")[2]
-
-    def head(self) -> bytes:
-        """Request line and headers as they go upstream."""
+    def complete(self) -> None:
+        self.path, _, self.query = self.target.partition(b"?")
+        self.kind = self.content_type.partition(b";")[0].strip().lower()
         parts = [self.method, b" ", self.target, b" HTTP/1.1\r\n", *self.lines]
         if self.content_type:
             parts += (b"Content-Type: ", self.content_type, b"\r\n")
-        if self.length is not None or self.chunked:
-            parts.append(b"Content-Length: %d\r\n" % len(self.body))
         if self.upgrade:
             parts += (b"Connection: Upgrade\r\nUpgrade: ", self.upgrade, b"\r\n")
-        parts.append(b"\r\n")
-        return b"".join(parts)
+        self.wire = b"".join(parts)
+
+
+class Request:
+    """`fault` says why it is refused; the connection ends after that answer."""
+
+    __slots__ = ("body", "fault", "head")
+
+    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
+        self.head = head
+        self.body = body
+        self.fault = fault
+
+    def wire(self) -> bytes:
+        """The head as it goes upstream."""
+        head = self.head
+        if head.length is None and not head.chunked:
+            return head.wire + b"\r\n"
+        return head.wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
 
 
 class Reader:
@@ -91,24 +111,27 @@ class Reader:
         self.requests: deque[Request] = deque()
         self._max_body = max_body
         self._parser = httptools.HttpRequestParser(self)
-        self._request = Request()
+        self._head = Head()
+        self._template = b""  # under which this head is to be remembered
         self._pieces: list[bytes] = []
-        self._place: memoryview | None = None  # what is still empty of a large body
+        self._size = 0
+        self._body: mmap.mmap | None = None
+        self.place: memoryview | None = None  # where the next bytes belong, if they are of a large body
         self.in_head = False  # a head has begun and is not complete
         self.in_body = False
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
         self.ended = False
         self.rest = b""  # what followed a request for another protocol
 
-    def feed(self, data: memoryview) -> None:
-        if self.ended:
+    def feed(self, data: bytes) -> None:
+        if self.ended or (not self.in_head and not self.in_body and self._is_known(data)):
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._parser = httptools.HttpRequestParser(self)
-            if self._request.upgrade:
-                self.rest = bytes(data[upgrade.args[0] :])
+            if self._head.upgrade:
+                self.rest = data[upgrade.args[0] :]
                 self.ended = True
             else:  # an offer we do not pass on (h2c): go on in HTTP/1.1
                 self.feed(data[upgrade.args[0] :])
@@ -118,132 +141,161 @@ class Reader:
             if not self.ended:
                 self._fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
         if self.in_head:
-            self._request.size += len(data)
-            if self._request.size > MAX_HEAD + len(data):
-                self._fail(HeadTooLarge(f"the request's head is larger than {show_size(MAX_HEAD)}"))
+            self._size += len(data)
+            if self._size > MAX_HEAD + len(data):
+                self._fail(_head_too_large())
 
-    def room(self) -> memoryview | None:
-        """Where the next bytes belong, if they are the rest of a large body."""
-        return self._place
+    def filled(self, count: int) -> bool:
+        """So many bytes were put into `place`. True when the body is whole."""
+        assert self.place is not None
+        self.place = self.place[count:]
+        if self.place:
+            return False
+        self._parser = httptools.HttpRequestParser(self)  # the old one still waits for this body
+        self._complete()
+        return True
 
-    def filled(self, count: int) -> None:
-        """So many bytes were put into `room()`."""
-        assert self._place is not None
-        self._place = self._place[count:]
-        if not self._place:
-            self._place = None
-            self._parser = httptools.HttpRequestParser(self)  # the old one still waits for this body
-            self._complete()
+    def _is_known(self, data: bytes) -> bool:
+        """The short way: `data` is one whole request with a head seen before."""
+        end = data.find(b"\r\n\r\n", 0, _SHORT)
+        if end < 0:
+            self._template = b""
+            return False
+        match = _LENGTH.search(data, 0, end + 2)
+        if match is None:
+            length, self._template = 0, data[:end]
+        else:
+            length, self._template = int(match[1]), data[: match.start(1)] + data[match.end(1) : end]
+        head = _heads.get(self._template)
+        if head is None or len(data) != end + 4 + length or length > self._max_body:
+            return False
+        self.ended = not head.keep_alive
+        self.requests.append(Request(head, data[end + 4 :]))
+        return True
 
     # --- called by the parser --------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._request = Request()
-        self.in_head = True
+        if not self.ended:
+            self._head = Head()
+            self._size = 0
+            self.in_head = True
 
     def on_url(self, url: bytes) -> None:
-        self._request.target += url  # may come in pieces
+        self._head.target += url  # may come in pieces
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        request = self._request
-        request.size += len(name) + len(value) + 4
+        head = self._head
+        head.size += len(name) + len(value) + 4
         lower = name.lower()
         if lower not in _HOP:
-            request.lines += (name, b": ", value, b"\r\n")
+            head.lines += (name, b": ", value, b"\r\n")
         elif lower == b"content-type":
-            request.content_type = value
+            head.content_type = value
         elif lower == b"content-length":
-            request.length = int(value)
+            head.length = int(value)
         elif lower == b"connection":
-            request.connection += b"," + value.lower()
+            head.connection += b"," + value.lower()
         elif lower == b"transfer-encoding":
-            request.chunked = True
+            head.chunked = True
         elif lower == b"expect":
-            request.expects = value.lower() == b"100-continue"
+            head.expects = value.lower() == b"100-continue"
         elif lower == b"upgrade":
-            request.upgrade = value
+            head.upgrade = value
 
     def on_headers_complete(self) -> None:
         if self.ended:
             return
-        request, parser = self._request, self._parser
+        head, parser = self._head, self._parser
         self.in_head, self.in_body = False, True
-        request.method = parser.get_method()
-        request.keep_alive = parser.should_keep_alive()
-        request.old = parser.get_http_version() == "1.0"
-        if request.size + len(request.target) > MAX_HEAD or len(request.lines) > 4 * MAX_HEADERS:
-            self._fail(HeadTooLarge(f"the request's head is larger than {show_size(MAX_HEAD)}"))
+        head.method = parser.get_method()
+        head.keep_alive = parser.should_keep_alive()
+        head.old = parser.get_http_version() == "1.0"
+        if head.size + len(head.target) > MAX_HEAD or len(head.lines) > 4 * MAX_HEADERS:
+            self._fail(_head_too_large())
             return
-        if request.connection or request.upgrade:
-            self._connection_options(request)
-        if not request.target.startswith(b"/"):
-            self._origin_form(request)
-        length = request.length
+        if head.connection or head.upgrade:
+            _take_options(head)
+        if not head.target.startswith(b"/") and not _to_origin_form(head):
+            self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
+            return
+        length = head.length
         if length is not None and length > self._max_body:
             self._fail(_too_large(self._max_body, length))
             return
+        head.complete()
         if length is not None and length >= LARGE:
             # Anonymous memory: unlike a bytearray it costs nothing before the bytes arrive.
-            request.body = mmap.mmap(-1, length)
-            self._place = memoryview(request.body)
-        self.awaits_continue = request.expects and not request.old and not self.ended
-        request.size = 0
+            self._body = mmap.mmap(-1, length)
+            self.place = memoryview(self._body)
+        self.awaits_continue = head.expects and not head.old
+        self._size = 0
+        if self._template:
+            if not (head.expects or head.upgrade or head.chunked or head.connection):
+                if len(_heads) >= _REMEMBERED:
+                    _heads.clear()
+                _heads[self._template] = head
+            self._template = b""
 
     def on_body(self, data: bytes) -> None:
         if self.ended:
             return
-        if self._place is not None:
-            self._place[: len(data)] = data
-            self._place = self._place[len(data) :]
+        if self.place is not None:
+            self.place[: len(data)] = data
+            self.place = self.place[len(data) :]
             return
-        self._request.size += len(data)
-        if self._request.size > self._max_body:
+        self._size += len(data)
+        if self._size > self._max_body:
             self._fail(_too_large(self._max_body))
             return
         self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if not self.ended:
-            self._place = None
             self._complete()
 
     # ---------------------------------------------------------------------------------------------
 
     def _complete(self) -> None:
-        request = self._request
-        if self._pieces:
-            request.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces = []
+        head = self._head
+        body = self._body if self._body is not None else b"".join(self._pieces)
+        self._body, self.place, self._pieces = None, None, []
         self.in_body = self.awaits_continue = False
-        if not request.keep_alive and not request.upgrade:
-            self.ended = True
-        self.requests.append(request)
+        self.ended = not head.keep_alive and not head.upgrade
+        self.requests.append(Request(head, body))
 
     def _fail(self, fault: BadRequest) -> None:
         self.ended = True
-        self.in_head = self.in_body = False
-        self._place, self._pieces = None, []
-        self._request.fault = fault
-        self._request.keep_alive = False
-        self.requests.append(self._request)
+        self.in_head = self.in_body = self.awaits_continue = False
+        self._body, self.place, self._pieces = None, None, []
+        self._head.keep_alive = False
+        self.requests.append(Request(self._head, fault=fault))
 
-    def _connection_options(self, request: Request) -> None:
-        options = {option.strip() for option in request.connection.split(b",")}
-        if b"upgrade" not in options or request.old or request.upgrade.lower() == b"h2c":
-            request.upgrade = b""
-        private = options - _KNOWN_OPTIONS - {b""}
-        if private:
-            lines = request.lines
-            kept = [lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in private]
-            request.lines = [part for line in kept for part in line]
 
-    def _origin_form(self, request: Request) -> None:
-        scheme, separator, rest = request.target.partition(b"://")
-        if separator and scheme.lower() in (b"http", b"https"):
-            _authority, slash, path = rest.partition(b"/")
-            request.target = slash + path or b"/"
-        elif not (request.target == b"*" and request.method == b"OPTIONS"):
-            self._fail(BadRequest(f"not a path: {request.target[:80].decode('latin-1')}"))
+def _take_options(head: Head) -> None:
+    """What `Connection` says: headers that it names are not passed on, nor offers of protocols we do not know."""
+    options = {option.strip() for option in head.connection.split(b",")}
+    if b"upgrade" not in options or head.old or head.upgrade.lower() == b"h2c":
+        head.upgrade = b""
+    private = options - _KNOWN_OPTIONS - {b""}
+    if private:
+        lines = head.lines
+        kept = [lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in private]
+        head.lines = [part for line in kept for part in line]
+
+
+def _to_origin_form(head: Head) -> bool:
+    """`http://host/path` becomes `/path`; false for what is no path at all."""
+    scheme, separator, rest = head.target.partition(b"://")
+    if separator and scheme.lower() in (b"http", b"https"):
+        _authority, slash, path = rest.partition(b"/")
+        head.target = slash + path or b"/"
+        return True
+    return head.target == b"*" and head.method == b"OPTIONS"
+
+
+def _head_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"the request's head is larger than {show_size(MAX_HEAD)} or has over {MAX_HEADERS} headers")
 
 
 def _too_large(limit: int, length: int | None = None) -> BodyTooLarge:

@@ -24,12 +24,12 @@ def names_model(method: bytes, path: bytes) -> bool:
     return path in _MODEL_PATHS and method == b"POST"
 
 
-def model_of(body: _Body, content_type: bytes, query: bytes) -> str | None:
+def model_of(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str | None:
     """What the request calls its model: in the JSON body, the form, or `?model=`; None when it does not say.
+    `kind` is the content type without its parameters, in lower case.
 
     Raises `BadRequest` for a body that is not what its content type says.
     """
-    kind = content_type.partition(b";")[0].strip().lower()
     if kind == b"multipart/form-data":
         name = _in_multipart(body, content_type)
     elif kind == b"application/x-www-form-urlencoded" and body[:1] != b"{":  # `curl -d '{…}'` sends this kind

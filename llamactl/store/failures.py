@@ -40,10 +40,10 @@ def told_of(path: Path) -> Iterator[None]:
     """Failures of the database inside come out as `StoreFailed`, which names the file."""
     try:
         yield
-    except peewee.DatabaseError as error:
-        cause = error.__cause__ or error.__context__
+    except (peewee.DatabaseError, sqlite3.DatabaseError) as error:  # peewee lets those of fetching rows through
+        cause = error if isinstance(error, sqlite3.DatabaseError) else error.__cause__ or error.__context__
         code = getattr(cause, "sqlite_errorcode", None)
         what, hint = _FAILURES.get(-1 if code is None else code & 0xFF, ("failed", ""))
         raise StoreFailed(f"the database {path} {what} ({error})", hint) from error
-    except (msgspec.MsgspecError, ValueError) as error:
+    except msgspec.MsgspecError as error:
         raise StoreFailed(f"the database {path} holds a row that cannot be read ({error})", _CORRUPT) from error

@@ -1,17 +1,23 @@
 """The table of models."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import peewee
 
-from llamactl.core.model import Model, Setting
+from llamactl.core.errors import BadRequest
+from llamactl.core.model import Model
 from llamactl.store.failures import told_of
 from llamactl.store.tables import ModelRow
 
 BATCH = 100
-"""Rows per statement: 6 values each, and SQLite has taken at least 999 since ever."""
+"""Rows per statement: 6 values each, and every SQLite takes 999."""
+
+AS_JSON = ("aliases", "settings")
+"""Columns that hold the JSON of what the field of that name holds."""
 
 
 class Models:
@@ -25,7 +31,7 @@ class Models:
     def all(self) -> list[Model]:
         """Sorted by name."""
         with told_of(self._path):
-            return [_model(row) for row in ModelRow.select().order_by(ModelRow.name).execute(self._db)]
+            return [_model(row) for row in ModelRow.select().order_by(ModelRow.name).dicts().execute(self._db)]
 
     def put(self, *models: Model) -> None:
         """Add those whose name is new, replace the others; these keep the time at which they were added."""
@@ -50,21 +56,15 @@ class Models:
             return bool(ModelRow.delete().where(ModelRow.name == name).execute(self._db))
 
 
-def _row(model: Model) -> dict[str, str | int]:
-    return {
-        "name": model.name,
-        "path": model.path,
-        "size": model.size,
-        "aliases": msgspec.json.encode(model.aliases).decode(),
-        "settings": msgspec.json.encode(model.settings).decode(),
-    }
+def _row(model: Model) -> dict[str, Any]:
+    """Raises `BadRequest` for a number that could not be read back."""
+    for name, value in model.settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadRequest(f"{name} of {model.name} cannot be {value}")
+    row = msgspec.structs.asdict(model)
+    return row | {name: msgspec.json.encode(row[name]).decode() for name in AS_JSON}
 
 
-def _model(row: ModelRow) -> Model:
-    return Model(
-        name=row.name,
-        path=row.path,
-        size=row.size,
-        aliases=msgspec.json.decode(row.aliases, type=tuple[str, ...]),
-        settings=msgspec.json.decode(row.settings, type=dict[str, Setting]),
-    )
+def _model(row: dict[str, Any]) -> Model:
+    """Checks every value: SQLite keeps any in any column."""
+    return msgspec.convert(row | {name: msgspec.json.decode(row[name]) for name in AS_JSON}, Model)

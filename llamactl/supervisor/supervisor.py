@@ -60,8 +60,9 @@ class Lease:
 
     def release(self) -> None:
         """Give it back; a second time does nothing."""
-        if self in self._instance.leases:
-            self._instance.leases.discard(self)
+        leases = self._instance.leases
+        if self in leases:
+            leases.remove(self)
             self._supervisor._released(self._resident)
 
 
@@ -138,7 +139,10 @@ class Supervisor:
                     if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
-                for waiter in list(self._waiters.values()):
+                for waiter in self._waiters.values():
+                    if waiter.lease is not None:  # granted, and nobody has woken up to it yet
+                        waiter.lease.release()
+                        waiter.lease = None
                     self._decide(waiter, error=NotRunning("the daemon is stopping"))
 
     async def _keep_time(self) -> None:
@@ -162,10 +166,10 @@ class Supervisor:
         resident = self._scheduler.admit(name)
         return None if resident is None else Lease(self, self._instances[name], resident)
 
-    async def lease(self, model: Model) -> Lease:
+    async def lease(self, model: Model, *, anew: bool = False) -> Lease:
         """A lease as soon as it can be had: the model is started, others evicted, as memory allows.
 
-        Raises `LoadFailed`, `DoesNotFit`, `QueueFull`, `Draining` or `NotRunning`.
+        `anew`: not held back by a failure. Raises `LoadFailed`, `DoesNotFit`, `QueueFull`, `Draining` or `NotRunning`.
         """
         lease = self.try_lease(model.name)
         if lease is not None:
@@ -174,7 +178,7 @@ class Supervisor:
             raise NotRunning("the daemon is stopping")
         instance = self._instance(model)
         phase = instance.phase
-        if isinstance(phase, Failed) and phase.problem.code == LoadFailed.code:
+        if isinstance(phase, Failed) and phase.problem.code == LoadFailed.code and not anew:
             left = phase.since + self._hold - self._clock()
             if left > 0:
                 raise LoadFailed(phase.problem.message, phase.problem.hint, retry_after=left)
@@ -183,12 +187,14 @@ class Supervisor:
         self._refresh_budget()
         need = self._need(model)
         self._perform(self._scheduler.request(ticket, model.name, need, self._clock(), self._ttl))
+        self._alarm.set()  # it comes of age, even if nothing could be done for it now
         try:
             await waiter.decided.wait()
         except BaseException:
             if waiter.lease is not None:
                 waiter.lease.release()
             elif waiter.error is None:
+                self._refresh_budget()
                 self._perform(self._scheduler.cancel(ticket, self._clock()))
             raise
         finally:
@@ -200,7 +206,11 @@ class Supervisor:
 
     def _released(self, resident: Resident) -> None:
         now = self._clock()
-        self._perform(self._scheduler.release(resident, now))
+        if self._waiters and resident.leases == 1:  # it may be evicted for one of them
+            self._refresh_budget()
+        effects = self._scheduler.release(resident, now)
+        if effects:
+            self._perform(effects)
         if not resident.leases and resident.ttl >= 0 and now + resident.ttl < self._armed:
             self._alarm.set()
 
@@ -208,10 +218,7 @@ class Supervisor:
 
     async def start(self, model: Model) -> None:
         """Ready, or an error. A model that failed before is tried again at once."""
-        instance = self._instance(model)
-        if isinstance(instance.phase, Failed):
-            instance.phase = Stopped(instance.phase.since, instance.phase.exit)
-        (await self.lease(model)).release()
+        (await self.lease(model, anew=True)).release()
 
     def begin(self, model: Model) -> None:
         """`start` without waiting for it; how it went is told by events."""
@@ -230,15 +237,19 @@ class Supervisor:
         Should the caller be cancelled, the instance is stopped all the same, without waiting further.
         """
         instance = self._instances.get(name)
+        self._refresh_budget()
         self._perform(self._scheduler.retire(name, self._clock()))
         if instance is None or not isinstance(instance.phase, Alive):
             return False
+        settled = instance.settled  # of this run; it may be started again while we look away
         try:
             with anyio.move_on_after(drain):
-                await instance.settled.wait()
+                await settled.wait()
         finally:
-            self._perform(self._scheduler.expel(name, self._clock()))
-        await instance.settled.wait()
+            if not settled.is_set():
+                self._refresh_budget()
+                self._perform(self._scheduler.expel(name, self._clock()))
+        await settled.wait()
         return True
 
     def pin(self, name: str) -> None:
@@ -246,6 +257,7 @@ class Supervisor:
         self._scheduler.pin(name)
 
     def unpin(self, name: str) -> None:
+        self._refresh_budget()
         self._perform(self._scheduler.unpin(name, self._clock()))
         self._alarm.set()
 
@@ -279,10 +291,12 @@ class Supervisor:
         return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
 
     def forget(self, name: str) -> None:
-        """The model is to leave the catalogue. Raises `Refused` while it has a process."""
+        """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""
         instance = self._instances.get(name)
         if instance is not None and isinstance(instance.phase, Alive):
             raise Refused(f"{name} is {state(instance.phase)}", f"llamactl stop {name}")
+        if self._scheduler.waiting(name):
+            raise Refused(f"{name} is waited for", f"llamactl stop {name}")
         self._instances.pop(name, None)
         self._scheduler.pinned.discard(name)
 
@@ -338,10 +352,11 @@ class Supervisor:
         if isinstance(move, Gone):
             failed_to_load = isinstance(instance.phase, Failed) and not isinstance(before, Ready)
             error = from_problem(move.problem) if failed_to_load else None
+            instance.settled.set()  # first: it may be started again by what follows
             self._perform(self._scheduler.gone(name, now, error))
-            instance.settled.set()
         elif isinstance(instance.phase, Ready):
             self._perform(self._scheduler.ready(name, now))
+        self._alarm.set()  # nobody may be there for it any more: then its idleness has begun
 
     def _move(self, instance: _Instance, move: Move) -> None:
         instance.phase = advance(instance.phase, move)

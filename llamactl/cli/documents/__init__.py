@@ -1,0 +1,42 @@
+"""What is written down about the commands and the configuration, made from them: manual, completions, README.
+
+`python -m llamactl.cli.documents` writes the files of `documents()` into the checkout; a test compares
+them. No command imports this.
+
+Start reading at `tree`, what all of it is made from.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from llamactl.cli.documents import completions, manual, settings
+from llamactl.cli.documents.tree import Command, read_tree
+
+ROOT = Path(__file__).parents[3]
+"""Of the checkout."""
+
+BEGIN, END = "<!-- commands: written by python -m llamactl.cli.documents -->\n", "<!-- /commands -->\n"
+
+
+def documents(readme: str) -> dict[str, str]:
+    """The text of every generated file by its path in the checkout; `readme` is the README as it is."""
+    root = read_tree()
+    makers: dict[str, Callable[[Command], str]] = {
+        "man/llamactl.1": manual.llamactl,
+        "man/llamactld.8": manual.llamactld,
+        "man/llamactl.toml.5": lambda _: settings.toml(),
+        "completions/llamactl.bash": completions.bash,
+        "completions/_llamactl": completions.zsh,
+        "completions/llamactl.fish": completions.fish,
+        "README.md": lambda root: _with_table(readme, root),
+    }
+    return {path: make(root) for path, make in makers.items()}
+
+
+def _with_table(readme: str, root: Command) -> str:
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}")
+    rows = [f"| `{command.usage}` | {command.help} |\n" for command in root.leaves()]
+    return before + begin + "| command | what it does |\n|---|---|\n" + "".join(rows) + end + after

@@ -1,0 +1,80 @@
+"""The head of an answer from upstream: how its body ends, and what of it is passed on. (pure)"""
+
+import re
+
+MAX_HEAD = 64 << 10
+"""Bytes."""
+
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])[ \r]")
+_FRAMING = re.compile(
+    rb"\r\n(content-length|transfer-encoding|connection|keep-alive)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+)
+_EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,15})\r\n")
+_REMEMBERED = 256
+
+
+class Answer:
+    """`wire` is how it goes to the client, but for framing and the empty line.
+
+    `sized`: its length was announced. `chunked`: it says itself where it ends. Neither: it ends with the
+    connection. `keep`: the connection may be used again. `events`: an event stream in chunks.
+    """
+
+    __slots__ = ("chunked", "events", "keep", "sized", "status", "wire")
+
+    def __init__(self, status: int, wire: bytes, *, sized: bool, chunked: bool, keep: bool, events: bool) -> None:
+        self.status = status
+        self.wire = wire
+        self.sized = sized
+        self.chunked = chunked
+        self.keep = keep
+        self.events = events
+
+
+_answers: dict[bytes, Answer] = {}
+"""By their bytes without the digits of Content-Length, for the reason given at `request._heads`."""
+
+
+def read(data: bytes, end: int) -> tuple[Answer, int] | None:
+    """The head `data[:end]` (up to its empty line) and the length of the body; None if this is not HTTP."""
+    match = _LENGTH.search(data, 0, end + 2)
+    if match is None:
+        length, template = 0, data[:end]
+    else:
+        length, template = int(match[1]), data[: match.start(1)] + data[match.end(1) : end]
+    answer = _answers.get(template)
+    if answer is None:
+        parsed = _parse(data[:end])
+        if parsed is None:
+            return None
+        answer, announced = parsed
+        if match is None and announced:
+            return answer, announced  # written in a way that the template does not know
+        if len(_answers) >= _REMEMBERED:
+            _answers.clear()
+        _answers[template] = answer
+    return answer, length
+
+
+def _parse(head: bytes) -> tuple[Answer, int] | None:
+    status = _STATUS.match(head)
+    if status is None:
+        return None
+    lengths: set[bytes] = set()
+    chunked, keep = False, status[1] == b"1"
+    for name, value in _FRAMING.findall(head):
+        match name.lower():
+            case b"content-length":
+                lengths.add(value.strip())
+            case b"transfer-encoding":
+                chunked = True
+            case b"connection":
+                keep = keep and b"close" not in value.lower()
+    sized = bool(lengths) and not chunked
+    length = lengths.pop() if lengths else b"0"
+    if lengths or not length.isdigit():
+        return None  # two lengths, or none that is a number
+    events = chunked and _EVENTS.search(head) is not None
+    wire = _FRAMING.sub(b"", head) + b"\r\n"
+    return Answer(int(status[2]), wire, sized=sized, chunked=chunked, keep=keep, events=events), int(length)

@@ -1,0 +1,173 @@
+"""The edge of the command line: global flags, help, exit codes, errors in text and JSON."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from llamactl.cli.app import _hoist, app
+from llamactl.core.errors import BY_CODE, LlamactlError, Unreachable
+from tests.cli.conftest import Llamactl
+from tests.cli.stub import QWEN, Stub, model
+
+COMMAND = [sys.executable, "-m", "llamactl"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ps", "ps"),
+        ("ps --json", "--json ps"),
+        ("ps -o json -q", "-o json -q ps"),
+        ("ps --output=json", "--output=json ps"),
+        ("ps -ojson", "-ojson ps"),
+        ("models ls -H unix:///x -y", "-H unix:///x -y models ls"),
+        ("-v models --color never ls", "-v --color never models ls"),
+        ("start a -- --json -o", "start a -- --json -o"),
+        ("start a -q -- -q", "-q start a -- -q"),
+        ("logs a -n 5 -f", "logs a -n 5 -f"),
+        ("chat m -", "chat m -"),
+        ("", ""),
+    ],
+)
+def test_global_flags_stand_anywhere(typed: str, meant: str) -> None:
+    front, rest = _hoist(typed.split())
+    assert [*front, *rest] == meant.split()
+
+
+def test_a_flag_without_its_value(llamactl: Llamactl) -> None:
+    said = llamactl("ps", "-o")
+    assert said.code == 2
+    assert "-o" in said.err and "requires an argument" in said.err
+
+
+@pytest.mark.parametrize("flags", [["--json"], ["-o", "json"], ["-ojson"], ["--output=json"], ["-o", "jsonl", "--json"]])
+def test_output_as_json(llamactl: Llamactl, stub: Stub, flags: list[str]) -> None:
+    after, before = llamactl("ps", *flags), llamactl(*flags, "ps")
+    assert after.code == before.code == 0
+    assert after.json() == before.json()
+    assert after.json()["schema"] == "llamactl.instances/v1"
+
+
+@pytest.mark.parametrize(
+    "typed", ["nonsense", "models nonsense", "ps --nonsense", "-o yaml ps", "chat", "logs a b", "logs a -n x", "start"]
+)
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_usage_errors(llamactl: Llamactl, typed: str, json: list[str]) -> None:
+    said = llamactl(*typed.split(), *json)
+    assert said.code == 2
+    if not json:
+        assert said.out == ""
+        assert said.err
+    else:
+        error = said.json()["error"]
+        assert error["exit"] == 2 and error["code"] == "bad_request" and error["message"] and error["hint"]
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values())
+def test_errors_of_the_daemon(llamactl: Llamactl, stub: Stub, kind: type[LlamactlError]) -> None:
+    stub.answers["models.remove"] = kind("it went wrong", "try this")
+    text, json = llamactl("models", "rm", "a"), llamactl("models", "rm", "a", "--json")
+    assert text.code == json.code == kind.exit
+    assert text.out == "" and text.err == "llamactl: it went wrong\n  try: try this\n"
+    assert json.err == ""
+    assert json.json() == {
+        "error": {"code": kind.code, "message": "it went wrong", "hint": "try this", "exit": kind.exit}
+    }
+
+
+def test_no_daemon(llamactl: Llamactl, home: Path) -> None:
+    said = llamactl("ps")
+    assert said.code == 7
+    assert str(home) in said.err and "llamactl daemon start" in said.err
+    assert llamactl("ps", "--json").json()["error"]["code"] == Unreachable.code
+
+
+def test_no_daemon_is_no_error_for_the_short_status(llamactl: Llamactl) -> None:
+    said = llamactl()
+    assert said.code == 0
+    assert "llamactl quickstart" in said.out and len(said.out.splitlines()) == 4
+    assert llamactl("--json").json() == {"schema": "llamactl.daemon/v1", "running": False}
+
+
+def test_short_status(llamactl: Llamactl, stub: Stub) -> None:
+    said = llamactl()
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "llamactl 0.0.stub on http://127.0.0.1:1, 2 models in the catalogue"
+    assert "qwen3:8b" in said.out
+
+
+def test_host_names_the_socket(llamactl: Llamactl, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    assert llamactl("ps").code == 7
+    assert llamactl("ps", "-H", f"unix://{stub.path}").code == 0
+    monkeypatch.setenv("LLAMACTL_HOST", f"unix://{stub.path}")
+    assert llamactl("ps").code == 0
+    assert llamactl("ps", "--host", "nonsense").code == 2
+    assert llamactl("ps", "--host", "http://127.0.0.1:1").code == 2
+
+
+def _commands(group: object, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    below = getattr(group, "commands", {})
+    return [words, *(found for name, each in below.items() for found in _commands(each, (*words, name)))]
+
+
+@pytest.mark.parametrize("words", _commands(typer.main.get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help(llamactl: Llamactl, words: tuple[str, ...], flag: str) -> None:
+    said = llamactl(*words, flag)
+    assert said.code == 0
+    assert "Usage: llamactl" in said.out and said.err == ""
+
+
+def test_version(llamactl: Llamactl, stub: Stub) -> None:
+    from llamactl import __version__
+
+    assert llamactl("--version").out == f"llamactl {__version__}\n"
+    assert llamactl("version", "--json").json() == {
+        "schema": "llamactl.version/v1",
+        "llamactl": __version__,
+        "daemon": "0.0.stub",
+    }
+    assert "another version" in llamactl("version").err
+    assert llamactl("version", "-q").err == ""
+
+
+def test_interrupted(llamactl: Llamactl, stub: Stub) -> None:
+    """Ctrl-C in a waiting start leaves the load alone, and says so."""
+
+    def interrupt(**_: object) -> object:
+        signal.raise_signal(signal.SIGINT)  # handled in the main thread, which waits for the answer
+        return QWEN
+
+    stub.answers["instances.start"] = interrupt
+    said = llamactl("start", "gemma-2b")
+    assert said.code == 130
+    assert "goes on loading" in said.err
+    assert [method for method, _ in stub.asked] == ["instances.start"]
+
+
+def test_reader_that_leaves(stub: Stub) -> None:
+    stub.answers["models.list"] = [model(f"model-{number}") for number in range(5000)]
+    with subprocess.Popen([*COMMAND, "models", "ls"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(30) == 0
+    assert said == b""
+
+
+def test_disk_full(stub: Stub) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, "ps"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == "llamactl: cannot write: No space left on device\n"
+
+
+def test_closed_output(stub: Stub) -> None:
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *COMMAND, "ps"], stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,157 @@
+"""Which file and variable wins, and what is said of a wrong one."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from llamactl.config.load import line_of, load
+
+from .reading import NO_FILE, Write, read, refused
+
+
+def test_environment_before_user_before_system_before_default(write: Write, tmp_path: Path) -> None:
+    system = tmp_path / "system.toml"
+    system.write_text("[http]\nport = 1\nmax_body = 1\nhost = 'a'\n[restart]\ncrashes = 7")
+    user = write("[http]\nport = 2\nmax_body = 2")
+    config = read(user, system, LLAMACTL_HTTP_PORT="3")
+    assert (config.http.port, config.http.max_body, config.http.host, config.restart.crashes) == (3, 2, "a", 7)
+    assert config.http.cors_origins == ()
+
+
+def test_the_users_file_is_found_or_named(tmp_path: Path) -> None:
+    (tmp_path / "llamactl").mkdir()
+    (tmp_path / "llamactl" / "config.toml").write_text("[http]\nport = 1")
+    (tmp_path / "other.toml").write_text("[http]\nport = 2")
+    environment = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert load(None, environment, NO_FILE).http.port == 1
+    environment["LLAMACTL_CONFIG"] = str(tmp_path / "other.toml")
+    assert load(None, environment, NO_FILE).http.port == 2
+    assert load(tmp_path / "llamactl" / "config.toml", environment, NO_FILE).http.port == 1
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    assert str(missing) in refused(missing).message
+    assert str(missing) in refused(LLAMACTL_CONFIG=str(missing)).message
+
+
+def test_the_service_reads_its_file_once(write: Write) -> None:
+    path = write("[http]\nport = 1")
+    environment = {"CONFIGURATION_DIRECTORY": str(path.parent)}
+    assert load(None, environment, system_file=path).http.port == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read any file")
+def test_a_system_file_that_may_not_be_read_is_passed_over_and_the_users_is_not(write: Write) -> None:
+    path = write("[http]\nport = 1")
+    path.chmod(0)
+    assert read(None, path).http.port == 8134
+    assert "may not read" in refused(path).message
+
+
+# --- what is wrong, and where --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, line, says",
+    [
+        ("[http]\n\nprot = 1", 3, "unknown key http.prot"),
+        ("[htp]\nport = 1", 1, "unknown section htp"),
+        ("http = 5", 1, "http is a section"),
+        ("[[http]]\nport = 1", 1, "http is a section"),
+        ("\n[http]\nhost = 'x'\nport = '80'", 4, "http.port: expected int, got text"),
+        ("[http]\nport = 70000", 2, "http.port: expected int <= 65535"),
+        ("[http]\nport = true", 2, "http.port: expected int, got bool"),
+        ("[http]\nhost = ''", 2, "http.host: expected text of length >= 1"),
+        ("[http]\nlisten = 'a:1'", 2, "http.listen: expected a list, got a text"),
+        ("[http]\nlisten = [\n'a:1',\n2]", 2, "http.listen: expected text, got int"),
+        ("[http]\ntls_key = 3", 2, "http.tls_key: expected the path"),
+        ("[http]\ntls_key = '~nosuchuser/x'", 2, "http.tls_key: no home directory"),
+        ("[models]\ndefault = 1979-01-01", 2, "models.default: expected text, got date"),
+        ("[residency]\nttl = 'soon'", 2, "residency.ttl: not a duration: 'soon'"),
+        ("[residency]\ndrain = -1", 2, "residency.drain: a duration cannot be negative"),
+        ("[residency]\ndrain = nan", 2, "residency.drain: not a"),
+        ("[residency]\ndrain = true", 2, "residency.drain: expected a duration"),
+        ("[residency]\nmargin = 1.5", 2, "residency.margin: expected a size"),
+        ("[residency]\nmargin = '" + "9" * 400 + "'", 2, "residency.margin: not a"),
+        ("[residency]\ndevices = ['x']", 2, "residency.devices: expected a table"),
+        ("[residency]\n[residency.devices]\ncuda0 = 'big'", 2, "residency.devices: not a size"),
+        ("[restart]\nfactor = inf", 2, "restart.factor: expected float <= 1000"),
+        ("[access]\nanonymous = false", 2, "expected auto or none or infer or observe, got False"),
+        ("[access]\nrate = 'often'", 2, "access.rate: expected a rate"),
+        ("[metrics]\ntiers = ['1m']", 2, "metrics.tiers: expected step:kept"),
+        ("[llama_server]\ngpu_layers = 'some'", 2, "expected a number or auto or all, got 'some'"),
+        ("[llama_server]\ngpu_layers = -2", 2, "llama_server.gpu_layers: expected int >= -1"),
+        ("[http]\nport = 08", 2, "Invalid number"),
+        ("[http]\nport =", 2, "unfinished"),
+        ("[http]\nport = 1\n[http]", 3, "already exists"),
+    ],
+)
+def test_a_bad_file_is_refused_with_line_and_key(write: Write, text: str, line: int, says: str) -> None:
+    path = write(text)
+    error = refused(path)
+    assert error.message.startswith(f"{path}, line {line}: ") and says in error.message
+
+
+def test_a_key_that_is_there_twice(write: Write) -> None:
+    path = write("[http]\nport = 1\nport = 2")
+    assert refused(path).message == f'{path}: Key "port" already exists.'
+
+
+def test_a_misspelt_key_gets_the_right_one(write: Write) -> None:
+    assert refused(write("[http]\nprot = 1")).hint == "did you mean http.port?"
+    assert "residency" in refused(write("[zzz]\nx = 1")).hint
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[http]\nhost = '\xe9'"])
+def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.toml").write_bytes(content)
+    assert "UTF-8" in refused(tmp_path / "bad.toml").message
+
+
+def test_a_byte_order_mark_is_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[http]\nport = 1")
+    assert read(tmp_path / "bom.toml").http.port == 1
+
+
+def test_a_directory_instead_of_a_file(tmp_path: Path) -> None:
+    assert "cannot read" in refused(tmp_path).message
+
+
+@pytest.mark.parametrize(
+    "variable, text, says",
+    [
+        ("LLAMACTL_HTTP_PORT", "many", "http.port: expected int, got text"),
+        ("LLAMACTL_HTTP_PROT", "1", "unknown key http.prot"),
+        ("LLAMACTL_RESIDENCY_DEVICES", "cuda0", "residency.devices: expected name=value"),
+        ("LLAMACTL_RESIDENCY_TTL", "x", "residency.ttl: not a duration"),
+        ("LLAMACTL_MODELS_WATCH", "maybe", "models.watch: expected bool"),
+    ],
+)
+def test_a_bad_variable_is_named(variable: str, text: str, says: str) -> None:
+    error = refused(None, **{variable: text})
+    assert error.message.startswith(f"{variable} in the environment: ") and says in error.message
+
+
+@pytest.mark.parametrize(
+    "text, section, key, line",
+    [
+        ("[a]\n[b]\nx = 1\n", "b", "x", 3),
+        ("[ 'b' ]\n\"x\" = 1\n", "b", "x", 2),
+        ("b.x = 1\n", "b", "x", 1),
+        ("\nb = { x = 1 }\n", "b", "x", 2),
+        ("[a]\n[b.x]\ny = 1\n", "b", "x", 2),
+        ("[a]\nx = 1\n# [b]\n# x = 1\n[b]\n# x = 1\nx = 2\n", "b", "x", 7),
+        ("[b]\ny = 1\n[a]\n[b.z]\n", "b", "x", 1),
+    ],
+)
+def test_the_line_of_a_key(text: str, section: str, key: str, line: int) -> None:
+    assert line_of(text, section, key) == line
+
+
+def test_a_pipe_is_no_trap(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        assert "cannot read" in refused(tmp_path / "s").message
