@@ -25,6 +25,6 @@ def _main(arguments: list[str]) -> None:
     from llamactl.cli.app import run
 
     # Either is None when it was closed (`>&-`).
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (open as long as we run)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     sys.exit(run(arguments))

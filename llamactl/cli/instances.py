@@ -113,9 +113,10 @@ def show(items: list[InstanceRow]) -> None:
             "AGE": ["-" if row.age is None else show_duration(row.age) for row in items],
             "TTL": ["pinned" if row.pinned else "-" if row.ttl is None else show_duration(row.ttl) for row in items],
         },
+        wide={"PID", "REQUESTS"},
         empty="Nothing is running: llamactl start NAME",
     )
-    if session.output == "table":
+    if session.output in ("table", "wide"):
         for row in items:
             if row.problem is not None:
                 render.note(f"{row.name}: {row.problem.message}")

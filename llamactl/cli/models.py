@@ -48,7 +48,7 @@ def add(
 def scan(
     directories: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]…", help="Else those configured.")] = None,
 ) -> None:
-    """Look for GGUF files below directories and put them into the catalogue."""
+    """Find GGUF files and put them into the catalogue."""
     paths = tuple(str(directory.expanduser().absolute()) for directory in directories or [])
     with render.working("looking for models …"), session.client(timeout=None) as client:
         report = client.call(ScanModels(paths))
@@ -87,5 +87,6 @@ def _show(items: list[ModelRow]) -> None:
             "STATE": [row.state for row in items],
             "FILE": [row.path for row in items],
         },
+        wide={"FILE"},
         empty="The catalogue is empty: llamactl models add FILE, or llamactl models scan DIR",
     )

@@ -10,16 +10,18 @@ from llamactl.cli import chat, daemon, render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
 from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
-from llamactl.rpc.calls import AddModel, Engine, Shutdown, StartModel, Status
+from llamactl.rpc.calls import AddModel, Engine, StartModel, Status
 
 PROMPT = "In one sentence: what is a llama?"
+LONGEST = 256
+"""Tokens of the answer at most: a small model may well go on for ever."""
 
 
 def quickstart(
     model: Annotated[Path | None, typer.Option(metavar="FILE", help="A GGUF file of your own.")] = None,
     prompt: Annotated[str, typer.Option(help="What to ask it.")] = PROMPT,
 ) -> None:
-    """Set everything up and get a first answer: engine, model, daemon, chat."""
+    """Set everything up and get a first answer."""
     if model is not None and not model.expanduser().is_file():
         raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
     started = _daemon()
@@ -31,17 +33,18 @@ def quickstart(
         _done(
             "model", f"{name} is ready" + ("" if row.load_seconds is None else f" ({row.load_seconds:.1f} s to load)")
         )
-    except LlamactlError:
+    except BaseException:
         if started:  # leave nothing running that was not before
-            with suppress(LlamactlError), session.client() as client:
-                client.call(Shutdown())
+            with suppress(LlamactlError):
+                daemon.bring_down(patience=5)
         raise
     with session.client() as client:
         url = client.call(Status()).http[0]
     _done("answer", f"through {url}/v1/chat/completions")
     render.note(f"\n> {prompt}")
     answer = ""
-    for piece in chat.stream({"model": name, "messages": [{"role": "user", "content": prompt}], "stream": True}):
+    messages = [{"role": "user", "content": prompt}]
+    for piece in chat.stream({"model": name, "messages": messages, "max_tokens": LONGEST, "stream": True}):
         answer += piece
         if not session.machine:
             render.text(piece, end="")
@@ -50,9 +53,13 @@ def quickstart(
         return
     render.text("")
     render.note("\nNext:")
-    render.note(f"  llamactl chat {name}        talk to it")
-    render.note("  llamactl ps                     what runs, and what it takes")
-    render.note("  llamactl models add FILE        a model of your own")
+    talk = f"llamactl chat {name}"
+    for command, what in (
+        (talk, "talk to it"),
+        ("llamactl ps", "what runs, and what it takes"),
+        ("llamactl models add FILE", "a model of your own"),
+    ):
+        render.note(f"  {command:<{max(len(talk), 24)}}  {what}")
 
 
 def _daemon() -> bool:

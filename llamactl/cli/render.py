@@ -31,6 +31,10 @@ _STYLES = {
 }
 
 
+_NUMBERS = frozenset(("SIZE", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
+_LONG = frozenset(("NAME", "FILE", "REASON"))
+
+
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console  # 40 ms that JSON does not need
 
@@ -54,8 +58,11 @@ def data(kind: str, value: object) -> None:
     _write(msgspec.json.encode({"schema": f"llamactl.{kind}/v1", **document}) + b"\n")
 
 
-def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], empty: str = "") -> None:
-    """Many things of one kind, as the user wants them: `columns` are the table's, each with a cell per item."""
+def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], wide: set[str], empty: str = "") -> None:
+    """Many things of one kind, as the user wants them.
+
+    `columns` are the table's, each with a cell per item; those in `wide` are shown only with `-o wide`.
+    """
     match session.output:
         case "json":
             data(kind, items)
@@ -66,7 +73,9 @@ def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], empty: 
             _write("".join(f"{item.name}\n" for item in items).encode())
         case _:
             if items:
-                table(columns)
+                table(
+                    {title: cells for title, cells in columns.items() if session.output == "wide" or title not in wide}
+                )
             elif empty:
                 note(empty)
 
@@ -76,11 +85,18 @@ def table(columns: dict[str, list[str]]) -> None:
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in columns:
-        right = title in ("SIZE", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS")
-        shown.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    for cells in zip(*columns.values(), strict=True):
-        shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+    for title, cells in columns.items():
+        # Where the terminal is too narrow these are folded, not cut: they are there to be copied.
+        gives_way = title in _LONG
+        shown.add_column(
+            title,
+            justify="right" if title in _NUMBERS else "left",
+            no_wrap=not gives_way,
+            overflow="fold",
+            min_width=None if gives_way else max(map(len, [title, *cells])),
+        )
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     console = _console()
     with console.capture() as capture:
         console.print(shown)
@@ -90,6 +106,10 @@ def table(columns: dict[str, list[str]]) -> None:
 def text(line: str, end: str = "\n") -> None:
     """Data that is text already."""
     _write((line + end).encode("utf-8", "replace"))
+
+
+def count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def note(message: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +11,9 @@ import msgspec
 
 from llamactl.config.sockets import CONTROL, runtime_directory
 from llamactl.core.errors import Refused
+
+
+_XDG = {"config": ".config", "data": ".local/share", "state": ".local/state"}
 
 
 class Directories(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +79,9 @@ def find_directories(environment: Mapping[str, str] | None = None) -> Directorie
         given = environment.get(f"XDG_{name.upper()}_HOME", "")
         if given.startswith("/"):
             return Path(given, "llamactl")
-        import platformdirs  # 25 ms that nobody with these variables needs to wait for
+        if sys.platform == "linux":
+            return Path.home() / _XDG[name] / "llamactl"
+        import platformdirs  # which says the same on Linux, 20 ms later
 
         path: Path = getattr(platformdirs, f"user_{name}_path")("llamactl")
         return path

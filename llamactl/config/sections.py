@@ -1,7 +1,8 @@
-"""Every section and key of the configuration file, with its default.
+"""Every section and key of the configuration file, with its default and what it means.
 
-A key is a field; its type says what may stand in the file (see `values`). Inside llamactl durations are
-seconds, sizes bytes, paths absolute. `None` means not set.
+A key is a field; its type says what may stand in the file (see `values`), the text below it what it is for:
+the example file and the manual are made from these. Inside llamactl durations are seconds, sizes bytes,
+paths absolute. `None` means not set.
 """
 
 from typing import Annotated, Literal
@@ -26,44 +27,68 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Http(Section, frozen=True, kw_only=True):
+    """The front door: one port for every client."""
+
     host: Text = "127.0.0.1"
+    """The address to listen on."""
     port: Port = 8134
-    """0 takes any free one."""
+    """The port to listen on; 0 takes any free one."""
     listen: tuple[Address, ...] = ()
     """Further listeners: `host:port` or `unix:///path`."""
     max_body: Size = Size(100 << 20)
+    """The largest body that a request may have."""
     tls_cert: FilePath | None = None
+    """The certificate to serve TLS with, in PEM, with the chain that it needs."""
     tls_key: FilePath | None = None
+    """The private key of that certificate, in PEM."""
     cors_origins: tuple[Address, ...] = ()
+    """Origins whose web pages may use this port, like `https://chat.example`."""
     allowed_hosts: tuple[Address, ...] | None = None
     """Values of `Host` to answer to; None: those of the listeners."""
 
 
 class Models(Section, frozen=True, kw_only=True):
+    """Where models come from, and which of them are special."""
+
     directories: tuple[FilePath, ...] = ()
+    """Where to look for GGUF files, at any depth; if there are none, where fetched models are put."""
     watch: bool = True
+    """Look again when something changes in these directories."""
     default: str = ""
     """The model of a request that names none."""
     standby: str = ""
+    """The model to go back to when the others have become idle."""
     preload: tuple[str, ...] = ()
+    """Models to load when the daemon starts."""
 
 
 class LlamaServer(Section, frozen=True, kw_only=True):
-    """The engine, and defaults for every model; what is None is left to llama-server."""
+    """The engine, and defaults for every model; what is not set is left to llama-server."""
 
     path: Program | None = None
     """A file, or a name to look for in `PATH`; None: find one."""
     ctx_size: Count | None = None
+    """Tokens of context; 0 is what the model was made for."""
     batch_size: Positive | None = None
+    """Tokens that are handed to the model at once, at most."""
     ubatch_size: Positive | None = None
+    """Tokens that are computed at once, at most."""
     threads: Annotated[int, Meta(ge=-1)] | None = None
+    """Threads of the processor to compute with; -1 leaves it to llama-server."""
     gpu_layers: Annotated[int, Meta(ge=-1)] | Literal["auto", "all"] | None = None
+    """Layers to put on the GPU; 0 computes on the processor only."""
     parallel: Annotated[int, Meta(ge=-1)] | None = None
+    """Requests that one llama-server works on at once; -1 leaves it to llama-server."""
     cache_type_k: Text | None = None
+    """The type of the keys in the cache, like `f16` or `q8_0`."""
     cache_type_v: Text | None = None
+    """The type of the values in the cache, like `f16` or `q8_0`."""
     flash_attn: Literal["on", "off", "auto"] | None = None
+    """Use Flash Attention."""
     jinja: bool | None = None
+    """Use the model's own chat template in full, which calling tools needs."""
     skip_chat_parsing: bool | None = None
+    """Pass on what the model says as it is, without looking for tool calls and reasoning in it."""
 
     def settings(self) -> dict[str, Setting]:
         """Those that are set, by name."""
@@ -73,32 +98,50 @@ class LlamaServer(Section, frozen=True, kw_only=True):
 
 
 class Residency(Section, frozen=True, kw_only=True):
+    """Which models are kept in memory, for how long, and who waits for it."""
+
     max_models: Count = 0
-    """0 is no limit."""
+    """How many models may be loaded at once; 0 is no limit."""
     memory: Size | None = None
     """Bytes of host memory for all models together; None: what is free."""
     devices: dict[str, Size] = {}
     """The same for other devices, by name."""
     margin: Size = Size(1 << 30)
+    """Memory to leave free, where what is free is the measure."""
     ttl: Idleness = Idleness(900.0)
+    """How long an idle model stays loaded; 0 unloads it at once."""
     max_wait: Duration = Duration(10.0)
+    """When somebody has waited this long, the model in the way gets no more requests."""
     queue_per_model: Count = 64
+    """Requests that may wait for one model; those after them are refused."""
     queue_total: Count = 256
+    """Requests that may wait altogether; those after them are refused."""
     load_timeout: Duration = Duration(600.0)
-    """Without any progress."""
+    """How long a load may go on without any progress."""
     drain: Duration = Duration(30.0)
+    """How long requests under way may go on when a model or the daemon is stopped."""
 
 
 class Restart(Section, frozen=True, kw_only=True):
+    """What happens when a llama-server dies: it is started again, later each time."""
+
     first: Duration = Duration(1.0)
+    """The pause after the first death."""
     factor: Factor = 2.0
+    """How much longer the pause gets each time."""
     longest: Duration = Duration(60.0)
+    """The longest pause."""
     healthy_after: Duration = Duration(120.0)
+    """One that has been ready this long begins with the first pause again."""
     crashes: Positive = 5
+    """So many deaths within the window, and it is given up until somebody starts it."""
     window: Duration = Duration(600.0)
+    """The time that deaths are counted in."""
 
 
 class Access(Section, frozen=True, kw_only=True):
+    """Who may do what over the network."""
+
     anonymous: Literal["auto", "none", "infer", "observe"] = "auto"
     """What may be done without a key; auto: infer and observe, on loopback, while no key exists."""
     rate: Rate = Rate(0.0)
@@ -108,22 +151,33 @@ class Access(Section, frozen=True, kw_only=True):
 
 
 class Metrics(Section, frozen=True, kw_only=True):
+    """What is measured, and how long it is kept."""
+
     interval: Duration = Duration(2.0)
+    """The time between two measurements."""
     history: Duration = Duration(600.0)
-    """Kept at full resolution."""
+    """How long every measurement is kept."""
     tiers: tuple[Tier, ...] = (Tier(60.0, 86400.0), Tier(900.0, 2592000.0))
-    """How older samples are thinned out: `step:kept`."""
+    """How older ones are thinned out: `step:kept`."""
 
 
 class Logging(Section, frozen=True, kw_only=True):
+    """What is written down about the daemon and its models."""
+
     console_level: Level = "info"
+    """The least that goes to the console or the journal."""
     file_level: Level = "info"
+    """The least that goes to the daily files."""
     errors_level: Level = "warn"
+    """The least that goes to the files of errors."""
     max_size: Size = Size(20 << 20)
+    """The size at which a file is put aside for the next."""
     max_files: Duration = Duration(2592000.0)
     """How long a file is kept."""
     file: bool = True
+    """Write files at all."""
     console: bool = True
+    """Write to the console at all."""
     runs: Positive = 5
     """Outputs of llama-server kept per model."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, NewType, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 
 import msgspec
 
@@ -26,6 +26,8 @@ Program = NewType("Program", str)
 """A `FilePath`, or a name without any slash."""
 Address = NewType("Address", str)
 """Text with colons of its own: `host:port`, `unix:///path`, `https://host`."""
+Secret = NewType("Secret", str)
+"""Text that is neither shown nor quoted in an error."""
 
 
 Reader = Callable[[object, Path], object]
@@ -53,7 +55,7 @@ def read(kind: Any, raw: object, base: Path, text: bool = False) -> Any:
     """
     if NoneType in get_args(kind) and raw == "":
         return None
-    kind = _without_none(kind)
+    kind = without_none(kind)
     if kind in _READERS:
         return _finite(_READERS[kind], raw, base)
     if get_origin(kind) is tuple:
@@ -66,31 +68,47 @@ def read(kind: Any, raw: object, base: Path, text: bool = False) -> Any:
         return {str(name): read(get_args(kind)[1], item, base) for name, item in raw.items()}
     try:
         return msgspec.convert(raw, kind, strict=not text)
-    except msgspec.ValidationError as error:
-        choices = _choices(kind)
-        if choices and not (isinstance(raw, int) and choices[0] == _NUMBER):
-            raise BadRequest(f"expected {' or '.join(choices)}, got {raw!r}") from None
-        raise BadRequest(str(error).replace("`", "").replace("Expected", "expected").replace("str", "text")) from None
+    except msgspec.ValidationError:
+        raise BadRequest(f"expected {expected(kind)}, got {_called(raw) if kind is Secret else _quoted(raw)}") from None
 
 
 def untext(kind: Any, text: str) -> object:
-    """The raw value that `text` in the environment stands for; None where it is as good as not set."""
+    """The raw value that `text` in the environment stands for; None where it is as good as not set.
+
+    Lists and tables may also be written as in the file.
+    """
     optional = NoneType in get_args(kind)
     if optional and not text:
         return ""
-    kind = _without_none(kind)
+    kind = without_none(kind)
     if get_origin(kind) is tuple:
+        as_in_file = _literal(text, list)
         item = get_args(kind)[0]
-        return [part for part in _split(item, text) if part]
+        return [part for part in _split(item, text) if part] if as_in_file is None else as_in_file
     if get_origin(kind) is dict:
-        return dict(_pair(part) for part in text.split(":") if part)
+        as_in_file = _literal(text, dict)
+        return dict(_pair(part) for part in text.split(":") if part) if as_in_file is None else as_in_file
     return text if text or kind is str else None
+
+
+def _literal(text: str, kind: type) -> object:
+    """What `text` is in TOML, if it is that and of that kind."""
+    if text[:1] not in ("[", "{"):
+        return None
+    import tomllib
+
+    try:
+        parsed = tomllib.loads(f"it = {text}")
+    except (ValueError, RecursionError):
+        return None
+    return parsed["it"] if len(parsed) == 1 and isinstance(parsed["it"], kind) else None
 
 
 def _split(item: Any, text: str) -> list[str]:
     if item is Address:
         return _BETWEEN_ADDRESSES.split(text)
-    return text.split("," if item is Tier else ":")
+    # Colons may be part of a model's name: commas, where there are any, come first.
+    return text.split("," if item is Tier or (item is str and "," in text) else ":")
 
 
 def _pair(part: str) -> tuple[str, str]:
@@ -172,18 +190,58 @@ def _called(raw: object) -> str:
     return names.get(type(raw), type(raw).__name__)
 
 
-def _without_none(kind: Any) -> Any:
-    """`X` for `X | None`; anything else as it is."""
-    rest = [member for member in get_args(kind) if member is not NoneType]
-    return rest[0] if len(rest) == 1 and NoneType in get_args(kind) else kind
+def _quoted(raw: object) -> str:
+    if not isinstance(raw, str | int | float):
+        return _called(raw)
+    quoted = str(raw).lower() if isinstance(raw, bool) else repr(raw)
+    return quoted if len(quoted) <= 60 else f"{quoted[:57]}…"
 
 
-_NUMBER = "a number"
+def without_none(kind: Any) -> Any:
+    """`X` for `X | None`, `X | Y` for `X | Y | None`; anything else as it is."""
+    members = get_args(kind)
+    return Union[tuple(member for member in members if member is not NoneType)] if NoneType in members else kind  # noqa: UP007
 
 
-def _choices(kind: Any) -> list[str]:
-    """The words that `kind` allows, after `a number` if it allows that too; none where it is not about words."""
-    if get_origin(kind) is Literal:
-        return list(get_args(kind))
-    words = [word for member in get_args(kind) if get_origin(member) is Literal for word in get_args(member)]
-    return [_NUMBER, *words] if words else []
+# --- for people ----------------------------------------------------------------------------------
+
+_EXPECTED: dict[Any, str] = {
+    Duration: "a duration like 15m, or seconds",
+    Idleness: "a duration like 15m, or -1 for never",
+    Size: "a size like 12GiB, or bytes",
+    Rate: "a rate like 60/min",
+    FilePath: "a path",
+    Program: "the path or name of a program",
+    Address: "an address",
+    Secret: "a text",
+    Tier: "step:kept like 1m:24h",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+}
+
+
+def expected(kind: Any) -> str:
+    """What may be written for a key of that type: `a whole number from 0 to 65535`, `auto or all`."""
+    kind = without_none(kind)
+    origin, members = get_origin(kind), get_args(kind)
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    if origin is Literal:
+        return " or ".join(members)
+    if origin is tuple:
+        return f"a list, each {expected(members[0])}"
+    if origin is dict:
+        return f"a table, each {expected(members[1])}"
+    if origin is Annotated:
+        return f"{expected(members[0])}{_bounds(members[1])}"
+    return " or ".join(expected(member) for member in members)
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    if meta.min_length:
+        return " that is not empty"
+    if meta.ge is not None and meta.le is not None:
+        return f" from {meta.ge:g} to {meta.le:g}"
+    return f" of at least {meta.ge:g}"

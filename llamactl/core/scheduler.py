@@ -78,6 +78,10 @@ class Resident:
         """It gives its memory back without anybody asking again."""
         return self.state == "retiring" or self.state == "stopping"
 
+    @property
+    def idle(self) -> bool:
+        return self.state == "ready" and not self.leases
+
 
 class _Waiter(msgspec.Struct):
     ticket: int
@@ -98,15 +102,16 @@ class _Room:
     `now` is what is free. `soon` is what will be once all that is leaving has left, less what is meant for
     lines that wait for nothing else. `later` is the same with every line served and all gone that must go
     for it, and `at_most` that with every candidate gone as well. `candidates` are the instances that no
-    line has been promised, in the order in which they would go: first those that are being emptied already,
-    so that the choice does not waver.
+    line has been promised, `idle` those among them that could go at once; those that are being emptied
+    already go first, so that the choice does not waver.
     """
 
     def __init__(self, limits: Limits, residents: Iterable[Resident], pinned: set[str]) -> None:
         places = limits.max_models or 1 << 30
         self.now, self.soon, self.later, self.at_most = (Space(limits.budget, places) for _ in range(4))
         self.candidates: dict[str, Candidate] = {}
-        for resident in sorted(residents, key=lambda resident: (not resident.closing, resident.used)):
+        self.idle: dict[str, Candidate] = {}
+        for resident in residents:
             self.hold(resident, resident.model in pinned)
 
     def open_to(self, need: Memory) -> bool:
@@ -125,11 +130,14 @@ class _Room:
         else:
             candidate = Candidate(resident.model, resident.need, resident.used, draining=resident.closing)
             self.candidates[resident.model] = candidate
+            if resident.idle:
+                self.idle[resident.model] = candidate
 
     def promise(self, need: Memory, going: Iterable[Candidate], at_once: bool) -> None:
         """A line will get what it needs once these are gone."""
         for candidate in going:
             del self.candidates[candidate.model]
+            self.idle.pop(candidate.model, None)
             self.later.give(candidate.frees)
             if at_once:
                 self.soon.give(candidate.frees)
@@ -333,11 +341,7 @@ class Scheduler:
         Idle ones if they suffice, else busy ones too, else none for now. One that is waited for itself
         is idle only to who is of age.
         """
-        idle = [
-            candidate
-            for model, candidate in room.candidates.items()
-            if self._idle(self.residents[model]) and (aged or model not in self.lines)
-        ]
+        idle = [candidate for model, candidate in room.idle.items() if aged or model not in self.lines]
         sure = room.soon.least(room.later)
         going = choose(idle, sure.memory, sure.places, need)
         if going is not None:
@@ -381,11 +385,10 @@ class Scheduler:
             return QueueFull(f"{len(self._waiting)} requests already wait for models to load", retry_after=1.0)
         return None
 
-    def _idle(self, resident: Resident) -> bool:
-        return resident.state == "ready" and not resident.leases and resident.model not in self.pinned
-
     def _expires(self, resident: Resident) -> bool:
-        return resident.ttl >= 0 and self._idle(resident) and resident.model not in self.lines
+        if resident.ttl < 0 or not resident.idle:
+            return False
+        return resident.model not in self.pinned and resident.model not in self.lines
 
     def _of_age(self, line: _Line) -> float:
         return line.waiters[0].since + self.limits.max_wait

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -144,7 +144,7 @@ class Control:
         return ModelRow(name=model.name, path=model.path, size=model.size, aliases=model.aliases, state=state(phase))
 
 
-async def _notices(watcher: Watcher) -> AsyncIterator[object]:
+async def _notices(watcher: Watcher) -> AsyncGenerator[object, None]:
     async for numbered in watcher:
         lost = watcher.take_lost()
         if lost:

@@ -1,12 +1,18 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
 import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import anyio.to_thread
+import msgspec
+
+from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.model import Model
+from llamactl.core.parameters.layers import Layer
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 
@@ -23,16 +29,32 @@ class Launch:
         return engine, await capabilities.examine(engine)
 
     async def __call__(self, model: Model) -> process.LlamaServer:
+        """Raises, as `LlamactlError`, what can be known before anything is spawned.
+
+        That includes a file that is gone or no GGUF: llama-server says so too, but one that ends at once
+        loses its last lines now and then.
+        """
+        await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine()
         # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
         socket = str(self._config.directories.sockets / f"{next(self._numbers)}.sock")
-        command = arguments.command(engine.path, model, socket, self._config.llama_server.settings(), able)
-        return await process.launch(engine, command, socket, self._new_run(model.name), model.name)
+        command = self.command(engine, able, model, socket)
+        engine = msgspec.structs.replace(engine, environment=command.environment)
+        return await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+
+    def command(
+        self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
+    ) -> arguments.Command:
+        """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
+        layers = [Layer("configuration", self._config.llama_server.settings())]
+        return arguments.build(engine.path, model, socket, layers, able, environment=engine.environment)
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""
         directory = prepare(self._config.directories.runs(name), private=False)
         runs = sorted(directory.glob("*.log"))
         for old in runs[: max(0, len(runs) - self._config.logging.runs + 1)]:
-            old.unlink(missing_ok=True)
-        return directory / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09}.log"
+            with suppress(OSError):
+                old.unlink()
+        seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order
+        return directory / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{rest:09}.log"

@@ -21,14 +21,15 @@ def listen(spec: str, *, insecure: bool) -> socket.socket:
         return _listen_unix(Path(spec.removeprefix("unix://")))
     host, _, port = spec.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
-    if not port.isdigit() or int(port) > 65535:
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise BadRequest(f"not an address to listen on: {spec!r}", "write host:port or unix:///path")
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except socket.gaierror as error:
-        raise BadRequest(f"cannot listen on {spec}: {error.strerror}", "check http.host") from None
+    except (socket.gaierror, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
     if not ipaddress.ip_address(address[0]).is_loopback and not insecure:
         raise Refused(
             f"{spec} can be reached from other machines, and there are neither keys nor TLS",
@@ -60,22 +61,34 @@ def url(listener: socket.socket) -> str:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        raise Refused(f"{path} exists and is not a socket", "remove it, or choose another path in http.listen")
     listener = socket.socket(socket.AF_UNIX)
     old_umask = os.umask(0o177)
     try:
-        with suppress(FileNotFoundError):
-            path.unlink()
+        _make_way(path)
         listener.bind(str(path))
         listener.listen(1024)
     except OSError as error:
         listener.close()
         raise Refused(f"cannot listen on unix://{path}: {error.strerror or error}", "check http.listen") from None
+    except Refused:
+        listener.close()
+        raise
     finally:
         os.umask(old_umask)
     listener.setblocking(False)
     return listener
+
+
+def _make_way(path: Path) -> None:
+    """Remove a socket that was left behind."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.stat().st_mode):
+            raise Refused(f"{path} exists and is not a socket", "remove it, or choose another path in http.listen")
+        with socket.socket(socket.AF_UNIX) as caller, suppress(ConnectionRefusedError):
+            caller.setblocking(False)
+            caller.connect(str(path))
+            raise Refused(f"somebody listens on unix://{path}", "stop them, or choose another path in http.listen")
+        path.unlink()
 
 
 def _holder(port: int) -> str:

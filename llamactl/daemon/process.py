@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +26,16 @@ class PidFile:
 
     def __enter__(self) -> "PidFile":
         """Raises `Refused` when another daemon holds it."""
+        file = self._locked()
+        while not self._in_place(file):  # its holder left and took it away between our opening and locking it
+            os.close(file)
+            file = self._locked()
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()} {time.time():.3f}\n".encode(), 0)
+        self._file = file
+        return self
+
+    def _locked(self) -> int:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,10 +44,13 @@ class PidFile:
             os.close(file)
             who = f" (pid {pid[0].decode()})" if pid else ""
             raise Refused(f"a daemon is already running{who}", "llamactl daemon status") from None
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()} {time.time():.3f}\n".encode(), 0)
-        self._file = file
-        return self
+        return file
+
+    def _in_place(self, file: int) -> bool:
+        """Is it still the one that the next daemon will find?"""
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(file), self.path.stat())
+        return False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._file is not None:

@@ -109,7 +109,11 @@ class Services:
         self._stop.set()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Until `stop`; raises what a service died of if the daemon cannot go on without it."""
+        """Until `stop`; raises what a service died of if the daemon cannot go on without it.
+
+        `LlamactlError` when it is told to stop before everything is up.
+        """
+        complete = False
         async with anyio.create_task_group() as group:
             try:
                 for service in self._services:
@@ -120,6 +124,7 @@ class Services:
                     if self._stop.is_set():
                         break
                 else:
+                    complete = True
                     task_status.started()
                 await self._stop.wait()
             finally:
@@ -130,6 +135,8 @@ class Services:
         for keeper in self._keepers:
             if keeper.failure is not None:
                 raise keeper.failure
+        if not complete:
+            raise LlamactlError("told to stop before everything was up")
 
     async def _watched(self, keeper: _Keeper) -> None:
         # Shielded: a cancelled daemon, too, stops its services one by one and in order.

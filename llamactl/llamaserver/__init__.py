@@ -4,11 +4,11 @@ Owns its command line, its environment, its processes, its log lines and what it
 Must not know who wants a server and why (`supervisor`), what the clients send it (`proxy`), or where
 models come from (`catalogue`).
 
-    engine = locate.find(configured)                                  which executable
-    able = await capabilities.examine(engine)                         what it can do
-    arguments = command(engine.path, model, socket, defaults, able)   its command line
-    server = await launch(engine, arguments, socket, log, model.name) the process
-    await server.healthy(), await server.wait()                       its life
+    engine = locate.find(configured)                                   which executable
+    able = await capabilities.examine(engine)                          what it can do
+    command = arguments.build(engine.path, model, socket, layers, able) its command line and environment
+    server = await launch(engine, command.arguments, socket, log, name) the process
+    await server.healthy(), await server.wait()                        its life
 
 Start reading at `process.py`; beneath it `session.py` is the process as the kernel sees it. Facts about
 llama-server are measured on build b10434 (CPU) unless a docstring says otherwise.

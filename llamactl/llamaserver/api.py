@@ -1,8 +1,9 @@
 """Asks a llama-server over its Unix socket.
 
-One connection per question, by hand. `/health` is asked every 10 ms while a model loads, and this costs a
-quarter of what a fresh aiohttp client does (85 against 300–390 µs of processor time, asyncio's own loop),
-leaves no idle connection behind that could delay a SIGTERM, and lets us see who is at the other end.
+One connection per question, by hand. `/health` is asked every 10 ms while a model loads, and each 503 says
+`Connection: close`, so keeping a connection gains nothing. This costs 0.09 ms of processor time, a third of what
+it takes with a fresh aiohttp client (half on uvloop), shows on the same connection who is at the other end, and
+needs no import of 0.16 s.
 """
 
 import os

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -24,20 +26,28 @@ NEEDED = ("--model", "--host", "--port", "--ctx-size")
 """Flags by which a llama-server is known. Forks print version strings of their own."""
 
 _DEFINITION = re.compile(r" {0,4}-")
+_REMOVED = "the argument has been removed"
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w.-]*")
 _GAP = re.compile(r"(?<![,\s])\s{2,}")
+_WORDS = r"\w[\w.+-]*"
+_CHOICES = re.compile(rf"[\[{{<]({_WORDS}(?:[|,]{_WORDS})+)[\]}}>]$| ([a-z]{_WORDS}(?:,{_WORDS}){{2,}})$")
+_ALLOWED = re.compile(rf"allowed values: ({_WORDS}(?:, {_WORDS})*)")
+_TEMPLATES = re.compile(rf"built-in templates: ({_WORDS}(?:, {_WORDS})*)")
 _BUILD = re.compile(r"\bbuild:? (\d+)|^(\d+) \(")
 
 
 class Capabilities(msgspec.Struct, frozen=True):
     """`version` is the text as printed, `build` llama.cpp's build number where it has one.
 
-    `flags` are those that `--help` defines, long and short, as they are typed.
+    `flags` are those that `--help` defines, long and short, as they are typed. `choices` has, for some of
+    them, all that may follow it; `templates` are the chat templates that need no file.
     """
 
     version: str
     build: int | None
     flags: frozenset[str]
+    choices: dict[str, tuple[str, ...]] = {}
+    templates: tuple[str, ...] = ()
 
     def has(self, flag: str) -> bool:
         return flag in self.flags
@@ -48,6 +58,8 @@ _known: dict[tuple[str, int, int], Capabilities] = {}
 
 async def examine(engine: Engine) -> Capabilities:
     """What this executable can do; it is run only when its file is new or has changed.
+
+    Two that ask at the same time for the first time both run it.
 
     Raises `Refused` when it cannot be run or is not a llama-server.
     """
@@ -64,21 +76,49 @@ async def examine(engine: Engine) -> Capabilities:
 async def _examine(engine: Engine) -> Capabilities:
     text, trouble = await _answer(engine, "--help")
     flags = flags_in(text)
+    choices, templates = choices_in(text), templates_in(text)
     if missing := [flag for flag in NEEDED if flag not in flags]:
         why = trouble or f"its --help knows no {', '.join(missing)}"
         raise Refused(f"{engine.path} is no usable llama-server: {why}", WAY_OUT)
     text, _ = await _answer(engine, "--version")
     version, build = version_in(text)
-    return Capabilities(version, build, flags)
+    return Capabilities(version, build, flags, choices, templates)
 
 
 def flags_in(help_text: str) -> frozenset[str]:
     """The flags that a help text defines: `-c,    --ctx-size N      size of the prompt context`.
 
-    Flags that only a description mentions do not count.
+    Flags that only a description mentions do not count, nor those that are kept to say that they are gone.
     """
-    lines = [line.strip() for line in help_text.splitlines() if _DEFINITION.match(line)]
-    return frozenset(flag for line in lines for flag in _FLAG.findall(_GAP.split(line)[0]))
+    return frozenset(flag for flags, _, _ in _entries(help_text) for flag in flags)
+
+
+def choices_in(help_text: str) -> dict[str, tuple[str, ...]]:
+    """What may follow a flag, where it is told: `--pooling {none,mean}`, `allowed values: f32, f16`."""
+    choices: dict[str, tuple[str, ...]] = {}
+    for flags, head, description in _entries(help_text):
+        if match := _CHOICES.search(head) or _ALLOWED.search(description):
+            words = re.split(r"[|,]\s*", next(filter(None, match.groups())))
+            choices |= dict.fromkeys(flags, tuple(words))
+    return choices
+
+
+def templates_in(help_text: str) -> tuple[str, ...]:
+    """The names that `--chat-template` takes."""
+    descriptions = (description for flags, _, description in _entries(help_text) if "--chat-template" in flags)
+    match = _TEMPLATES.search(next(descriptions, ""))
+    return tuple(match[1].split(", ")) if match else ()
+
+
+def _entries(help_text: str) -> Iterator[tuple[list[str], str, str]]:
+    """Each definition: its flags, the line they stand in without the description, the description in one line."""
+    lines = help_text.splitlines()
+    starts = [number for number, line in enumerate(lines) if _DEFINITION.match(line)]
+    for start, end in pairwise([*starts, len(lines)]):
+        head, *beside = _GAP.split(lines[start].strip(), maxsplit=1)
+        description = " ".join(filter(None, map(str.strip, [*beside, *lines[start + 1 : end]])))
+        if not description.startswith(_REMOVED):
+            yield _FLAG.findall(head), head, description
 
 
 def version_in(text: str) -> tuple[str, int | None]:

@@ -90,7 +90,7 @@ def _remark(lines: Sequence[str]) -> str:
     """The last line, where it is not one of everyday.
 
     A llama-server can lose its last lines: they are written by a thread that it does not wait for. On a busy
-    machine the cause was lost in 5 to 18 % of the launches that failed at once.
+    machine the cause was lost in 5 to 18 % of the launches that failed at once, rarely every line.
     """
     if not lines:
         return ", without a word"

@@ -5,7 +5,7 @@ import re
 MAX_HEAD = 64 << 10
 """Bytes."""
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])[ \r]")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?![^ \r])")
 _FRAMING = re.compile(
     rb"\r\n(content-length|transfer-encoding|connection|keep-alive)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ class Answer:
 
 
 _answers: dict[bytes, Answer] = {}
-"""By their bytes without the digits of Content-Length, for the reason given at `request._heads`."""
+"""By their bytes with 0 as Content-Length, for the reason given at `request._heads`."""
 
 
 def read(data: bytes, end: int) -> tuple[Answer, int] | None:
@@ -42,7 +42,7 @@ def read(data: bytes, end: int) -> tuple[Answer, int] | None:
     if match is None:
         length, template = 0, data[:end]
     else:
-        length, template = int(match[1]), data[: match.start(1)] + data[match.end(1) : end]
+        length, template = int(match[1]), data[: match.start(1)] + b"0" + data[match.end(1) : end]
     answer = _answers.get(template)
     if answer is None:
         parsed = _parse(data[:end])
@@ -61,20 +61,20 @@ def _parse(head: bytes) -> tuple[Answer, int] | None:
     status = _STATUS.match(head)
     if status is None:
         return None
-    lengths: set[bytes] = set()
+    lengths: list[bytes] = []
     chunked, keep = False, status[1] == b"1"
     for name, value in _FRAMING.findall(head):
         match name.lower():
             case b"content-length":
-                lengths.add(value.strip())
+                lengths.append(value.strip())
             case b"transfer-encoding":
                 chunked = True
             case b"connection":
                 keep = keep and b"close" not in value.lower()
-    sized = bool(lengths) and not chunked
+    sized = bool(lengths) and not chunked and status[2] not in (b"204", b"304")  # these have no body whatever they say
     length = lengths.pop() if lengths else b"0"
     if lengths or not length.isdigit():
         return None  # two lengths, or none that is a number
     events = chunked and _EVENTS.search(head) is not None
-    wire = _FRAMING.sub(b"", head) + b"\r\n"
+    wire = b"HTTP/1.1" + _FRAMING.sub(b"", head)[8:] + b"\r\n"
     return Answer(int(status[2]), wire, sized=sized, chunked=chunked, keep=keep, events=events), int(length)

@@ -24,7 +24,8 @@ REASONS = {status.value: status.phrase for status in HTTPStatus} | {431: "Reques
 def error_body(error: LlamactlError, status: int | None = None) -> bytes:
     """The JSON object alone, as it also goes into an event of a started stream."""
     message = f"{error.message} ({error.hint})" if error.hint else error.message
-    kind = _TYPES.get(status or error.status, "server_error")
+    status = status or error.status
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": error.code}})
 
 

@@ -74,14 +74,21 @@ class Connection(asyncio.Protocol):
             if len(reader.requests) > 1 and not self._held:
                 self._held = True
                 self.transport.pause_reading()
+        if reader.place is not None:
+            self._held = False
+            _Upload(self, reader)
+        if self._idle():
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        """Of a request that has begun, and is the next to be answered."""
+        reader = self._reader
         if reader.in_body:
             self._deadline = self._door.tick + BODY
-            if reader.awaits_continue and self._idle():
+            if reader.awaits_continue:
                 reader.awaits_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if reader.place is not None:
-                _Upload(self, reader)
-        elif reader.in_head and self._idle():
+        elif reader.in_head:
             self._deadline = min(self._deadline, self._door.tick + HEAD)
 
     def eof_received(self) -> bool:
@@ -152,6 +159,11 @@ class Connection(asyncio.Protocol):
             if not self._gone:
                 self.refuse(request, error)
             return
+        except Exception as error:  # a bug: logged here, answered as one
+            log.exception("no lease on %s", model.name)
+            self._waiting = None
+            self.refuse(request, LlamactlError(f"internal error: {error!r}"))
+            return
         self._waiting = None
         if self._gone:
             lease.release()
@@ -192,9 +204,11 @@ class Connection(asyncio.Protocol):
         self._deadline = self._door.tick + IDLE
         if self._reader.requests:
             self._serve()
-        elif self._held:
+            return
+        if self._held:
             self._held = False
             self.transport.resume_reading()
+        self._expect_more()
 
     def end(self) -> None:
         """No more requests: now if none is under way, else after its answer."""
@@ -231,7 +245,9 @@ class _Upload(asyncio.BufferedProtocol):
     def buffer_updated(self, count: int) -> None:
         if self._reader.filled(count):
             self._take_over(self._connection)
-        self._connection._look()
+            self._connection._look()
+        elif self._connection._idle():
+            self._connection._expect_more()
 
     def eof_received(self) -> bool:
         return self._connection.eof_received()

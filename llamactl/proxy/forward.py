@@ -87,7 +87,7 @@ class Forward:
 
     def not_connected(self, error: OSError) -> None:
         if self._client.forward is self:
-            self._fail(UpstreamDied(f"llama-server does not answer: {error.strerror or error}"))
+            self._fail(UpstreamDied(f"{self._behind} does not answer: {error.strerror or error}"))
 
     def received(self, data: bytes) -> None:
         if self._answer is not None or self.tunnel:
@@ -99,7 +99,7 @@ class Forward:
         if end >= 0:
             self._begin(data, end)
         elif len(data) > answers.MAX_HEAD:
-            self._fail(UpstreamDied("llama-server's answer has a head without an end"))
+            self._fail(UpstreamDied(f"{self._behind} answered with a head without an end"))
         else:
             self._received = data
 
@@ -112,7 +112,7 @@ class Forward:
             self._retried = True  # it was closed as too old at the very moment we took it
             self._pool.take(self, fresh=True)
         else:
-            self._fail(UpstreamDied("llama-server went away before it had answered completely"))
+            self._fail(UpstreamDied(f"{self._behind} went away before it had answered completely"))
 
     def hold(self) -> None:
         if self.tunnel:
@@ -126,7 +126,7 @@ class Forward:
         """The head of an answer is `data[:end]`."""
         read = answers.read(data, end)
         if read is None:
-            self._fail(UpstreamDied("what llama-server answered is not HTTP"))
+            self._fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
             return
         answer, length = read
         client, head = self._client, self._request.head
@@ -177,7 +177,7 @@ class Forward:
             self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))
             self._client.tunnelled()
         elif answer.status == 101:
-            self._fail(UpstreamDied("llama-server changed to a protocol nobody asked for"))
+            self._fail(UpstreamDied(f"{self._behind} changed to a protocol nobody asked for"))
         elif len(data) > end + 4:
             self.received(data[end + 4 :])
 
@@ -200,14 +200,14 @@ class Forward:
         try:
             chunks.feed(data)
         except httptools.HttpParserError as error:
-            self._fail(UpstreamDied(f"llama-server's answer is broken: {error}"))
+            self._fail(UpstreamDied(f"the answer of {self._behind} is broken: {error}"))
             return
         if self._request.head.old:
             self._client.transport.write(b"".join(chunks.kept))
             chunks.kept.clear()
         else:
             self._client.transport.write(data)
-            self._tail = data[-4:]
+            self._tail = (self._tail + data)[-4:] if len(data) < 4 else data[-4:]
         if chunks.done:
             self._finish(keep=self._answer is not None and self._answer.keep)
 
@@ -229,6 +229,11 @@ class Forward:
     def client_lost(self) -> None:
         """Nobody wants the answer any more: llama-server stops when its connection closes."""
         self._let_go(keep=False)
+
+    @property
+    def _behind(self) -> str:
+        """Who is asked, for people."""
+        return "the web face" if self._lease is None else "llama-server"
 
     # --- the end ---------------------------------------------------------------------------------
 

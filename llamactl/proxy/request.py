@@ -30,11 +30,12 @@ _HOP = frozenset(
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,12})\r\n")
+_AUTHORITY = re.compile(rb"[^/?#]*")
 _REMEMBERED = 256
 _SHORT = 4096
 
 _heads: "dict[bytes, Head]" = {}
-"""Heads seen before, by their bytes without the digits of Content-Length. A client sends the same head time
+"""Heads seen before, by their bytes with 0 as Content-Length. A client sends the same head time
 after time; to compare it is an order of magnitude cheaper than to parse it, and what is equal parses equally."""
 
 
@@ -113,6 +114,7 @@ class Reader:
         self._parser = httptools.HttpRequestParser(self)
         self._head = Head()
         self._template = b""  # under which this head is to be remembered
+        self._sized = False  # `_LENGTH` was found in it
         self._pieces: list[bytes] = []
         self._size = 0
         self._body: mmap.mmap | None = None
@@ -122,28 +124,45 @@ class Reader:
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
         self.ended = False
         self.rest = b""  # what followed a request for another protocol
+        self._switched = False  # to that protocol
+        self._body_follows = False  # though the parser thinks that another protocol does
+        self._around = 0  # bytes since the body last grew: of chunk extensions and trailers
 
     def feed(self, data: bytes) -> None:
-        if self.ended or (not self.in_head and not self.in_body and self._is_known(data)):
+        if not (self.ended or self.in_head or self.in_body) and self._is_known(data):
             return
+        while data and not self.ended:
+            data = self._parse(data)
+        if self._switched:
+            self.rest += data
+
+    def _parse(self, data: bytes) -> bytes:
+        """What the parser does not want of it."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._parser = httptools.HttpRequestParser(self)
-            if self._head.upgrade:
-                self.rest = data[upgrade.args[0] :]
-                self.ended = True
-            else:  # an offer we do not pass on (h2c): go on in HTTP/1.1
-                self.feed(data[upgrade.args[0] :])
+            if self._head.upgrade and not self.ended:
+                self.ended = self._switched = True
+            elif self._body_follows:  # an offer we do not pass on (h2c): go on in HTTP/1.1
+                self._body_follows = False
+                self._parser.feed_data(_framing(self._head))
+            return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError:
             raise  # a bug of ours, not of the client's
         except httptools.HttpParserError as error:
             if not self.ended:
                 self._fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
         if self.in_head:
+            self._template = b""
             self._size += len(data)
             if self._size > MAX_HEAD + len(data):
                 self._fail(_head_too_large())
+        elif self.in_body:
+            self._around += len(data)
+            if self._around > MAX_HEAD + len(data):
+                self._fail(_head_too_large())
+        return b""
 
     def filled(self, count: int) -> bool:
         """So many bytes were put into `place`. True when the body is whole."""
@@ -165,7 +184,8 @@ class Reader:
         if match is None:
             length, self._template = 0, data[:end]
         else:
-            length, self._template = int(match[1]), data[: match.start(1)] + data[match.end(1) : end]
+            length, self._template = int(match[1]), data[: match.start(1)] + b"0" + data[match.end(1) : end]
+        self._sized = match is not None
         head = _heads.get(self._template)
         if head is None or len(data) != end + 4 + length or length > self._max_body:
             return False
@@ -176,15 +196,18 @@ class Reader:
     # --- called by the parser --------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if not self.ended:
+        if not self.ended and not self.in_body:
             self._head = Head()
             self._size = 0
             self.in_head = True
 
     def on_url(self, url: bytes) -> None:
-        self._head.target += url  # may come in pieces
+        if self.in_head:
+            self._head.target += url  # may come in pieces
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.in_head:
+            return  # a trailer
         head = self._head
         head.size += len(name) + len(value) + 4
         lower = name.lower()
@@ -198,25 +221,32 @@ class Reader:
             head.connection += b"," + value.lower()
         elif lower == b"transfer-encoding":
             head.chunked = True
+            if value.strip().lower() != b"chunked":
+                self._fail(BadRequest("no transfer coding but chunked is known here"))
         elif lower == b"expect":
             head.expects = value.lower() == b"100-continue"
         elif lower == b"upgrade":
             head.upgrade = value
 
     def on_headers_complete(self) -> None:
-        if self.ended:
+        if not self.in_head:
             return
         head, parser = self._head, self._parser
         self.in_head, self.in_body = False, True
         head.method = parser.get_method()
         head.keep_alive = parser.should_keep_alive()
-        head.old = parser.get_http_version() == "1.0"
+        version = parser.get_http_version()
+        head.old = version == "1.0"
+        if version != "1.1" and not head.old:
+            self._fail(BadRequest(f"HTTP/{version} is not spoken here, but HTTP/1.1 is"))
+            return
         if head.size + len(head.target) > MAX_HEAD or len(head.lines) > 4 * MAX_HEADERS:
             self._fail(_head_too_large())
             return
         if head.connection or head.upgrade:
             _take_options(head)
-        if not head.target.startswith(b"/") and not _to_origin_form(head):
+            self._body_follows = not head.upgrade and _has_body(head) and parser.should_upgrade()
+        if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not _to_origin_form(head)):
             self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
         length = head.length
@@ -229,9 +259,10 @@ class Reader:
             self._body = mmap.mmap(-1, length)
             self.place = memoryview(self._body)
         self.awaits_continue = head.expects and not head.old
-        self._size = 0
+        self._size = self._around = 0
         if self._template:
-            if not (head.expects or head.upgrade or head.chunked or head.connection):
+            seen_whole = self._sized or head.length is None  # or the length is written in a way that `_LENGTH` misses
+            if seen_whole and not (head.expects or head.upgrade or head.chunked or head.connection):
                 if len(_heads) >= _REMEMBERED:
                     _heads.clear()
                 _heads[self._template] = head
@@ -240,6 +271,7 @@ class Reader:
     def on_body(self, data: bytes) -> None:
         if self.ended:
             return
+        self._around = 0
         if self.place is not None:
             self.place[: len(data)] = data
             self.place = self.place[len(data) :]
@@ -251,7 +283,7 @@ class Reader:
         self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        if not self.ended:
+        if not self.ended and not self._body_follows:
             self._complete()
 
     # ---------------------------------------------------------------------------------------------
@@ -275,7 +307,7 @@ class Reader:
 def _take_options(head: Head) -> None:
     """What `Connection` says: headers that it names are not passed on, nor offers of protocols we do not know."""
     options = {option.strip() for option in head.connection.split(b",")}
-    if b"upgrade" not in options or head.old or head.upgrade.lower() == b"h2c":
+    if b"upgrade" not in options or head.old or head.upgrade.lower() == b"h2c" or _has_body(head):
         head.upgrade = b""
     private = options - _KNOWN_OPTIONS - {b""}
     if private:
@@ -284,12 +316,22 @@ def _take_options(head: Head) -> None:
         head.lines = [part for line in kept for part in line]
 
 
+def _has_body(head: Head) -> bool:
+    return head.chunked or bool(head.length)
+
+
+def _framing(head: Head) -> bytes:
+    """A head that says no more than where its body ends."""
+    framing = b"Transfer-Encoding: chunked" if head.chunked else b"Content-Length: %d" % (head.length or 0)
+    return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing
+
+
 def _to_origin_form(head: Head) -> bool:
     """`http://host/path` becomes `/path`; false for what is no path at all."""
     scheme, separator, rest = head.target.partition(b"://")
     if separator and scheme.lower() in (b"http", b"https"):
-        _authority, slash, path = rest.partition(b"/")
-        head.target = slash + path or b"/"
+        path = _AUTHORITY.sub(b"", rest, count=1)
+        head.target = path if path.startswith(b"/") else b"/" + path
         return True
     return head.target == b"*" and head.method == b"OPTIONS"
 

@@ -32,7 +32,7 @@ def model_of(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str
     """
     if kind == b"multipart/form-data":
         name = _in_multipart(body, content_type)
-    elif kind == b"application/x-www-form-urlencoded" and body[:1] != b"{":  # `curl -d '{…}'` sends this kind
+    elif kind == b"application/x-www-form-urlencoded" and body[:99].lstrip()[:1] != b"{":  # `curl -d '{…}'` says so
         name = _in_form(bytes(body))
     else:
         name = _in_json(body)
@@ -46,6 +46,8 @@ def _in_json(body: _Body) -> str | None:
         raise BadRequest(f"the body does not fit: {error}", '"model" must be a string') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("the body's JSON is nested too deep") from None
 
 
 def _in_form(form: bytes) -> str | None:

@@ -3,21 +3,23 @@
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from llamactl.core.errors import LlamactlError, TimedOut, Unreachable, from_problem
-from llamactl.rpc.calls import Call, Notice, Snapshot, Watch
+from llamactl.core.events import Numbered
+from llamactl.rpc.calls import Call, Lost, Notice, Snapshot, Watch
 from llamactl.rpc.messages import Response, question
 
 A = TypeVar("A")
 
 NO_DAEMON_HINT = "llamactl daemon start"
+OTHER_VERSION_HINT = "is the daemon of the same version? llamactl version"
 
 
 class _Notification(msgspec.Struct):
-    params: Notice | None = None
+    params: msgspec.Raw
 
 
 class Client:
@@ -47,16 +49,15 @@ class Client:
     def call(self, call: Call[A]) -> A:
         self._number += 1
         self._send(question(call, self._number))
-        response = msgspec.json.decode(self._line(), type=Response)
+        response = _decoded(self._line(), Response)
         if isinstance(response.error, msgspec.UnsetType):
             if isinstance(response.result, msgspec.UnsetType):
-                raise LlamactlError("the daemon's answer has neither result nor error")
-            answer: A = msgspec.json.decode(response.result, type=call.answer_type())
+                raise LlamactlError("the daemon's answer has neither result nor error", OTHER_VERSION_HINT)
+            answer: A = _decoded(response.result, call.answer_type())
             return answer
         if response.error.data is not None:
             raise from_problem(response.error.data)
-        hint = "is the daemon of the same version? llamactl version"
-        raise LlamactlError(response.error.message, hint)
+        raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
 
     def watch(self) -> tuple[Snapshot, Iterator[Notice]]:
         """The present, then every event; this connection serves nothing else any more."""
@@ -64,9 +65,7 @@ class Client:
 
     def _notices(self) -> Iterator[Notice]:
         while True:
-            notice = msgspec.json.decode(self._line(), type=_Notification).params
-            if notice is not None:
-                yield notice
+            yield _notice(_decoded(self._line(), _Notification).params)
 
     def _send(self, line: bytes) -> None:
         try:
@@ -84,6 +83,21 @@ class Client:
         if not line.endswith(b"\n"):
             raise Unreachable("the daemon went away before it answered", NO_DAEMON_HINT)
         return line
+
+
+def _notice(params: msgspec.Raw) -> Notice:
+    try:
+        return msgspec.json.decode(params, type=Lost)
+    except msgspec.DecodeError:
+        notice: Numbered = _decoded(params, Numbered)
+        return notice
+
+
+def _decoded(text: bytes | msgspec.Raw, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LlamactlError(f"the daemon's answer cannot be understood: {error}", OTHER_VERSION_HINT) from None
 
 
 def _connect(paths: list[str], timeout: float | None) -> socket.socket:

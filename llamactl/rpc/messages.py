@@ -13,7 +13,7 @@ from llamactl.rpc.calls import CALLS, Call
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 LONGEST = 16 << 20
-"""Bytes of the longest line either end accepts."""
+"""Bytes of the longest line that the far end accepts."""
 
 Id = str | int | float | None
 
@@ -33,7 +33,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     data: Problem | None = None
 
 
-class Response(msgspec.Struct, frozen=True, omit_defaults=True):
+class Response(msgspec.Struct, frozen=True):
     """One of `result` and `error`; a result of nothing is null."""
 
     id: Id
@@ -50,6 +50,9 @@ class Question(msgspec.Struct, frozen=True):
     reply: bool = True
 
 
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for a line that is not JSON, or nested beyond reason."""
+
 _encode = msgspec.json.Encoder().encode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_request = msgspec.json.Decoder(Request).decode
@@ -61,7 +64,7 @@ def parse(line: bytes) -> tuple[list[Question], bool]:
         return [_question(line)], False
     try:
         items = _decode_items(line)
-    except msgspec.DecodeError as error:
+    except _BROKEN as error:
         return [Question(None, Fault(PARSE_ERROR, f"not JSON: {error}"))], False
     if not items:
         return [Question(None, Fault(INVALID_REQUEST, "an empty batch"))], False
@@ -73,7 +76,7 @@ def _question(text: bytes) -> Question:
         request = _decode_request(text)
     except msgspec.ValidationError as error:
         return Question(None, Fault(INVALID_REQUEST, str(error)))
-    except msgspec.DecodeError as error:
+    except _BROKEN as error:
         return Question(None, Fault(PARSE_ERROR, f"not JSON: {error}"))
     reply = request.id is not msgspec.UNSET
     number = None if isinstance(request.id, msgspec.UnsetType) else request.id
@@ -84,7 +87,7 @@ def _question(text: bytes) -> Question:
         return Question(number, Fault(METHOD_NOT_FOUND, f"no such method: {request.method}"), reply)
     try:
         return Question(number, msgspec.json.decode(request.params, type=kind), reply)
-    except msgspec.DecodeError as error:
+    except _BROKEN as error:
         return Question(number, Fault(INVALID_PARAMS, f"{request.method}: {error}"), reply)
 
 

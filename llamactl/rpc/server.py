@@ -3,7 +3,7 @@
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Stream(msgspec.Struct):
     """
 
     first: object
-    then: AsyncIterator[object]
+    then: AsyncGenerator[object, None]
     close: Callable[[], None]
 
 
@@ -71,6 +71,7 @@ class _Conversation:
         self._handler = handler
         self._sending = anyio.Lock()
         self._streams: set[anyio.CancelScope] = set()
+        self._left = False
 
     async def run(self) -> None:
         lines = BufferedByteReceiveStream(self._stream)
@@ -85,6 +86,7 @@ class _Conversation:
                 await self._send(messages.answer(None, too_long))
             except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
                 pass  # they hung up
+            self._left = True
             for scope in self._streams:
                 scope.cancel()
 
@@ -96,8 +98,8 @@ class _Conversation:
     async def _reply(self, line: bytes) -> None:
         questions, together = messages.parse(line)
         if together:
-            answers = [messages.answer(q.id, await _outcome(q, self._handler)) for q in questions]
-            wanted = [text for q, text in zip(questions, answers, strict=True) if q.reply]
+            answers = [(question, await self._batched(question)) for question in questions]
+            wanted = [messages.answer(question.id, outcome) for question, outcome in answers if question.reply]
             if wanted:
                 await self._send(messages.batch(wanted))
             return
@@ -108,23 +110,37 @@ class _Conversation:
         elif question.reply:
             await self._send(messages.answer(question.id, outcome))
 
+    async def _batched(self, question: Question) -> object:
+        outcome = await _outcome(question, self._handler)
+        if isinstance(outcome, Stream):
+            outcome.close()
+            return Fault(INVALID_REQUEST, "what goes on cannot be part of a batch")
+        return outcome
+
     async def _go_on(self, question: Question, outcome: Stream) -> None:
-        with anyio.CancelScope() as scope:
-            self._streams.add(scope)
-            try:
+        scope = anyio.CancelScope()
+        try:
+            if question.reply:
                 await self._send(messages.answer(question.id, outcome.first))
+            if self._left:
+                return
+            self._streams.add(scope)
+            with scope:
                 async for item in outcome.then:
                     await self._send(messages.notice(item))
-            finally:
-                self._streams.discard(scope)
-                outcome.close()
+        finally:
+            self._streams.discard(scope)
+            await outcome.then.aclose()
+            outcome.close()
 
 
 async def _outcome(question: Question, handler: Handler) -> object:
+    """A `Fault`, a `Stream`, or a result that is JSON already."""
     if isinstance(question.call, Fault):
         return question.call
     try:
-        return await handler(question.call)
+        outcome = await handler(question.call)
+        return outcome if isinstance(outcome, Stream) else msgspec.Raw(msgspec.json.encode(outcome))
     except LlamactlError as error:
         return messages.fault(error)
     except Exception as error:  # one of the three edges: a bug is logged here and answered as one

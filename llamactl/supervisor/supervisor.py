@@ -135,14 +135,12 @@ class Supervisor:
                 await self._keep_time()
             finally:
                 self._group = None
-                for instance in self._instances.values():
+                for name, instance in self._instances.items():
+                    self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
                     if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
                 for waiter in self._waiters.values():
-                    if waiter.lease is not None:  # granted, and nobody has woken up to it yet
-                        waiter.lease.release()
-                        waiter.lease = None
                     self._decide(waiter, error=NotRunning("the daemon is stopping"))
 
     async def _keep_time(self) -> None:
@@ -246,9 +244,8 @@ class Supervisor:
             with anyio.move_on_after(drain):
                 await settled.wait()
         finally:
-            if not settled.is_set():
-                self._refresh_budget()
-                self._perform(self._scheduler.expel(name, self._clock()))
+            self._refresh_budget()
+            self._perform(self._scheduler.expel(name, self._clock()))
         await settled.wait()
         return True
 
@@ -363,6 +360,10 @@ class Supervisor:
         self._hub.publish(InstanceChanged(instance.model.name, instance.phase))
 
     def _revoke(self, instance: _Instance) -> None:
+        for waiter in self._waiters.values():
+            if waiter.lease is not None and waiter.lease in instance.leases:  # nobody has woken up to it yet
+                waiter.lease.release()
+                waiter.lease, waiter.error = None, NotRunning(f"{instance.model.name} was stopped", retry_after=1.0)
         for lease in list(instance.leases):
             hook, lease.on_revoked = lease.on_revoked, None
             if hook is not None:

@@ -24,6 +24,11 @@ class Said(NamedTuple):
         return msgspec.json.decode(self.out)
 
 
+def forget_flags() -> None:
+    for name, value in msgspec.structs.asdict(Session()).items():
+        setattr(session, name, value)
+
+
 class Llamactl:
     """Calling it is typing `llamactl …`, off a terminal."""
 
@@ -31,8 +36,7 @@ class Llamactl:
         self._capture = capture
 
     def __call__(self, *arguments: str) -> Said:
-        for name, value in msgspec.structs.asdict(Session()).items():
-            setattr(session, name, value)
+        forget_flags()
         self._capture.readouterr()
         code = app.run(list(arguments))
         return Said(code, *self._capture.readouterr())
@@ -51,6 +55,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("HOME", place)
         monkeypatch.setenv("LLAMACTL_HTTP_PORT", "0")
         monkeypatch.setattr(sockets, "SYSTEM", Path(place, "system"))
+        forget_flags()
         yield Path(place)
 
 

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def model(name: str, **more: Any) -> ModelRow:
 class Stub:
     """A context manager; listens at `path` on threads of its own.
 
-    `answers` has a value, an error or a function of the parameters for each method.
+    `answers` has a value, an error or a function of the parameters for each method; at any other it hangs up.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,11 +78,13 @@ class Stub:
                 request = json.loads(line)
                 method, parameters = request["method"], request.get("params", {})
                 self.asked.append((method, parameters))
+                if method not in self.answers:
+                    return
                 connection.sendall(answer(request["id"], self._outcome(method, parameters)))
 
     def _outcome(self, method: str, parameters: dict[str, Any]) -> object:
         outcome: Any = self.answers[method]
-        if isinstance(outcome, Callable):
+        if callable(outcome):
             try:
                 outcome = outcome(**parameters)
             except LlamactlError as error:

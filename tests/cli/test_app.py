@@ -44,7 +44,9 @@ def test_a_flag_without_its_value(llamactl: Llamactl) -> None:
     assert "-o" in said.err and "requires an argument" in said.err
 
 
-@pytest.mark.parametrize("flags", [["--json"], ["-o", "json"], ["-ojson"], ["--output=json"], ["-o", "jsonl", "--json"]])
+@pytest.mark.parametrize(
+    "flags", [["--json"], ["-o", "json"], ["-ojson"], ["--output=json"], ["-o", "jsonl", "--json"]]
+)
 def test_output_as_json(llamactl: Llamactl, stub: Stub, flags: list[str]) -> None:
     after, before = llamactl("ps", *flags), llamactl(*flags, "ps")
     assert after.code == before.code == 0

@@ -112,8 +112,8 @@ def test_the_least_recently_used_goes_and_its_memory_counts_until_it_is_gone() -
 
 def test_every_device_is_kept_to() -> None:
     s = Scheduler(Limits(budget={"host": 10, "gpu": 4}))
-    assert s.request(1, "a", {"host": 1, "gpu": 3}, 0.0) == [Start("a")]
-    assert s.request(2, "b", {"host": 1, "gpu": 2}, 0.0) == []
+    assert s.request(1, "a", {"host": 1, "gpu": 4}, 0.0) == [Start("a")]
+    assert s.request(2, "b", {"host": 1, "gpu": 4}, 0.0) == []
     assert s.request(3, "c", {"host": 1}, 0.0) == [Start("c")]
     assert s.ready("a", 0.0) == [Grant(1, "a")]
     assert s.release(s.residents["a"], 1.0) == [evicted("a", by="b")]
@@ -138,6 +138,24 @@ def test_nothing_is_stopped_when_nothing_would_suffice() -> None:
     assert list(s.residents) == ["a"]
     assert s.waiting("b") == s.waiting("c") == 0
     assert s.admit("a")
+
+
+def test_what_can_never_fit_is_refused_at_once_whoever_waits_before_it() -> None:
+    s = scheduler(10)
+    leased(s, "a", 10)
+    ask(s, 1, "b", 10)
+    assert refused(ask(s, 2, "c", 11)) == [(2, DoesNotFit)]
+
+
+def test_what_can_no_longer_fit_is_refused_when_its_turn_comes() -> None:
+    s = scheduler(10)
+    a = leased(s, "a", 10)
+    ask(s, 1, "b", 8)
+    ask(s, 2, "c", 4)
+    change(s, budget={"host": 6})
+    effects = s.release(a, 1.0)
+    assert refused(effects[:1]) == [(1, DoesNotFit)]
+    assert effects[1:] == [evicted("a", by="c")]
 
 
 def test_the_busy_are_not_stopped() -> None:
@@ -261,6 +279,7 @@ def test_who_has_waited_long_is_served_in_spite_of_a_constant_stream_for_another
     a = leased(s, "a", 6)
     assert ask(s, 1, "b", 6, now=0.0) == []
     assert s.wake_at(0.0) == 10.0
+    assert ask(s, 3, "b", 6, now=0.5) == []
     for second in range(1, 10):
         assert s.admit("a") is a
         assert s.release(a, second) == []
@@ -270,10 +289,11 @@ def test_who_has_waited_long_is_served_in_spite_of_a_constant_stream_for_another
     assert ask(s, 2, "a", 6, now=10.5) == []
     assert s.release(a, 11.0) == [evicted("a", by="b")]
     assert s.gone("a", 11.1) == [Start("b")]
-    assert s.ready("b", 12.0) == [Grant(1, "b")]
+    assert s.ready("b", 12.0) == [Grant(1, "b"), Grant(3, "b")]
     assert s.waiting("a") == 1
     assert s.tick(20.5) == []
-    assert s.release(s.residents["b"], 20.6) == [evicted("b", by="a")]
+    assert s.release(s.residents["b"], 20.6) == []
+    assert s.release(s.residents["b"], 20.7) == [evicted("b", by="a")]
 
 
 def test_an_instance_opens_again_when_the_one_it_was_closed_for_leaves() -> None:
@@ -284,6 +304,16 @@ def test_an_instance_opens_again_when_the_one_it_was_closed_for_leaves() -> None
     assert ask(s, 2, "a", 6, now=10.0) == []
     assert s.cancel(1, 11.0) == [Grant(2, "a")]
     assert s.admit("a") is not None
+
+
+def test_an_instance_opens_again_when_nobody_waits_any_more() -> None:
+    s = scheduler(10)
+    a = leased(s, "a", 6)
+    ask(s, 1, "b", 6, now=0.0)
+    s.tick(10.0)
+    assert s.admit("a") is None
+    assert s.cancel(1, 11.0) == []
+    assert s.admit("a") is a
 
 
 def test_two_models_that_load_longer_than_max_wait_serve_between_the_swaps() -> None:
@@ -377,6 +407,32 @@ def test_what_is_on_its_way_to_the_first_in_line_is_kept_for_it() -> None:
     assert ask(s, 1, "d", 5) == [evicted("b", by="d")]
     assert ask(s, 2, "c", 2) == []
     assert s.gone("b", 1.0) == [Start("d")]
+
+
+def test_what_is_on_its_way_to_the_second_in_line_is_kept_for_it_too() -> None:
+    """c waits for a, d for the idle b alone; e would fit into what a leaves over, and must not take d's."""
+    s = scheduler(16)
+    leased(s, "a", 10, now=0.0)
+    idle(s, "b", 1, now=1.0)
+    assert ask(s, 1, "c", 7) == []
+    assert ask(s, 2, "d", 6) == [evicted("b", by="d")]
+    assert ask(s, 3, "e", 2) == []
+    assert s.gone("b", 1.0) == [Start("d")]
+
+
+def test_the_idle_are_not_stopped_for_memory_that_is_kept_for_the_first_in_line() -> None:
+    s = scheduler(10)
+    leased(s, "a", 6, now=0.0)
+    idle(s, "b", 2, now=1.0)
+    assert ask(s, 1, "c", 8, now=2.0) == []
+    assert ask(s, 2, "d", 4, now=2.0) == []
+
+
+def test_the_last_bit_of_memory_and_the_last_place_are_given_out() -> None:
+    s = scheduler(6, max_models=2)
+    leased(s, "a", 5)
+    assert ask(s, 1, "b", 5) == []
+    assert ask(s, 2, "c", 1) == [Start("c")]
 
 
 def test_an_idle_one_promised_to_the_first_in_line_is_not_taken_by_the_second() -> None:
@@ -783,13 +839,14 @@ def test_a_lease_of_a_past_life_does_not_count_on_the_next() -> None:
     s = scheduler(10)
     past = leased(s, "a", 6)
     another_lease(s, "a")
-    s.gone("a", 1.0)
-    present = leased(s, "a", 6, now=2.0, ttl=0.0)
-    assert s.release(past, 3.0) == []
-    assert s.release(past, 3.0) == []
+    s.retire("a", 1.0)
+    s.gone("a", 2.0)
+    present = leased(s, "a", 6, now=3.0, ttl=0.0)
+    assert s.release(past, 4.0) == []
+    assert s.release(past, 5.0) == []
     assert present.leases == 1
     assert s.residents == {"a": present}
-    assert s.release(present, 4.0) == [Stop("a", "idle")]
+    assert s.release(present, 6.0) == [Stop("a", "idle")]
 
 
 def test_the_latest_need_and_ttl_are_those_it_is_started_with() -> None:

@@ -6,11 +6,9 @@ each one that it was allowed. Memory is in made-up units, time in seconds.
 
 import sys
 from collections import Counter
-from typing import Any
 
 import msgspec
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -106,6 +104,9 @@ class Play(RuleBasedStateMachine):
             since[model] = min(at, since.get(model, at))
         return since
 
+    def closing(self) -> set[str]:
+        return {model for model, resident in self.scheduler.residents.items() if resident.closing}
+
     def leases_on(self, model: str) -> int:
         return sum(resident is self.scheduler.residents[model] for resident in self.leases)
 
@@ -116,6 +117,22 @@ class Play(RuleBasedStateMachine):
         return len(staying) < (limits.max_models or 99) and all(
             size == 0 or size + sum(memory.get(device, 0) for memory in staying) <= limits.budget.get(device, 0)
             for device, size in need.items()
+        )
+
+    def hopeless(self, model: str) -> bool:
+        """It does not run, nobody waits for it, and the pinned that stay leave no room for it."""
+        limits = self.scheduler.limits
+        pinned = [self.memory[m] for m in self.in_phase("starting", "ready") if m in self.scheduler.pinned]
+        return (
+            model not in self.phase
+            and not self.scheduler.waiting(model)
+            and (
+                len(pinned) >= (limits.max_models or 99)
+                or any(
+                    size > 0 and size + sum(memory.get(device, 0) for memory in pinned) > limits.budget[device]
+                    for device, size in self.needs[model].items()
+                )
+            )
         )
 
     # --- what may happen ----------------------------------------------------------------------------
@@ -129,6 +146,7 @@ class Play(RuleBasedStateMachine):
             self.settled = self.settled and self.needs[model] == self.asked[model]
         before = self.asked.get(model)
         self.asked[model] = self.needs[model]
+        hopeless = self.hopeless(model)
         effects = self.scheduler.request(self.last_ticket, model, self.needs[model], self.now, ttl)
         full = [effect for effect in effects if isinstance(effect, Refuse) and isinstance(effect.error, QueueFull)]
         if full:
@@ -136,6 +154,7 @@ class Play(RuleBasedStateMachine):
             if before is not None:
                 self.asked[model] = before
         assert draining == any(isinstance(effect, Refuse) and isinstance(effect.error, Draining) for effect in effects)
+        assert not hopeless or [type(effect) for effect in effects] == [Refuse]
         self.perform(effects, QueueFull, Draining)
 
     @rule(several=st.lists(models, min_size=2, max_size=6), ttl=ttls)
@@ -148,11 +167,17 @@ class Play(RuleBasedStateMachine):
         """Requests, and what is under way comes to its end."""
         self.requests(several, ttl)
         while self.in_phase("starting", "stopping"):
-            for model in self.in_phase("starting"):
-                self.ready(self.in_phase("starting").index(model))
-            for model in self.in_phase("stopping"):
-                self.gone(sorted(self.phase).index(model), False)
+            self.all_ready()
+            self.all_gone()
         self.time_passes(seconds)
+
+    def all_ready(self) -> None:
+        for model in self.in_phase("starting"):
+            self.ready(self.in_phase("starting").index(model))
+
+    def all_gone(self) -> None:
+        for model in self.in_phase("stopping"):
+            self.gone(sorted(self.phase).index(model), False)
 
     @precondition(lambda self: self.leases)
     @rule(which=st.lists(pick, min_size=2, max_size=6))
@@ -174,6 +199,12 @@ class Play(RuleBasedStateMachine):
         ticket = sorted(self.waiting)[which % len(self.waiting)]
         del self.waiting[ticket]
         self.perform(self.scheduler.cancel(ticket, self.now))
+
+    @rule()
+    def all_give_up(self) -> None:
+        while self.waiting:
+            self.cancel(0)
+        assert self.closing() == set()
 
     @rule(ticket=pick)
     def cancel_what_does_not_wait(self, ticket: int) -> None:
@@ -254,12 +285,16 @@ class Play(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 7.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
-        """The alarm that was asked for is enough: nothing happens before it."""
+        """The alarm that was asked for is enough: nothing happens before it.
+
+        While something is being stopped, its end will bring about whatever could be done sooner.
+        """
         due = self.scheduler.wake_at(self.now)
+        closing = self.closing()
         self.now += seconds
         effects = self.scheduler.tick(self.now)
-        if self.settled and (due is None or self.now < due):
-            assert effects == []
+        if self.settled and (due is None or self.now < due) and not self.in_phase("stopping"):
+            assert effects == [] and self.closing() == closing
         self.perform(effects)
         self.settled = True
 
@@ -312,10 +347,8 @@ class Play(RuleBasedStateMachine):
                 break
             while self.leases:
                 self.release(0)
-            while self.in_phase("starting"):
-                self.ready(0)
-            while leaving := self.in_phase("stopping"):
-                self.gone(sorted(self.phase).index(leaving[0]), False)
+            self.all_ready()
+            self.all_gone()
             self.time_passes(MAX_WAIT + 1)
         assert self.waiting == {}, "somebody waits for nothing"
 
@@ -343,9 +376,7 @@ class Play(RuleBasedStateMachine):
                 if at >= loading.setdefault(model, at) + LOAD:
                     del loading[model]
                     self.ready(self.in_phase("starting").index(model))
-            for model in self.in_phase("stopping"):
-                loading.pop(model, None)
-                self.gone(sorted(self.phase).index(model), False)
+            self.all_gone()
             self.time_passes(STEP)
             self.books_agree()
         assert not patient & self.waiting.keys(), "somebody starves"
@@ -355,7 +386,5 @@ class Play(RuleBasedStateMachine):
             self.everybody_lets_go()
 
 
-TestScheduler: Any = pytest.mark.filterwarnings("default")(Play.TestCase)
-TestScheduler.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestScheduler = Play.TestCase
+TestScheduler.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)

@@ -15,6 +15,8 @@ import pytest
 from llamactl.core.errors import LlamactlError
 from llamactl.core.model import Model
 from llamactl.llamaserver import locate
+from llamactl.llamaserver.arguments import build
+from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine
 from llamactl.llamaserver.process import LlamaServer, launch
 from tests.engines import FAKE
@@ -98,6 +100,11 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> N
     with anyio.fail_after(seconds):
         while not await true():  # noqa: ASYNC110 (what another process does sets no event)
             await anyio.sleep(0.005)
+
+
+def command(engine: str, model: Model, socket: str, able: Capabilities) -> list[str]:
+    """The arguments for a model with no settings but its own, and no secrets among them."""
+    return list(build(engine, model, socket, [], able).arguments)
 
 
 def model(path: Path, **settings: str | int | float | bool) -> Model:

@@ -3,6 +3,7 @@ import re
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from llamactl.core.errors import LoadFailed
 from llamactl.core.instance import Exit
 from llamactl.llamaserver import session
 from llamactl.llamaserver.api import props
-from llamactl.llamaserver.arguments import command
 from llamactl.llamaserver.capabilities import examine
 from llamactl.llamaserver.locate import Engine
 from llamactl.llamaserver.process import LlamaServer, launch
@@ -22,7 +22,7 @@ from llamactl.supervisor.server import Server
 from tests.engines import tiny_model
 from tests.engines.client import ask
 from tests.engines.fake import Vices
-from tests.llamaserver.conftest import Start, model, until
+from tests.llamaserver.conftest import Start, command, model, until
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_a_real_one_from_start_to_end(real: Engine, place: Path) -> None:
     tiny = model(tiny_model.write_tiny_model(place / "tiny.gguf"), skip_chat_parsing=True, threads=1, ctx_size=512)
     endpoint = str(place / "tiny.sock")
     server = await launch(
-        real, command(real.path, tiny, endpoint, {}, await examine(real)), endpoint, place / "log", "tiny"
+        real, command(real.path, tiny, endpoint, await examine(real)), endpoint, place / "log", "tiny"
     )
     try:
         await until(server.healthy)
@@ -109,14 +109,14 @@ async def test_a_real_one_that_cannot_work_says_why(
 ) -> None:
     write(place / "model.gguf")
     endpoint = str(place / "a.sock")
-    arguments = command(real.path, model(place / "model.gguf"), endpoint, {}, await examine(real)) + extra
+    arguments = command(real.path, model(place / "model.gguf"), endpoint, await examine(real)) + extra
     for run in range(20):
         server = await launch(real, arguments, endpoint, place / f"log{run}", "tiny")
         with anyio.fail_after(10):
             ended = await server.wait()
         server.close()
         assert ended.code == 1
-        if ended.reason != "exit code 1, without saying why":  # on a busy machine it loses its last lines
+        if "without" not in ended.reason:  # on a busy machine it loses its last lines, or all
             break
     assert re.search(why, ended.reason), ended
     assert ended.lines
@@ -207,12 +207,12 @@ async def test_healthy_only_when_loaded(start: Start, place: Path) -> None:
     told(place, load_seconds=0.3)
     server = await start()
 
-    async def answers() -> bool:
-        return (place / "a.sock").exists() and (
-            await anyio.to_thread.run_sync(ask, server.endpoint, "/health")
-        ).status == 503
+    async def loading() -> bool:
+        with suppress(OSError):
+            return (await anyio.to_thread.run_sync(ask, server.endpoint, "/health")).status == 503
+        return False
 
-    await until(answers)
+    await until(loading)
     assert not await server.healthy()
     await until(server.healthy)
 

@@ -101,14 +101,17 @@ class Engine:
         self.habits = habits
         self.launches: list[str] = []
         self.servers: list[FakeServer] = []
+        self.launched: list[float] = []
+        """When each of `servers` was asked for."""
 
     async def __call__(self, model: Model) -> FakeServer:
         self.launches.append(model.name)
-        habits = self.habits.get(model.name, Habits())
+        habits, asked = self.habits.get(model.name, Habits()), now()
         await anyio.sleep(habits.launching)
         if habits.refused:
             raise LoadFailed(habits.refused, "llamactl doctor")
         self.servers.append(FakeServer(model, 1000 + len(self.servers), habits))
+        self.launched.append(asked)
         return self.servers[-1]
 
     def server(self, name: str) -> FakeServer:

@@ -6,7 +6,7 @@ from math import nan
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from llamactl.core.errors import LlamactlError
 from llamactl.core.events import Event, InstanceChanged, Numbered
@@ -64,16 +64,25 @@ class Client:
 
 
 class Stage:
-    """`close` shuts the supervisor down; it takes as long as the servers take to go."""
+    """`group` is for whatever goes on beside the test."""
 
-    def __init__(
-        self, supervisor: Supervisor, engine: Engine, hub: Recorder, group: TaskGroup, close: Callable[[], object]
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, engine: Engine, hub: Recorder, group: TaskGroup) -> None:
         self.supervisor = supervisor
         self.engine = engine
         self.hub = hub
         self.group = group
-        self.close = close
+        self.closed = anyio.Event()
+        """The supervisor has ended."""
+        self._scope = anyio.CancelScope()
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        with self._scope:
+            await self.supervisor.run(task_status=task_status)
+        self.closed.set()
+
+    def close(self) -> None:
+        """Shut the supervisor down; `closed` says when that is done."""
+        self._scope.cancel()
 
     def ask(self, model: Model) -> Client:
         client = Client()
@@ -117,10 +126,11 @@ async def stage(
     )
     supervisor = Supervisor(engine, hub, limits, lambda model: {HOST: model.size}, budget, clock=now, **options)
     async with anyio.create_task_group() as group:
-        async with anyio.create_task_group() as life:
-            await life.start(supervisor.run)
-            yield Stage(supervisor, engine, hub, group, life.cancel_scope.cancel)
-            life.cancel_scope.cancel()
+        play = Stage(supervisor, engine, hub, group)
+        await group.start(play.run)
+        yield play
+        play.close()
+        await play.closed.wait()
         group.cancel_scope.cancel()
     assert not engine.running
     assert all(server.closed for server in engine.servers)

@@ -155,6 +155,8 @@ async def test_each_lease_is_revoked_once() -> None:
         Stop(play, A)
         Stop(play, A)
         await anyio.sleep(1)
+        assert len(revoked) == 1
+        await play.supervisor.start(A)  # and its holder has still not let go
         play.close()
         await anyio.sleep(1)
         assert len(revoked) == 1
@@ -287,6 +289,20 @@ async def test_leases_are_revoked_at_once() -> None:
         await anyio.sleep(0.01)
         assert revoked == [2.0]
         client.release()
+
+
+async def test_while_they_are_put_down_nobody_gets_them_any_more() -> None:
+    async with stage(Engine(a=Habits(lingering=1.0))) as play:
+        used = play.ask(A)
+        await play.supervisor.start(B)
+        play.close()
+        await anyio.sleep(0.005)
+        assert sorted(play.engine.running) == ["a", "b"]
+        for model in (A, B):
+            assert play.supervisor.try_lease(model.name) is None
+            with pytest.raises(NotRunning):
+                await play.supervisor.lease(model)
+        assert used.lease is not None
 
 
 async def test_after_that_nothing_is_started_any_more() -> None:

@@ -1,6 +1,7 @@
 """What watchers are told, and the smaller questions."""
 
 import anyio
+import msgspec
 import pytest
 
 from llamactl.core.errors import LoadFailed, Refused, TimedOut, UpstreamDied
@@ -71,6 +72,15 @@ async def test_what_is_said_of_an_instance() -> None:
         assert play.supervisor.instance("a").need == {}
         assert play.supervisor.instance("b").leases == 2
         assert state(play.supervisor.instance("never heard of").phase) == "stopped"
+
+
+async def test_a_model_is_started_as_it_is_now() -> None:
+    async with stage() as play:
+        await play.supervisor.start(A)
+        await play.supervisor.stop("a", drain=0)
+        changed = msgspec.structs.replace(A, settings={"ctx_size": 512})
+        await play.supervisor.start(changed)
+        assert [server.model for server in play.engine.servers] == [A, changed]
 
 
 # --- begin ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Completions for bash, zsh and fish: commands, options and what they may be set to.
 
 All three walk the line in the same way to find the command it is at, since global flags may stand
-anywhere; `llamactld` is at `daemon run` from the start. A place is written `/models/ls`.
+anywhere. A place is written `/models/ls`; `llamactld` is at `/daemon/run`.
 """
 
 from collections.abc import Iterable
@@ -111,7 +111,6 @@ function __llamactl_at
     set -l place ''
     set -l skip ''
     set -l words (commandline -opc)
-    string match -q '*llamactld' -- $words[1]; and set place /daemon/run
     for word in $words[2..-1]
         if test -n "$skip"
             set skip ''
@@ -135,7 +134,7 @@ function __llamactl_at
 end
 
 complete -c llamactl -f
-complete -c llamactld -f -w llamactl
+complete -c llamactld -f
 {lines}
 """
 
@@ -248,7 +247,7 @@ def _zsh_text(text: str) -> str:
 
 def _fish_lines(root: Command, command: Command) -> list[str]:
     at = f"complete -c llamactl -n '__llamactl_at {'' if command is root else _place(command)}'"
-    anywhere = "complete -c llamactl" if command is root else at
+    anywhere = "complete -c llamactl -c llamactld" if command is root else at
     options = _global(root) if command is root else command.options
     lines = [f"{anywhere}{line}" for option in options for line in _fish_option(option)]
     lines += [f"{at} -a {below.words[-1]} -d {_fish_quoted(below.help)}" for below in command.commands]

@@ -1,0 +1,339 @@
+"""`llamactl config …`: the configuration file, shown and changed. Needs no daemon."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from llamactl.cli import render
+from llamactl.cli.session import session
+from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
+from llamactl.rpc.calls import Status
+
+app = typer.Typer(help="The configuration file.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="As section.key, like residency.ttl.")]
+
+PARTLY = 10
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A key; `value` with durations in seconds and sizes in bytes, None where it is not set or a secret."""
+
+    key: str
+    value: Any
+    origin: Any
+
+    @property
+    def name(self) -> str:
+        return self.key
+
+
+@app.command()
+def show(origin: Annotated[bool, typer.Option("--origin", help="And where each value comes from.")] = False) -> None:
+    """Show every key with its value."""
+    from llamactl.config.load import survey
+    from llamactl.config.sections import SECTIONS
+    from llamactl.config.sources import types
+    from llamactl.config.written import shown
+
+    found = survey(_named())
+    rows, texts = [], []
+    for section in SECTIONS:
+        for name, kind in types(section).items():
+            value = getattr(getattr(found.config, section), name)
+            rows.append(_row(f"{section}.{name}", kind, value, found.origin((section, name))))
+            texts.append(shown(kind, value))
+    columns = {
+        "KEY": [row.key for row in rows],
+        "VALUE": texts,
+        "ORIGIN": [str(row.origin) for row in rows],
+    }
+    render.rows("config", rows, columns, wide=set() if origin else {"ORIGIN"})
+
+
+@app.command()
+def get(key: Key) -> None:
+    """Show the value of one key, as `set` takes it."""
+    from llamactl.config.load import survey
+    from llamactl.config.sources import find
+    from llamactl.config.written import HIDDEN, plain, shown
+
+    (section, name), kind = find(key)
+    found = survey(_named())
+    value = getattr(getattr(found.config, section), name)
+    if shown(kind, value) == HIDDEN:
+        raise Refused(f"{key} is a secret, and is not shown", f"llamactl config set {key} -")
+    if _json():
+        render.data("config", _row(key, kind, value, found.origin((section, name))))
+    else:
+        render.text(plain(kind, value))
+
+
+@app.command("set", context_settings={"ignore_unknown_options": True})  # -1 is a value
+def set_(
+    key: Key,
+    value: Annotated[
+        str, typer.Argument(metavar="VALUE", help='Lists as a:b:c or ["a", "b", "c"]; - reads the standard input.')
+    ],
+) -> None:
+    """Set a key in the file."""
+    from llamactl.config.edit import assign
+    from llamactl.config.sources import find
+    from llamactl.config.values import read
+    from llamactl.config.written import given, shown
+
+    where, kind = find(key)
+    text = sys.stdin.read().removesuffix("\n") if value == "-" else value
+    try:
+        raw = given(kind, text, Path.cwd())
+    except BadRequest as error:
+        raise BadRequest(f"{key}: {error.message}", error.hint) from None
+    path = _file()
+    changed = _rewrite(path, lambda before: assign(path, before, where, raw))
+    said = shown(kind, read(kind, raw, path.parent))
+    _done(path, [key], changed, f"{key} = {said} in {path}{'' if changed else ' already'}")
+
+
+@app.command()
+def unset(key: Key) -> None:
+    """Take a key out of the file. One that is not in it is a success."""
+    from llamactl.config.edit import remove
+    from llamactl.config.sources import find
+
+    where, path = find(key)[0], _file()
+    changed = path.exists() and _rewrite(path, lambda before: remove(path, before, where))
+    _done(path, [key], changed, f"{key} is {'no longer' if changed else 'not'} in {path}")
+
+
+@app.command()
+def path() -> None:
+    """Show where the file is that `set` and `edit` change."""
+    from llamactl.config.load import SYSTEM_FILE
+
+    file = _file()
+    if _json():
+        render.data("config", {"path": str(file), "exists": file.exists(), "system": str(SYSTEM_FILE)})
+    else:
+        render.text(str(file))
+
+
+@app.command()
+def validate(
+    file: Annotated[Path | None, typer.Argument(help="This file alone; else all that a daemon would read.")] = None,
+) -> None:
+    """Check the configuration."""
+    from llamactl.config import sources
+    from llamactl.config.load import SYSTEM_FILE, problems
+
+    if file is None:
+        found, what = problems(_named()), "the configuration"
+    else:
+        path = file.expanduser().absolute()
+        found, what = sources.check(path, sources.text(path, missing_ok=False) or ""), str(path)
+    _refuse(found)
+    if _json():
+        files = [str(each) for each in ([path] if file else [SYSTEM_FILE, _file()]) if each.exists()]
+        render.data("config", {"valid": True, "files": files})
+    else:
+        render.note(f"{what} is valid")
+
+
+@app.command()
+def edit() -> None:
+    """Edit the file in $VISUAL or $EDITOR; it is put into its place when it is valid."""
+    from llamactl.config import sources
+    from llamactl.config.example import example
+
+    file = _file()
+    before = sources.text(file)
+    begun = example() if before is None else before
+    copy = _copy(begun)
+    kept = f"your edit is kept: {copy}"
+    after = _edited(copy, begun, file, kept)
+    if after is None:
+        copy.unlink()
+        render.note("nothing was changed")
+        return
+
+    def put(now: str) -> str:
+        if now != (before or ""):
+            raise Refused(f"{file} was changed by somebody else meanwhile", kept)
+        return after
+
+    _rewrite(file, put, kept)
+    copy.unlink()
+    keys = _differing(file, before or "", after)
+    _done(file, keys, True, f"changed {', '.join(keys) or 'nothing but remarks'} in {file}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="llama-server-config.json, app-config.json, model-templates.json, …")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Take over what another system's file says of it."""
+    from llamactl.config.edit import merge
+    from llamactl.config.imports.choose import read
+
+    imported = read(file)
+    into, keys = _file(), list(imported.keys)
+    changed = bool(keys) and not dry_run and _rewrite(into, lambda before: merge(into, before, imported.keys))
+    if _json():
+        report = {
+            "format": imported.format,
+            "file": str(into),
+            "changed": changed,
+            "keys": imported.keys,
+            "templates": imported.templates,
+            "models": [model.name for model in imported.models],
+            "notes": imported.notes,
+        }
+        render.data("config", report)
+    else:
+        notes = imported.notes
+        render.table(
+            {
+                "OUTCOME": [note.outcome for note in notes],
+                "WHAT": [note.what for note in notes],
+                "REASON": [": ".join(filter(None, (note.became, note.why))) for note in notes],
+            }
+        )
+        would = "would be " if dry_run else ""
+        if keys:
+            _done(into, keys, changed, f"{render.count(len(keys), 'key')} {would}taken over into {into}")
+        if imported.models:
+            render.note(f"{render.count(len(imported.models), 'model')} in it: llamactl models import {file}")
+    if not imported.whole:
+        raise typer.Exit(PARTLY)
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def _named() -> Path | None:
+    return Path(session.config) if session.config else None
+
+
+def _file() -> Path:
+    from llamactl.config.load import user_file
+
+    return user_file(_named())
+
+
+def _rewrite(path: Path, change: Callable[[str], str], hint: str = "llamactl config edit") -> bool:
+    """Write what `change` makes of the file, if that is valid as a whole."""
+    from llamactl.config import sources
+    from llamactl.config.replace import rewrite
+
+    def checked(before: str) -> str:
+        after = change(before)
+        if after != before:
+            _refuse(sources.check(path, after), hint)
+        return after
+
+    return rewrite(path, checked)
+
+
+def _refuse(problems: list[BadRequest], hint: str = "") -> None:
+    """Say all that is wrong at once, if anything is."""
+    if problems:
+        raise BadRequest("\n".join(problem.message for problem in problems), hint or problems[0].hint)
+
+
+def _done(path: Path, keys: list[str], changed: bool, message: str) -> None:
+    """Say it, and what else is to be done before it has an effect."""
+    restart = _is_read_by_daemon(path) if changed else None
+    if _json():
+        render.data("config", {"file": str(path), "keys": keys, "changed": changed, "restart": restart})
+        return
+    render.note(message)
+    for variable in _variables(keys):
+        render.note(f"{variable} in the environment wins over it")
+    if restart:
+        render.note("the running daemon goes on as before until: llamactl daemon stop; llamactl daemon start")
+
+
+def _is_read_by_daemon(path: Path) -> bool | None:
+    """Does a daemon run that has read this file? None if no daemon runs."""
+    with suppress(LlamactlError), session.client(2.0) as client:
+        return Path(client.call(Status()).config).resolve() == path.resolve()
+    return None
+
+
+def _variables(keys: Iterable[str]) -> list[str]:
+    """Those that are set for these keys."""
+    names = (f"LLAMACTL_{key.replace('.', '_').upper()}" for key in keys)
+    return [name for name in names if os.environ.get(name)]
+
+
+def _differing(path: Path, before: str, after: str) -> list[str]:
+    """The keys that two texts of the file say different things of."""
+    from llamactl.config.sources import tables
+
+    old, new = ({key: given.raw for key, given in tables(path, text, []).items()} for text in (before, after))
+    return [".".join(key) for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def _row(key: str, kind: Any, value: Any, origin: object) -> Row:
+    from llamactl.config.values import Secret, without_none
+
+    return Row(key, None if without_none(kind) is Secret else value, origin)
+
+
+def _json() -> bool:
+    return session.output in ("json", "jsonl")
+
+
+# --- the editor ----------------------------------------------------------------------------------
+
+
+def _edited(copy: Path, begun: str, file: Path, kept: str) -> str | None:
+    """What the user made of the copy, when it is valid; None if that is what it was."""
+    from llamactl.config import sources
+
+    while True:
+        _run_editor(copy, kept)
+        after = sources.text(copy, missing_ok=False) or ""
+        if after == begun:
+            return None
+        problems = sources.check(copy, after, file.parent)
+        if not problems:
+            return after
+        if session.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            _refuse(problems, kept)
+        for problem in problems:
+            render.failure(problem)
+        if not typer.confirm("Edit again?", default=True, err=True):
+            raise BadRequest(f"{file} stays as it was", kept)
+
+
+def _copy(text: str) -> Path:
+    """A file of that content that only this user may read."""
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix="llamactl-", suffix=".toml")
+    with os.fdopen(handle, "wb") as file:
+        file.write(text.encode())
+    return Path(name)
+
+
+def _run_editor(copy: Path, kept: str) -> None:
+    import shlex
+    import shutil
+    import subprocess
+
+    given = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    editors = (name for name in ("sensible-editor", "editor", "nano", "vi") if shutil.which(name))
+    command = shlex.split(given) if given else [next(editors, "vi")]
+    try:
+        code = subprocess.run([*command, str(copy)]).returncode
+    except OSError as error:
+        raise NotFound(f"cannot run the editor {command[0]}: {error.strerror}", "export EDITOR=nano") from None
+    if code:
+        raise LlamactlError(f"{command[0]} ended with {code}; nothing was changed", kept)

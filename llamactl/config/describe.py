@@ -1,0 +1,77 @@
+"""Every key as people are told of it: what it is for, what may be written, what it is if nothing is written.
+
+All of it is taken from `sections`; the example file and the manual are made from this.
+"""
+
+import ast
+import inspect
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from llamactl.config import sections
+from llamactl.config.changes import RESTART
+from llamactl.config.sections import SECTIONS
+from llamactl.config.values import Secret, expected, without_none
+from llamactl.config.written import toml
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A key; `about` ends with a full stop."""
+
+    section: str
+    name: str
+    kind: Any
+    default: Any
+    about: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def may_be(self) -> str:
+        """`a duration like 15m, or seconds`."""
+        return expected(self.kind)
+
+    @property
+    def written_default(self) -> str:
+        """As it would stand in the file; for one that is not set, an empty text."""
+        return toml(self.kind, self.default)
+
+    @property
+    def secret(self) -> bool:
+        return without_none(self.kind) is Secret
+
+    @property
+    def needs_restart(self) -> bool:
+        return self.key in RESTART
+
+
+def describe() -> list[Described]:
+    """All of them, in the order of the file."""
+    about = _texts()
+    return [
+        Described(
+            section, field.name, field.type, getattr(kind(), field.name), about.get((kind.__name__, field.name), "")
+        )
+        for section, kind in SECTIONS.items()
+        for field in msgspec.structs.fields(kind)
+    ]
+
+
+def about_section(section: str) -> str:
+    return inspect.getdoc(SECTIONS[section]) or ""
+
+
+def _texts() -> dict[tuple[str, str], str]:
+    """What stands below each field, by class and name; Python itself forgets it."""
+    found = {}
+    for struct in ast.parse(inspect.getsource(sections)).body:
+        if isinstance(struct, ast.ClassDef):
+            for field, below in pairwise(struct.body):
+                match field, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                        found[struct.name, name] = " ".join(text.split()).replace("None:", "not set:")
+    return found

@@ -1,0 +1,75 @@
+"""Which file is which."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from llamactl.config.imports import seed
+from llamactl.config.imports.report import Imported
+from llamactl.core.errors import BadRequest, NotFound
+
+LARGEST = 1 << 20
+"""Bytes that are read of a file."""
+
+KNOWN = "llama-server-config.json, app-config.json, model-templates.json, presets of llama.cpp, or a llama-swap YAML"
+
+
+def read(path: Path, environment: Mapping[str, str] | None = None) -> Imported:
+    """What a file of another system says; relative paths in it start at its directory.
+
+    Raises `NotFound` where there is none, `BadRequest` where it is none of those that are known, with its name.
+    """
+    path = path.expanduser().absolute()
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise NotFound(f"no file {path}") from None
+    except UnicodeDecodeError:
+        raise BadRequest(f"{path} is not a text in UTF-8") from None
+    except OSError as error:
+        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
+    if len(content) > LARGEST:
+        raise BadRequest(f"{path} is larger than {LARGEST >> 20} MiB")
+    try:
+        return interpret(path, text, os.environ if environment is None else environment)
+    except BadRequest as error:
+        raise BadRequest(f"{path}: {error.message}", error.hint) from None
+
+
+def interpret(path: Path, text: str, environment: Mapping[str, str]) -> Imported:
+    """The same of a text; what it is shows from the name, else from its first character."""
+    base, first = path.parent, re.sub(r"(?m)^\s*([;#].*)?$", "", text).lstrip()[:1]
+    if path.suffix in (".yaml", ".yml"):
+        from llamactl.config.imports.llama_swap import llama_swap
+
+        return llama_swap(text, base, environment)
+    if path.suffix == ".json" or first == "{":
+        return _json(text, base)
+    if path.suffix == ".ini" or first == "[":
+        from llamactl.config.imports.presets import presets
+
+        return presets(text, base)
+    raise BadRequest("not a file that can be imported", f"known are {KNOWN}")
+
+
+def _json(text: str, base: Path) -> Imported:
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        said, _, at = str(error).partition(" (byte ")
+        before = text.encode()[: int(at.rstrip(")"))] if at else b""
+        line = f"line {before.count(10) + 1}: " if at else ""
+        raise BadRequest(f"{line}{said}") from None
+    if isinstance(document, dict):
+        if document.keys() & set(seed.TEMPLATES):
+            return seed.model_templates(document, base)
+        if document.keys() & set(seed.APP):
+            return seed.app_config(document, base)
+        if document.keys() & set(seed.SERVER):
+            return seed.server_config(document, base, lambda path: Path(path).expanduser().exists())
+    raise BadRequest("not a file that can be imported", f"known are {KNOWN}")

@@ -1,0 +1,196 @@
+"""What each command asks, and what it makes of the answer."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from llamactl.cli.session import session
+from llamactl.core.errors import LoadFailed
+from llamactl.core.model import ScanReport
+from llamactl.rpc.calls import InstanceRow, ServiceRow
+from tests.cli.conftest import Llamactl
+from tests.cli.stub import QWEN, STATUS, Stub, model
+
+NAMES = ["qwen3:8b", "qwen3:4b", "gemma-2b", "org/phi"]
+
+
+@pytest.fixture
+def catalogue(stub: Stub) -> Stub:
+    stub.answers["models.list"] = [model(name) for name in NAMES]
+    stub.answers["instances.start"] = lambda name, wait=True: InstanceRow(name=name, state="ready", load_seconds=1.0)
+    stub.answers["instances.stop"] = lambda name, drain=None: InstanceRow(name=name, state="stopped")
+    return stub
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["gemma-2b"], ["gemma-2b"]),
+        (["alias"], ["alias"]),  # the daemon knows
+        (["qwen3:*"], ["qwen3:8b", "qwen3:4b"]),
+        (["*b", "gemma-2b"], ["qwen3:8b", "qwen3:4b", "gemma-2b"]),
+        (["org/*"], ["org/phi"]),
+        (["qwen3:[48]b"], ["qwen3:8b", "qwen3:4b"]),
+        (["*4b", "alias"], ["qwen3:4b", "alias"]),
+        (["?emma*"], ["gemma-2b"]),
+    ],
+)
+def test_globs(catalogue: Stub, llamactl: Llamactl, patterns: list[str], names: list[str]) -> None:
+    assert session.models(patterns) == names
+    assert llamactl("start", *patterns).code == 0
+    assert [asked["name"] for method, asked in catalogue.asked if method == "instances.start"] == names
+
+
+def test_a_glob_that_matches_nothing(catalogue: Stub, llamactl: Llamactl) -> None:
+    said = llamactl("stop", "nothing*", "qwen3:8b")
+    assert said.code == 4 and "'nothing*'" in said.err and "llamactl models ls" in said.err
+    assert [method for method, _ in catalogue.asked] == ["models.list"]
+
+
+def test_plain_names_ask_for_no_list(catalogue: Stub, llamactl: Llamactl) -> None:
+    assert llamactl("stop", "gemma-2b").code == 0
+    assert [method for method, _ in catalogue.asked] == ["instances.stop"]
+
+
+def test_all(catalogue: Stub, llamactl: Llamactl) -> None:
+    assert llamactl("stop", "--all", "-o", "name").out.split() == NAMES
+
+
+def test_no_name(catalogue: Stub, llamactl: Llamactl) -> None:
+    assert llamactl("start").code == llamactl("stop").code == 2
+    assert catalogue.asked == []
+
+
+def test_start_says_how_long_it_took(catalogue: Stub, llamactl: Llamactl) -> None:
+    assert llamactl("start", "gemma-2b").err == "gemma-2b is ready after 1.0 s\n"
+    assert llamactl("start", "gemma-2b", "-q").err == ""
+    assert llamactl("start", "gemma-2b", "--json").json()["items"][0]["state"] == "ready"
+
+
+def test_start_without_waiting(catalogue: Stub, llamactl: Llamactl) -> None:
+    assert llamactl("start", "gemma-2b", "--no-wait").code == 0
+    assert catalogue.asked == [("instances.start", {"name": "gemma-2b", "wait": False})]
+
+
+@pytest.mark.parametrize(("flags", "drain"), [([], None), (["--force"], 0.0), (["--drain", "1m"], 60.0)])
+def test_patience_of_a_stop(catalogue: Stub, llamactl: Llamactl, flags: list[str], drain: float | None) -> None:
+    assert llamactl("stop", "gemma-2b", *flags).code == 0
+    assert catalogue.asked[0][1].get("drain") == drain
+
+
+@pytest.mark.parametrize(
+    "command", [["stop", "a", "--drain"], ["start", "a", "--timeout"], ["daemon", "stop", "--timeout"]]
+)
+def test_durations(catalogue: Stub, llamactl: Llamactl, command: list[str]) -> None:
+    said = llamactl(*command, "soon")
+    assert said.code == 2 and "'soon'" in said.err
+
+
+def test_partly_done(catalogue: Stub, llamactl: Llamactl) -> None:
+    def start(name: str, wait: bool = True) -> InstanceRow:
+        if name != "qwen3:8b":
+            raise LoadFailed(f"{name} is corrupt", "llamactl logs")
+        return QWEN
+
+    catalogue.answers["instances.start"] = start
+    said = llamactl("start", "gemma-2b", "qwen3:8b")
+    assert said.code == 10
+    assert said.err == "llamactl: gemma-2b is corrupt\n  try: llamactl logs\nqwen3:8b is ready\n"
+    json = llamactl("start", "gemma-2b", "qwen3:8b", "--json")
+    error, done = map(msgspec.json.decode, json.out.splitlines())
+    assert json.code == 10 and error["error"]["code"] == "load_failed" and len(done["items"]) == 1
+    assert llamactl("start", "gemma-2b", "org/phi").code == 1
+    assert llamactl("start", "gemma-2b").code == 1
+
+
+def test_start_that_takes_too_long(catalogue: Stub, llamactl: Llamactl) -> None:
+    catalogue.answers["instances.start"] = lambda **_: time.sleep(0.3)
+    said = llamactl("start", "gemma-2b", "--timeout", "50ms")
+    assert said.code == 8 and "goes on loading" in said.err
+
+
+@pytest.mark.parametrize("alias", [("load", "a"), ("unload", "a"), ("models", "list"), ("models", "remove", "a")])
+def test_aliases(catalogue: Stub, llamactl: Llamactl, alias: tuple[str, ...]) -> None:
+    catalogue.answers["models.remove"] = None
+    assert llamactl(*alias).code == 0
+
+
+def test_add(stub: Stub, llamactl: Llamactl, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub.answers["models.add"] = lambda path, name=None: model(name or "made-up")
+    monkeypatch.chdir(home)
+    assert "llamactl start made-up" in llamactl("models", "add", "x.gguf").err
+    assert llamactl("models", "add", "~/x.gguf", "--name", "n", "-o", "name").out == "n\n"
+    assert [asked["path"] for _, asked in stub.asked] == [f"{home}/x.gguf", f"{home}/x.gguf"]
+
+
+def test_scan(stub: Stub, llamactl: Llamactl) -> None:
+    stub.answers["models.scan"] = ScanReport(added=("a", "b"), changed=(), missing=("c",), unusable=(), known=5)
+    said = llamactl("models", "scan", "/models", "~/more")
+    assert said.out == "+ a\n+ b\n- c\n"
+    assert said.err == "2 new, 0 changed, 1 missing, 0 not usable, 5 known\n"
+    assert stub.asked[0][1]["directories"][0] == "/models"
+    assert llamactl("models", "scan", "--json").json()["added"] == ["a", "b"]
+
+
+def test_daemon_status(stub: Stub, llamactl: Llamactl) -> None:
+    said = llamactl("daemon", "status")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "llamactl 0.0.stub, pid 4711, up 1h01m, on http://127.0.0.1:1"
+    down = ServiceRow(name="web", state="restarting", age=1.0, restarts=2, reason="it broke")
+    stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, services=[down])
+    said = llamactl("daemon", "status")
+    assert said.code == 3 and "it broke" in said.out
+    assert llamactl("daemon", "status", "--json").json()["services"][0]["restarts"] == 2
+
+
+def test_no_daemon_to_ask_about(llamactl: Llamactl) -> None:
+    assert llamactl("daemon", "status").code == 3
+    assert llamactl("daemon", "status", "--json").json()["error"]["exit"] == 3
+    assert llamactl("daemon", "stop").code == 0
+    assert llamactl("daemon", "stop", "--timeout", "10s").code == 0
+    assert llamactl("daemon", "stop", "--json").json() == {"schema": "llamactl.daemon/v1", "running": False}
+
+
+def test_a_daemon_that_runs_is_not_started_again(stub: Stub, llamactl: Llamactl) -> None:
+    assert "already running (pid 4711)" in llamactl("daemon", "start").err
+    assert llamactl("daemon", "start", "--json").json()["pid"] == 4711
+
+
+def test_a_daemon_elsewhere_is_not_started(llamactl: Llamactl, home: Path) -> None:
+    assert llamactl("daemon", "start", "-H", f"unix://{home}/none.sock").code == 5
+
+
+def test_stop_waits_for_the_process(stub: Stub, llamactl: Llamactl) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, pid=other.pid)
+        said = llamactl("daemon", "stop", "--timeout", "0.05")
+        assert said.code == 8 and f"kill {other.pid}" in said.err
+        stub.answers["daemon.stop"] = lambda: other.kill()
+        said = llamactl("daemon", "stop")
+        assert said.code == 0 and said.err == "the daemon has stopped\n"
+
+
+def test_a_daemon_that_goes_away(stub: Stub, llamactl: Llamactl) -> None:
+    stub.answers.clear()
+    said = llamactl("ps")
+    assert said.code == 7 and "went away" in said.err
+
+
+def test_logs(llamactl: Llamactl, home: Path) -> None:
+    directory = home / "state_home/llamactl/log/models/qwen3%3A8b"
+    directory.mkdir(parents=True)
+    (directory / "20260101T000000-1.log").write_text("old\n")
+    (directory / "20260102T000000-1.log").write_text("".join(f"line {number}\n" for number in range(100)))
+    assert llamactl("logs", "qwen3:8b").out.splitlines() == [f"line {number}" for number in range(50, 100)]
+    assert llamactl("logs", "qwen3:8b", "-n", "1").out == "line 99\n"
+    assert llamactl("logs", "qwen3:8b", "-n", "0").out == ""
+    assert llamactl("logs", "qwen3:8b", "--previous").out == "old\n"
+    assert llamactl("logs", "qwen3:8b", "-n1", "--json").json() == {
+        "schema": "llamactl.log/v1",
+        "model": "qwen3:8b",
+        "line": "line 99",
+    }
+    assert llamactl("logs", "other").code == 4

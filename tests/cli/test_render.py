@@ -1,0 +1,137 @@
+"""Tables for people, JSON for programs."""
+
+import io
+import sys
+
+import msgspec
+import pytest
+
+from llamactl.cli import render
+from llamactl.cli.session import Output, session
+from tests.cli.conftest import Llamactl
+from tests.cli.stub import FAILED, QWEN, Stub, model
+
+
+class Terminal(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def isatty(self) -> bool:
+        return True
+
+    def shown(self) -> str:
+        self.flush()
+        buffer = self.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
+
+
+def _on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return terminal
+
+
+def _show() -> None:
+    render.rows("models", [model("a")], {"NAME": ["a"], "STATE": ["ready"]}, wide=set())
+
+
+def test_table(llamactl: Llamactl, stub: Stub) -> None:
+    header, row = llamactl("ps").out.splitlines()
+    assert header.split() == ["NAME", "STATE", "MEMORY", "LEASES", "WAITING", "AGE", "TTL"]
+    assert row.split() == ["qwen3:8b", "ready", "1.5", "GiB", "0", "0", "1m05s", "-"]
+
+
+def test_wide_table(llamactl: Llamactl, stub: Stub) -> None:
+    assert {"PID", "REQUESTS"} < set(llamactl("ps", "-o", "wide").out.splitlines()[0].split())
+    assert "/models/gemma-2b.gguf" in llamactl("models", "-o", "wide").out
+
+
+def test_nothing_is_cut_or_taken_for_markup_off_a_terminal(llamactl: Llamactl, stub: Stub) -> None:
+    name = "[bold]" + "x" * 300 + " é漢"
+    stub.answers["models.list"] = [model(name)]
+    said = llamactl("models")
+    assert name in said.out and "\x1b" not in said.out
+
+
+def test_json(llamactl: Llamactl, stub: Stub) -> None:
+    stub.answers["instances.list"] = [QWEN, FAILED]
+    document = llamactl("ps", "-o", "json").json()
+    assert document["schema"] == "llamactl.instances/v1"
+    qwen, failed = document["items"]
+    assert qwen["memory"] == {"host": 3 << 29} and qwen["age"] == 65.0 and qwen["ttl"] is None
+    assert failed["problem"]["message"] == "the file is gone"
+
+
+def test_jsonl(llamactl: Llamactl, stub: Stub) -> None:
+    stub.answers["instances.list"] = [QWEN, FAILED]
+    lines = [msgspec.json.decode(line) for line in llamactl("ps", "-o", "jsonl").out.splitlines()]
+    assert [(line["schema"], line["name"]) for line in lines] == [
+        ("llamactl.instances/v1", "qwen3:8b"),
+        ("llamactl.instances/v1", "broken"),
+    ]
+
+
+def test_names(llamactl: Llamactl, stub: Stub) -> None:
+    assert llamactl("models", "-o", "name").out == "qwen3:8b\ngemma-2b\n"
+
+
+@pytest.mark.parametrize(("output", "out"), [("json", 1), ("jsonl", 0), ("name", 0), ("table", 0), ("wide", 0)])
+def test_nothing_to_show(llamactl: Llamactl, stub: Stub, output: str, out: int) -> None:
+    stub.answers["instances.list"] = []
+    said = llamactl("ps", "-o", output)
+    assert said.code == 0
+    assert len(said.out.splitlines()) == out
+    assert bool(said.err) == (output in ("table", "wide"))
+
+
+def test_what_failed_is_told_below_the_table(llamactl: Llamactl, stub: Stub) -> None:
+    stub.answers["instances.list"] = [FAILED]
+    assert llamactl("ps").err == "broken: the file is gone\n"
+    assert llamactl("ps", "-q").err == ""
+
+
+def test_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _on_terminal(monkeypatch)
+    _show()
+    assert "\x1b[32m" in terminal.shown()
+
+
+@pytest.mark.parametrize("reason", ["NO_COLOR", "never", "TERM"])
+def test_no_colour(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    terminal = _on_terminal(monkeypatch)
+    if reason == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    elif reason == "TERM":
+        monkeypatch.setenv("TERM", "dumb")
+    else:
+        session.color = "never"
+    _show()
+    shown = terminal.shown()
+    assert "ready" in shown and "\x1b[3" not in shown
+
+
+def test_colour_where_it_is_asked_for(llamactl: Llamactl, stub: Stub) -> None:
+    assert "\x1b[" in llamactl("ps", "--color", "always").out
+    assert "\x1b" not in llamactl("ps").out
+
+
+def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "40")
+    session.color = "never"
+    name = "/models/" + "x" * 100
+    render.table({"NAME": [name], "STATE": ["loading"], "WAITING": ["1"]})
+    header, *rows = terminal.shown().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    assert header.split() == ["NAME", "STATE", "WAITING"]
+    assert rows[0].split()[1:] == ["loading", "1"]
+    assert max(map(len, [header, *rows])) <= 40
+    assert "".join(row.split()[0] for row in rows) == name
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl", "name"])
+def test_no_movement_off_a_terminal(llamactl: Llamactl, stub: Stub, output: Output) -> None:
+    stub.answers["instances.start"] = QWEN
+    said = llamactl("start", "qwen3:8b", "-o", output)
+    assert "\r" not in said.err and "\x1b" not in said.err

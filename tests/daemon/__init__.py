@@ -1,0 +1,1 @@
+"""The daemon's parts, each by itself. What needs time has the virtual time of `tests.supervisor`."""

@@ -1,0 +1,347 @@
+"""What each call does, with the real parts behind it; only the llama-servers are fakes."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from llamactl import __version__
+from llamactl.catalogue import Catalogue
+from llamactl.config.directories import Directories
+from llamactl.config.sections import Config
+from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
+from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
+from llamactl.core.instance import state
+from llamactl.core.model import HOST, Model
+from llamactl.core.scheduler import Limits
+from llamactl.daemon.control import Control
+from llamactl.daemon.launch import Launch
+from llamactl.daemon.services import Service, Services
+from llamactl.hub import Hub
+from llamactl.llamaserver.capabilities import Capabilities
+from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.rpc import calls
+from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
+from llamactl.rpc.client import Client
+from llamactl.rpc.server import Stream
+from llamactl.store import Database
+from llamactl.supervisor import Supervisor
+from tests.catalogue.files import SIZE, gguf
+from tests.rpc.far import serving
+from tests.supervisor.fakes import Engine, Habits, now
+
+pytestmark = pytest.mark.anyio
+
+URLS = ["http://127.0.0.1:8134"]
+
+
+class Finder(Launch):
+    """Finds the engine that it is given, or none."""
+
+    def __init__(self) -> None:
+        self.found: Executable | None = Executable("/opt/llama-server", "PATH")
+
+    async def engine(self) -> tuple[Executable, Capabilities]:
+        if self.found is None:
+            raise NotFound("no llama-server anywhere", "pip install …")
+        return self.found, Capabilities("6123 (79c1160b)", 6123, frozenset())
+
+
+class Office:
+    """A `Control` and the parts that it speaks for."""
+
+    def __init__(self, place: Path, db: Database) -> None:
+        directories = Directories(
+            config_file=place / "config.toml", data=place / "data", log=place / "log", runtime=place / "run"
+        )
+        self.engine = Engine()
+        self.finder = Finder()
+        self.hub = Hub()
+        self.catalogue = Catalogue(db.models, self.hub.publish)
+        limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
+        self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
+        self.control = Control(
+            Config(directories=directories), self.hub, self.catalogue, self.supervisor, self.finder, URLS
+        )
+        self.control.services = self.services = Services(
+            [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
+        )
+
+    async def ask(self, call: Call[Any]) -> Any:
+        return await self.control.answer(call)
+
+    async def rows(self, *, all: bool = False) -> dict[str, str]:
+        """States by name."""
+        return {row.name: row.state for row in await self.ask(calls.ListInstances(all=all))}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A directory with two models."""
+    for name in ("qwen", "gemma"):
+        gguf(tmp_path / "models" / f"{name}.gguf")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    with Database(tmp_path / "llamactl.db") as db:
+        yield db
+
+
+@pytest.fixture
+async def office(tmp_path: Path, db: Database) -> AsyncIterator[Office]:
+    """Nothing in its catalogue yet."""
+    office = Office(tmp_path, db)
+    async with anyio.create_task_group() as group:
+        await group.start(office.services.run)
+        yield office
+        office.services.stop()
+
+
+@pytest.fixture
+async def stocked(office: Office, models: Path) -> Office:
+    await office.ask(calls.ScanModels((str(models),)))
+    return office
+
+
+# --- the contract --------------------------------------------------------------------------------
+
+
+async def test_there_is_one_handler_for_each_call(office: Office) -> None:
+    assert list(office.control.handlers) == list(CALLS.values())
+    handlers = [cast(Any, handler).__func__ for handler in office.control.handlers.values()]
+    assert len(set(handlers)) == len(CALLS)
+
+
+# --- the daemon ----------------------------------------------------------------------------------
+
+
+async def test_how_the_daemon_is(stocked: Office, tmp_path: Path) -> None:
+    status = await stocked.ask(calls.Status())
+    assert (status.version, status.pid, status.http, status.models) == (__version__, os.getpid(), URLS, 2)
+    assert (status.config, status.data, status.log) == tuple(
+        str(tmp_path / name) for name in ("config.toml", "data", "log")
+    )
+    assert [(row.name, row.state) for row in status.services] == [("supervisor", "up")]
+    assert 0 <= status.uptime < 10
+    assert status.last_event == stocked.hub.last > 0
+
+
+async def test_a_shutdown_is_answered_and_then_happens(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    assert await stocked.ask(calls.Shutdown()) is None
+    assert stocked.engine.running == ["qwen"]
+    await anyio.sleep(1)
+    assert stocked.engine.running == []
+    assert [row.state for row in stocked.services.rows()] == ["down"]
+
+
+async def test_which_engine_is_used(office: Office) -> None:
+    row = await office.ask(calls.Engine())
+    assert row == calls.EngineRow(path="/opt/llama-server", version="6123 (79c1160b)", origin="PATH")
+
+
+async def test_no_engine_is_an_answer_too(office: Office) -> None:
+    office.finder.found = None
+    row = await office.ask(calls.Engine())
+    assert row.problem is not None
+    assert (row.problem.code, row.problem.message, row.path) == ("not_found", "no llama-server anywhere", "")
+
+
+# --- the catalogue -------------------------------------------------------------------------------
+
+
+async def test_models_are_added_listed_and_removed(office: Office, models: Path) -> None:
+    path = str(models / "qwen.gguf")
+    expected = ModelRow(name="qwen", path=path, size=SIZE)
+    assert await office.ask(calls.AddModel(path)) == expected
+    assert await office.ask(calls.AddModel(path)) == expected
+    assert (await office.ask(calls.AddModel(path, "mine"))).name == "mine"
+    assert [row.name for row in await office.ask(calls.ListModels())] == ["mine", "qwen"]
+    assert await office.ask(calls.RemoveModel("mine")) is None
+    assert await office.ask(calls.ListModels()) == [expected]
+    assert Path(path).exists()
+
+
+async def test_what_is_no_model_is_not_added(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_text("hello")
+    with pytest.raises(LlamactlError, match=r"a\.gguf"):
+        await office.ask(calls.AddModel(str(tmp_path / "a.gguf")))
+    assert await office.ask(calls.ListModels()) == []
+
+
+async def test_the_list_says_what_each_model_does(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    assert {row.name: row.state for row in await stocked.ask(calls.ListModels())} == {
+        "gemma": "stopped",
+        "qwen": "ready",
+    }
+
+
+async def test_scanning_where_one_is_told_to(office: Office, models: Path) -> None:
+    report = await office.ask(calls.ScanModels((str(models),)))
+    assert report.added == ("gemma", "qwen")
+    assert (await office.ask(calls.ScanModels((str(models),)))).known == 2
+
+
+async def test_scanning_where_downloads_lie_if_nothing_else_is_said(office: Office, tmp_path: Path) -> None:
+    gguf(tmp_path / "data" / "models" / "phi.gguf")
+    assert (await office.ask(calls.ScanModels())).added == ("phi",)
+
+
+async def test_a_model_that_runs_is_not_removed(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    with pytest.raises(Refused, match="qwen is ready"):
+        await stocked.ask(calls.RemoveModel("qwen"))
+    assert stocked.catalogue.resolve("qwen")
+    await stocked.ask(calls.StopModel("qwen"))
+    await stocked.ask(calls.RemoveModel("qwen"))
+    assert await stocked.rows(all=True) == {"gemma": "stopped"}
+
+
+# --- instances -----------------------------------------------------------------------------------
+
+
+async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office) -> None:
+    assert await stocked.rows() == {}
+    assert await stocked.rows(all=True) == {"gemma": "stopped", "qwen": "stopped"}
+    await stocked.ask(calls.StartModel("qwen"))
+    assert await stocked.rows() == {"qwen": "ready"}
+    stocked.engine.server("qwen").crash()
+    await anyio.sleep(0.1)
+    assert await stocked.rows() == {"qwen": "failed"}
+    stocked.supervisor.pin("gemma")
+    assert list(await stocked.rows()) == ["gemma", "qwen"]
+
+
+async def test_one_that_is_waited_for_is_listed(stocked: Office, models: Path) -> None:
+    gguf(models / "phi.gguf")
+    await stocked.ask(calls.ScanModels((str(models),)))
+    leases = [await stocked.supervisor.lease(stocked.catalogue.resolve(name)) for name in ("qwen", "gemma")]
+    await stocked.ask(calls.StartModel("phi", wait=False))
+    await anyio.sleep(1)
+    assert await stocked.rows() == {"gemma": "ready", "phi": "stopped", "qwen": "ready"}
+    for lease in leases:
+        lease.release()
+
+
+async def test_a_start_is_answered_when_the_model_is_ready(stocked: Office) -> None:
+    row = await stocked.ask(calls.StartModel("qwen"))
+    assert isinstance(row, InstanceRow)
+    assert (row.name, row.state, row.pid, row.memory) == ("qwen", "ready", 1000, {HOST: SIZE})
+    assert row.load_seconds == pytest.approx(1.0, abs=0.03)
+    assert row.age is not None
+    assert (row.leases, row.requests, row.problem) == (0, 1, None)
+
+
+async def test_a_start_is_answered_at_once_for_who_does_not_wait(stocked: Office) -> None:
+    row = await stocked.ask(calls.StartModel("qwen", wait=False))
+    assert row.state == "stopped"
+    await anyio.sleep(0.5)
+    assert await stocked.rows() == {"qwen": "loading"}
+
+
+async def test_a_start_that_fails_says_why_and_so_does_the_row(stocked: Office) -> None:
+    stocked.engine.habits["qwen"] = Habits(refused="no such flag")
+    with pytest.raises(LoadFailed) as caught:
+        await stocked.ask(calls.StartModel("qwen"))
+    [row] = await stocked.ask(calls.ListInstances())
+    assert (row.state, row.problem, row.pid) == ("failed", caught.value.problem(), None)
+
+
+async def test_a_model_that_is_not_there(stocked: Office) -> None:
+    for call in (calls.StartModel("quen"), calls.StopModel("quen"), calls.RemoveModel("quen")):
+        with pytest.raises(NotFound, match="quen"):
+            await stocked.ask(call)
+
+
+@pytest.fixture
+def aliased(db: Database) -> None:
+    db.models.put(Model(name="long-name", path="/m/long.gguf", size=SIZE, aliases=("short",)))
+
+
+async def test_a_model_goes_by_its_aliases_too(aliased: None, office: Office) -> None:
+    assert (await office.ask(calls.StartModel("short"))).name == "long-name"
+    assert await office.rows() == {"long-name": "ready"}
+    assert (await office.ask(calls.StopModel("short"))).state == "stopped"
+    await office.ask(calls.RemoveModel("short"))
+    assert await office.rows(all=True) == {}
+
+
+@pytest.mark.parametrize(("drain", "takes"), [(None, 30.0), (5.0, 5.0), (0.0, 0.0)])
+async def test_a_stop_gives_leases_as_much_time_as_is_said_or_configured(
+    stocked: Office, drain: float | None, takes: float
+) -> None:
+    await stocked.supervisor.lease(stocked.catalogue.resolve("qwen"))
+    began = now()
+    row = await stocked.ask(calls.StopModel("qwen", drain))
+    assert row.state == "stopped"
+    assert now() - began == pytest.approx(takes + 0.01)
+
+
+async def test_stopping_what_does_not_run_is_no_error(stocked: Office) -> None:
+    assert (await stocked.ask(calls.StopModel("qwen"))).state == "stopped"
+
+
+# --- watching ------------------------------------------------------------------------------------
+
+
+async def test_a_watch_is_the_present_and_then_every_event(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("gemma"))
+    stream = await stocked.ask(calls.Watch())
+    assert isinstance(stream, Stream)
+    await stocked.ask(calls.StartModel("qwen"))
+    assert isinstance(stream.first, Snapshot)
+    assert [(row.name, row.state) for row in stream.first.instances] == [("gemma", "ready")]
+    seen = []
+    for number in range(1, 4):
+        numbered = await anext(stream.then)
+        assert isinstance(numbered, Numbered)
+        assert isinstance(numbered.event, InstanceChanged)
+        assert numbered.id == stream.first.last_event + number
+        seen.append((numbered.event.model, state(numbered.event.phase)))
+    assert seen == [("qwen", "starting"), ("qwen", "loading"), ("qwen", "ready")]
+    stream.close()
+    stocked.hub.publish(CatalogueChanged())
+    with anyio.move_on_after(1):
+        pytest.fail(f"after the end came {await anext(stream.then)}")
+
+
+async def test_a_slow_watcher_is_told_what_it_lost_before_it_goes_on(stocked: Office) -> None:
+    stream = await stocked.ask(calls.Watch())
+    for _ in range(1003):
+        stocked.hub.publish(CatalogueChanged())
+    first = stream.first.last_event
+    assert await anext(stream.then) == Lost(3)
+    numbered = await anext(stream.then)
+    assert isinstance(numbered, Numbered)
+    assert numbered.id == first + 4
+    following = await anext(stream.then)
+    assert isinstance(following, Numbered)
+    assert following.id == first + 5
+    await stream.then.aclose()
+    stream.close()
+
+
+def test_a_watcher_who_does_not_read_loses_events_and_slows_nobody(tmp_path: Path, db: Database) -> None:
+    """The whole way, through a real socket: its buffer fills first, then the queue."""
+    number, event = 20_000, CatalogueChanged(added=("x" * 100,))
+    office = Office(tmp_path, db)
+    with serving(tmp_path / "s", office.control.answer, os.getuid()) as far, Client([str(far.path)], 10) as client:
+        snapshot, notices = client.watch()
+        for _ in range(number // 1000):
+            far.publish(office.hub, *[event] * 1000)
+        expected, lost = snapshot.last_event + 1, 0
+        while expected <= snapshot.last_event + number:
+            notice = next(notices)
+            if isinstance(notice, Lost):
+                lost += notice.lost
+                expected += notice.lost
+            else:
+                assert notice.id == expected
+                expected += 1
+        assert lost > 0

@@ -1,0 +1,252 @@
+"""A door that is open, what stands behind it, and those who come to it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.model import Model
+from llamactl.proxy.door import Door
+from llamactl.supervisor import Supervisor
+from tests.proxy.upstreams import FakeUpstream
+from tests.proxy.wire import Answer, Malformed, take_answer
+
+PATIENCE = 20.0
+"""Seconds for a whole test; it takes milliseconds unless something hangs."""
+
+
+class FakeLease:
+    """`released`: how often it was given back."""
+
+    def __init__(self, model: str, endpoint: str) -> None:
+        self.model = model
+        self.endpoint = endpoint
+        self.on_revoked: Callable[[], None] | None = None
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+    def revoke(self) -> None:
+        assert self.on_revoked is not None
+        self.on_revoked()
+
+
+class Leases:
+    """In the place of the supervisor. A model in `loading` is waited for, one in `failing` is not to be had."""
+
+    def __init__(self) -> None:
+        self.endpoints: dict[str, str] = {}
+        self.loading: dict[str, asyncio.Event] = {}
+        self.failing: dict[str, LlamactlError] = {}
+        self.granted: list[FakeLease] = []
+        self.waiting = 0
+
+    @property
+    def out(self) -> list[FakeLease]:
+        return [lease for lease in self.granted if not lease.released]
+
+    def try_lease(self, name: str) -> FakeLease | None:
+        if name in self.failing or name in self.loading:
+            return None
+        self.granted.append(FakeLease(name, self.endpoints[name]))
+        return self.granted[-1]
+
+    async def lease(self, model: Model) -> FakeLease:
+        self.waiting += 1
+        try:
+            if model.name in self.loading:
+                await self.loading[model.name].wait()
+                self.loading.pop(model.name, None)
+            else:
+                await anyio.lowlevel.checkpoint()
+        finally:
+            self.waiting -= 1
+        if model.name in self.failing:
+            raise self.failing[model.name]
+        lease = self.try_lease(model.name)
+        assert lease is not None
+        return lease
+
+
+class Client:
+    """Speaks bytes, is answered in `Answer`s."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._received = b""
+
+    def send(self, *data: bytes) -> None:
+        self._writer.write(b"".join(data))
+
+    async def sent(self) -> None:
+        """All of it is on its way."""
+        await self._writer.drain()
+
+    async def ask(self, *data: bytes) -> Answer:
+        self.send(*data)
+        return await self.answer(data[0].partition(b" ")[0])
+
+    async def answer(self, method: bytes = b"GET") -> Answer:
+        while (taken := take_answer(self._received, method, closed=self._reader.at_eof())) is None:
+            if self._reader.at_eof():
+                raise Malformed(f"the answer is cut off: {self._received[-200:]!r}")
+            await self._read()
+        answer, self._received = taken
+        return answer
+
+    async def until(self, text: bytes) -> bytes:
+        """What has come when `text` stands at its end."""
+        while not self._received.endswith(text):
+            assert not self._reader.at_eof(), self._received
+            await self._read()
+        received, self._received = self._received, b""
+        return received
+
+    async def take(self, size: int) -> bytes:
+        """So many bytes."""
+        while len(self._received) < size:
+            assert not self._reader.at_eof(), len(self._received)
+            await self._read()
+        received, self._received = self._received[:size], self._received[size:]
+        return received
+
+    async def rest(self) -> bytes:
+        """All until the door closes."""
+        pieces = [self._received]
+        with suppress(ConnectionError):
+            while data := await self._reader.read(1 << 20):
+                pieces.append(data)
+        self._received = b""
+        return b"".join(pieces)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that have not left, beyond what the kernel keeps."""
+        return self._writer.transport.get_write_buffer_size()
+
+    def hang_up(self) -> None:
+        """Says no more, but listens."""
+        self._writer.write_eof()
+
+    def leave(self) -> None:
+        self._writer.transport.abort()
+
+    async def _read(self) -> None:
+        self._received += await self._reader.read(1 << 18)
+
+
+class Front:
+    """`upstream` serves the models `a` and `b`, `web` everything else."""
+
+    def __init__(self, door: Door, leases: Leases, upstream: FakeUpstream, web: FakeUpstream, port: int) -> None:
+        self.door = door
+        self.leases = leases
+        self.upstream = upstream
+        self.web = web
+        self.port = port
+        self._clients: list[Client] = []
+        self._group: TaskGroup | None = None
+
+    async def client(self, *, narrow: bool = False) -> Client:
+        """A new connection; a `narrow` one holds as little as possible on its way in both directions."""
+        sock = socket.socket()
+        if narrow:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        client = Client(*await asyncio.open_connection(sock=sock, limit=1024 if narrow else 1 << 20))
+        self._clients.append(client)
+        return client
+
+    async def ask(self, *data: bytes) -> Answer:
+        """One request on a connection of its own."""
+        client = await self.client()
+        answer = await client.ask(*data)
+        client.leave()
+        return answer
+
+    def pass_time(self, seconds: int) -> None:
+        """As the door counts it."""
+        for _ in range(seconds):
+            self.door._sweep()
+
+    def narrow_answers(self) -> None:
+        """The kernel holds as little as possible of what the door has written to its clients."""
+        for connection in self.door.connections:
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    async def settled(self) -> None:
+        """Whatever can move has moved: for many rounds of the loop no byte more has come or gone."""
+        still, before = 0, (0, 0)
+        while still < 50:
+            await asyncio.sleep(0.0005)
+            visits = self.upstream.visits + self.web.visits
+            now = (sum(visit.sent + len(visit.received) for visit in visits), sum(client.unsent for client in self._clients))
+            still, before = (still + 1 if now == before else 0), now
+
+    async def open(self, listener: socket.socket) -> None:
+        self._group = await anyio.create_task_group().__aenter__()
+        await self._group.start(self.door.serve, [listener])
+
+    async def close(self) -> None:
+        """Returns when the door is closed."""
+        group, self._group = self._group, None
+        if group is not None:
+            group.cancel_scope.cancel()
+            await group.__aexit__(None, None, None)
+
+    def everybody_leaves(self) -> None:
+        for client in self._clients:
+            client.leave()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Bounded by the patience for the whole test."""
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def opened(
+    directory: Path, *, drain: float = 0.0, default: str = "", backlog: int = 1024, **options: Any
+) -> AsyncIterator[Front]:
+    """A door; `options` are its own. When it is closed nothing may be left: no lease, connection or task."""
+    loop = asyncio.get_running_loop()
+    before = asyncio.all_tasks()
+    problems: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: problems.append(context))
+    upstream, web = FakeUpstream(str(directory / "up.sock")), FakeUpstream(str(directory / "web.sock"))
+    leases = Leases()
+    leases.endpoints = {name: upstream.path for name in "ab"}
+    door = Door(cast(Supervisor, leases), _resolve, web.path, default=default, drain=drain, **options)
+    with anyio.fail_after(PATIENCE), socket.create_server(("127.0.0.1", 0)) as listener:
+        await upstream.open(backlog)
+        await web.open()
+        front = Front(door, leases, upstream, web, listener.getsockname()[1])
+        try:
+            await front.open(listener)
+            yield front
+            front.everybody_leaves()
+            await until(lambda: not leases.out and not leases.waiting and not door.connections)
+        finally:
+            await front.close()
+            await upstream.close()
+            await web.close()
+        await until(lambda: asyncio.all_tasks() <= before)
+    assert [lease.released for lease in leases.granted] == [1] * len(leases.granted), "given back more than once"
+    assert not problems, problems
+
+
+def _resolve(name: str) -> Model:
+    if name not in ("a", "b"):
+        raise NotFound(f"no model is called {name}", "llamactl models ls")
+    return Model(name=name, path=f"/models/{name}.gguf", size=4)

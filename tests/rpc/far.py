@@ -1,0 +1,135 @@
+"""The far end of the tests, in a thread of its own: a real server on a real socket, or one that misbehaves."""
+
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from llamactl.core.errors import NotFound
+from llamactl.core.events import Event
+from llamactl.hub import Hub, Watcher
+from llamactl.rpc.calls import (
+    AddModel,
+    Call,
+    InstanceRow,
+    ListInstances,
+    ListModels,
+    Snapshot,
+    StartModel,
+    StopModel,
+    Watch,
+)
+from llamactl.rpc.server import Handler, Stream, serve
+
+ROW = InstanceRow(name="qwen", state="ready", pid=42, age=1.5, memory={"host": 7}, requests=3)
+MISSING = NotFound("no model is called 'quen'", "did you mean qwen? llamactl models ls")
+
+
+class Desk:
+    """Answers like a daemon with one model. `StartModel` takes until `let_go`, `StopModel` has a bug."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.under_way = 0
+        self.finished = 0
+        self.watched = self.ever_watched = 0
+        self._go = anyio.Event()
+
+    async def __call__(self, call: Call[Any]) -> object:
+        match call:
+            case ListInstances():
+                return [ROW]
+            case ListModels():
+                return {1: object()}  # which is no JSON
+            case StartModel():
+                self.under_way += 1
+                await self._go.wait()
+                self.finished += 1
+                return ROW
+            case StopModel():
+                raise ZeroDivisionError("a bug")
+            case Watch():
+                subscription = self.hub.watch()
+                watcher = subscription.__enter__()
+                self.watched += 1
+                self.ever_watched += 1
+
+                def close() -> None:
+                    self.watched -= 1
+                    subscription.__exit__(None, None, None)
+
+                return Stream(Snapshot(last_event=self.hub.last, instances=[ROW]), _events(watcher), close)
+            case AddModel():
+                raise MISSING
+        return None
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+async def _events(watcher: Watcher) -> AsyncGenerator[object, None]:
+    async for numbered in watcher:
+        yield numbered
+
+
+class Far:
+    """A server that serves. What is asked of its parts is asked in its own thread."""
+
+    def __init__(self, portal: BlockingPortal, path: Path) -> None:
+        self._portal = portal
+        self.path = path
+
+    def do(self, call: Callable[[], object]) -> None:
+        self._portal.call(call)
+
+    def publish(self, hub: Hub, *events: Event) -> None:
+        self.do(lambda: [hub.publish(event) for event in events])
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Returns as soon as it is; fails when that takes long."""
+        self._portal.call(_until, true)
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not true():  # noqa: ASYNC110 (what the other thread does sets no event)
+            await anyio.sleep(0.001)
+
+
+@contextmanager
+def serving(path: Path, handler: Handler, owner: int) -> Iterator[Far]:
+    with start_blocking_portal("asyncio") as portal:
+        future, _ = portal.start_task(serve, path, handler, owner)
+        try:
+            yield Far(portal, path)
+        finally:
+            future.cancel()
+            with suppress(CancelledError):
+                future.result()
+
+
+@contextmanager
+def misbehaving(path: Path, *answers: bytes) -> Iterator[None]:
+    """Answers each line of the one who calls with the next of `answers`, then hangs up, before it is asked again."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def answer() -> None:
+        with listener:
+            connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            for text in answers:
+                lines.readline()
+                connection.sendall(text)
+
+    thread = Thread(target=answer)
+    thread.start()
+    yield
+    thread.join()

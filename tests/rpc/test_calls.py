@@ -1,0 +1,102 @@
+"""The contract: each question with its answer."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from llamactl.core.errors import NotFound, Problem
+from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered, ServiceChanged
+from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
+from llamactl.core.model import ScanReport, Unusable
+from llamactl.rpc import calls
+from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
+
+PROBLEM = NotFound("no such file", "llamactl models scan", retry_after=1.5).problem()
+EXIT = Exit("killed by signal 9", signal=9, lines=("last", "words"))
+INSTANCE = InstanceRow(
+    name="qwen",
+    state="failed",
+    pid=42,
+    age=1.5,
+    load_seconds=0.25,
+    memory={"host": 1 << 33, "cuda0": 5},
+    leases=1,
+    waiting=2,
+    pinned=True,
+    ttl=9.0,
+    requests=3,
+    problem=PROBLEM,
+)
+MODEL = ModelRow(name="qwen", path="/m/qwen.gguf", size=1 << 40, aliases=("q",), state="ready")
+SERVICES = [ServiceRow(name="door", state="restarting", age=2.0, restarts=3, reason="no port")]
+STATUS = calls.DaemonStatus(
+    version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
+    services=SERVICES, last_event=9,
+)  # fmt: skip
+SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
+
+ANSWERS: dict[type[Call[Any]], list[object]] = {
+    calls.Status: [STATUS],
+    calls.Shutdown: [None],
+    calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
+    calls.ListModels: [[], [MODEL]],
+    calls.AddModel: [MODEL],
+    calls.RemoveModel: [None],
+    calls.ScanModels: [SCAN, ScanReport()],
+    calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
+    calls.StartModel: [INSTANCE],
+    calls.StopModel: [INSTANCE],
+    calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
+}
+
+PHASES: list[Phase] = [
+    Stopped(), Stopped(1.0, EXIT), Starting(1.0), Loading(1.0, 2), Ready(1.0, 2, 3.0),
+    Stopping(1.0, None, "idle"), Failed(1.0, PROBLEM, EXIT),
+]  # fmt: skip
+EVENTS: list[Event] = [
+    *(InstanceChanged("qwen", phase) for phase in PHASES),
+    CatalogueChanged(("a",), ("b",), ("c",)),
+    ServiceChanged("door", "down", "no port"),
+]
+
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+
+
+def test_the_examples_here_are_complete() -> None:
+    assert ANSWERS.keys() == set(CALLS.values())
+
+
+def test_no_call_is_left_out_and_no_method_has_two() -> None:
+    defined = [kind for kind in vars(calls).values() if isinstance(kind, type) and issubclass(kind, Call)]
+    assert [*CALLS.values()] == [kind for kind in defined if kind is not Call]
+    assert [call.method for call in CALLS.values()] == [*CALLS]
+
+
+@every_call
+def test_every_call_says_what_it_is_and_what_it_answers(call: type[Call[Any]]) -> None:
+    assert call.__doc__
+    assert "." in call.method or call is calls.Watch
+    for answer in ANSWERS[call]:
+        text = msgspec.json.encode(answer)
+        assert msgspec.json.decode(text, type=call.answer_type()) == answer
+
+
+@every_call
+def test_no_call_takes_a_parameter_that_it_does_not_know(call: type[Call[Any]]) -> None:
+    needed = {field.name: "/a" for field in msgspec.structs.fields(call) if field.required}
+    msgspec.convert(needed, call)
+    with pytest.raises(msgspec.ValidationError, match="unknown field `colour`"):
+        msgspec.convert(needed | {"colour": "red"}, call)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_a_watcher_gets_back_what_was_published(event: Event) -> None:
+    notice = Numbered(7, 1.5, event)
+    assert msgspec.json.decode(msgspec.json.encode(notice), type=Numbered) == notice
+
+
+def test_a_problem_in_a_row_is_a_problem_again() -> None:
+    [row] = msgspec.json.decode(msgspec.json.encode([INSTANCE]), type=list[InstanceRow])
+    assert isinstance(row.problem, Problem)
+    assert row.problem.retry_after == 1.5

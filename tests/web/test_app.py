@@ -1,0 +1,86 @@
+"""The web face, asked directly."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from llamactl.core.errors import NotRunning
+from llamactl.rpc.calls import Call, DaemonStatus, ModelRow, ServiceRow
+from llamactl.web.app import application
+
+
+def ask(path: str, method: str = "GET", **answers: Any) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and JSON of one answer; `answers` are what the daemon says to each call, by its class."""
+
+    async def daemon(call: Call[Any]) -> Any:
+        answer = answers[type(call).__name__]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def run() -> tuple[int, dict[str, str], Any]:
+        async with TestClient(TestServer(application(daemon))) as client, client.request(method, path) as response:
+            return response.status, dict(response.headers), await response.json()
+
+    return asyncio.run(run())
+
+
+def status(**states: str) -> DaemonStatus:
+    services = [ServiceRow(name=name, state=state, age=1.0) for name, state in states.items()]
+    return DaemonStatus(
+        version="1", pid=1, uptime=1.0, http=[], config="", data="", log="", models=0, services=services, last_event=0
+    )
+
+
+def test_health_is_that_of_the_services() -> None:
+    assert ask("/health", Status=status(door="up", web="up"))[::2] == (200, {"status": "ok", "down": []})
+    assert ask("/health", Status=status(door="up", web="restarting"))[::2] == (
+        503,
+        {"status": "degraded", "down": ["web"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("ready", "loaded"),
+        ("starting", "loading"),
+        ("loading", "loading"),
+        ("failed", "failed"),
+        ("stopped", "unloaded"),
+        ("stopping", "unloaded"),
+    ],
+)
+def test_models_are_listed_as_openai_and_llama_cpp_do(state: str, shown: str) -> None:
+    row = ModelRow(name="a", path="/secret/place/a.gguf", size=7, aliases=("b",), state=state)
+    code, _, body = ask("/v1/models", ListModels=[row])
+    assert (code, body["object"]) == (200, "list")
+    [model] = body["data"]
+    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], {"size": 7})
+    assert model["status"] == {"value": shown}
+    assert "secret" not in str(body), "where files lie is nobody's business"
+
+
+def test_what_is_not_there_is_said_in_openais_words() -> None:
+    code, _, body = ask("/v1/nothing")
+    assert code == 404
+    assert body["error"]["type"] == "not_found_error"
+    code, headers, body = ask("/health", "DELETE")
+    assert code == 405
+    assert "GET" in headers["Allow"]
+    assert "Method Not Allowed" in body["error"]["message"]
+
+
+def test_errors_of_the_daemon_keep_their_status() -> None:
+    code, _, body = ask("/v1/models", ListModels=NotRunning("the daemon is stopping"))
+    assert (code, body["error"]["code"]) == (503, "not_running")
+
+
+def test_a_bug_is_logged_and_answered(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        code, _, body = ask("/v1/models", ListModels=ZeroDivisionError("oh"))
+    assert (code, body["error"]["type"]) == (500, "server_error")
+    assert "GET /v1/models failed" in caplog.text
