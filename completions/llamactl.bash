@@ -27,7 +27,7 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
@@ -40,7 +40,7 @@ _llamactl() {
     else
         case $place in
             '')
-                words='quickstart chat ps start stop logs version models daemon'
+                words='quickstart chat ps start stop logs version models config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -61,7 +61,7 @@ _llamactl() {
                 options='-f --follow -n --lines --previous'
                 ;;
             /models)
-                words='ls add scan rm'
+                words='ls add scan rm show set unset rename clone command'
                 ;;
             /models/add)
                 options='--name'
@@ -70,11 +70,33 @@ _llamactl() {
             /models/scan)
                 files=directories
                 ;;
+            /config)
+                words='show get set unset path validate edit import'
+                ;;
+            /config/show)
+                options='--origin'
+                ;;
+            /config/validate)
+                files=yes
+                ;;
+            /config/import)
+                options='--dry-run'
+                files=yes
+                ;;
             /daemon)
                 words='run start stop status'
                 ;;
             /daemon/stop)
                 options='--timeout'
+                ;;
+            /db)
+                words='check backup vacuum'
+                ;;
+            /db/check)
+                options='--quick'
+                ;;
+            /db/backup)
+                files=yes
                 ;;
         esac
         if [[ $current == -* && -z $ended ]]; then

@@ -130,6 +130,20 @@ class Catalogue:
         self._publish(CatalogueChanged(added=(new,), removed=(model.name,)))
         return renamed
 
+    def clone(self, name: str, new: str) -> Model:
+        """A second model with the same file and settings; raises as `rename` does."""
+        model = self.resolve(name)
+        holder = self._models.get(valid_name(new)) or self._models.get(self._aliases.get(new, ""))
+        if holder is not None:
+            raise self._taken(new, holder)
+        copy = msgspec.structs.replace(model, name=new, aliases=())
+        self._put([copy], added=(new,))
+        return copy
+
+    def change(self, model: Model) -> None:
+        """What is set for the model of this name is now as here."""
+        self._put([model], changed=(model.name,))
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _put(self, models: list[Model], added: tuple[str, ...] = (), changed: tuple[str, ...] = ()) -> None:

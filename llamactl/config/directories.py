@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -11,7 +10,6 @@ import msgspec
 
 from llamactl.config.sockets import CONTROL, runtime_directory
 from llamactl.core.errors import Refused
-
 
 _XDG = {"config": ".config", "data": ".local/share", "state": ".local/state"}
 
@@ -79,7 +77,7 @@ def find_directories(environment: Mapping[str, str] | None = None) -> Directorie
         given = environment.get(f"XDG_{name.upper()}_HOME", "")
         if given.startswith("/"):
             return Path(given, "llamactl")
-        if sys.platform == "linux":
+        if os.uname().sysname == "Linux":
             return Path.home() / _XDG[name] / "llamactl"
         import platformdirs  # which says the same on Linux, 20 ms later
 

@@ -43,7 +43,11 @@ def find(name: str) -> tuple[Key, Any]:
     if section in SECTIONS and (kind := types(section).get(key)) is not None:
         return (section, key), kind
     known = [f"{section}.{key}" for section in SECTIONS for key in types(section)]
-    near = difflib.get_close_matches(name, known, 2, 0.7) or [each for each in known if each.endswith(f".{name}")]
+    if section in SECTIONS:
+        near = [f"{section}.{each}" for each in difflib.get_close_matches(key, types(section), 2)]
+    else:
+        near = difflib.get_close_matches(name, known, 2, 0.7)
+    near = near or [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]
     hint = f"did you mean {' or '.join(near)}?" if near else "llamactl config show has them all"
     raise BadRequest(f"unknown key {name}", hint)
 

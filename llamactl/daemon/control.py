@@ -7,16 +7,19 @@ from contextlib import ExitStack
 from typing import Any
 
 import anyio.to_thread
+import msgspec
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue, examine, walk
 from llamactl.config.sections import Config
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.core.instance import Alive, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.core.model import Model, ScanReport
+from llamactl.core.parameters import PARAMETERS, find, parse
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub, Watcher
+from llamactl.llamaserver import arguments
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.server import Stream
@@ -50,6 +53,11 @@ class Control:
             calls.ListModels: self._list_models,
             calls.AddModel: self._add_model,
             calls.RemoveModel: self._remove_model,
+            calls.ShowModel: self._show_model,
+            calls.SetModel: self._set_model,
+            calls.RenameModel: self._rename_model,
+            calls.CloneModel: self._clone_model,
+            calls.ModelCommand: self._model_command,
             calls.ScanModels: self._scan_models,
             calls.ListInstances: self._list_instances,
             calls.StartModel: self._start_model,
@@ -100,6 +108,54 @@ class Control:
         name = self._catalogue.resolve(call.name).name
         self._supervisor.forget(name)
         self._catalogue.remove(name)
+
+    async def _show_model(self, call: calls.ShowModel) -> calls.ModelDetail:
+        model = self._catalogue.resolve(call.name)
+        row = self._model_row(model)
+        return calls.ModelDetail(
+            name=row.name,
+            path=row.path,
+            size=row.size,
+            aliases=row.aliases,
+            state=row.state,
+            settings=[
+                calls.SettingRow(
+                    name=name,
+                    group=PARAMETERS[name].group,
+                    value=None if PARAMETERS[name].secret else setting.value,
+                    origin=setting.layer.origin,
+                    unit=PARAMETERS[name].unit,
+                )
+                for name, setting in self._launch.settings(model).items()
+            ],
+        )
+
+    async def _set_model(self, call: calls.SetModel) -> ModelRow:
+        model = self._catalogue.resolve(call.name)
+        settings = dict(model.settings)
+        for given in call.unset:
+            settings.pop(find(given).name, None)
+        for given, value in call.set.items():
+            settings[find(given).name] = parse(given, value)
+        clash = {find(given).name for given in call.unset} & {find(given).name for given in call.set}
+        if clash:
+            raise BadRequest(f"{' and '.join(sorted(clash))} cannot be set and unset at once")
+        changed = msgspec.structs.replace(model, settings=settings)
+        await self._launch.check(changed)
+        self._catalogue.change(changed)
+        return self._model_row(changed)
+
+    async def _rename_model(self, call: calls.RenameModel) -> ModelRow:
+        name = self._catalogue.resolve(call.name).name
+        self._supervisor.forget(name)
+        return self._model_row(self._catalogue.rename(name, call.to))
+
+    async def _clone_model(self, call: calls.CloneModel) -> ModelRow:
+        return self._model_row(self._catalogue.clone(call.name, call.to))
+
+    async def _model_command(self, call: calls.ModelCommand) -> str:
+        model = self._catalogue.resolve(call.name)
+        return arguments.show(await self._launch.preview(model))
 
     async def _scan_models(self, call: calls.ScanModels) -> ScanReport:
         directories = call.directories or self._config.models.directories or [str(self._config.directories.models)]

@@ -11,8 +11,9 @@ import msgspec
 from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
+from llamactl.core.errors import NotFound
 from llamactl.core.model import Model
-from llamactl.core.parameters.layers import Layer
+from llamactl.core.parameters.layers import Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 
@@ -22,6 +23,7 @@ class Launch:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._numbers = count(1)
+        self._behind = [Layer("configuration", config.llama_server.settings())]  # a model's own settings
 
     async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
         """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
@@ -46,8 +48,22 @@ class Launch:
         self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        layers = [Layer("configuration", self._config.llama_server.settings())]
-        return arguments.build(engine.path, model, socket, layers, able, environment=engine.environment)
+        return arguments.build(engine.path, model, socket, self._behind, able, environment=engine.environment)
+
+    def settings(self, model: Model) -> dict[str, Effective]:
+        """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
+        return effective([*self._behind, Layer("model", model.settings, model.name)])
+
+    async def preview(self, model: Model) -> arguments.Command:
+        """The command that a start would run, with the place of a socket that is not there."""
+        engine, able = await self.engine()
+        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"))
+
+    async def check(self, model: Model) -> None:
+        """Would these settings do? Raises what `command` raises; without an engine only the values are looked at."""
+        self.settings(model)
+        with suppress(NotFound):
+            await self.preview(model)
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""

@@ -33,7 +33,8 @@ async def live(
     try:
         with CancelScope(shield=True):
             server = await launch(model)
-    except LlamactlError as refused:
+    except (LlamactlError, OSError) as error:
+        refused = error if isinstance(error, LlamactlError) else LoadFailed(str(error))
         tell(Gone(clock(), _load_failed(model, refused.message, refused.hint).problem()), None)
         return
     ready = stalled = False
@@ -48,12 +49,12 @@ async def live(
             exit = await put_down(server)
             server.close()
             if ready:
-                error: LlamactlError = UpstreamDied(f"{model.name} ended: {exit.reason}")
+                ended: LlamactlError = UpstreamDied(f"{model.name} ended: {exit.reason}")
             elif stalled:
-                error = _load_failed(model, f"no progress for {load_timeout:g} s, and it does not serve")
+                ended = _load_failed(model, f"no progress for {load_timeout:g} s, and it does not serve")
             else:
-                error = _load_failed(model, exit.reason)
-            tell(Gone(clock(), error.problem(), exit), None)
+                ended = _load_failed(model, exit.reason)
+            tell(Gone(clock(), ended.problem(), exit), None)
 
 
 def _load_failed(model: Model, reason: str, hint: str = "") -> LoadFailed:

@@ -39,4 +39,4 @@ class Server(Protocol):
 
 
 Launcher = Callable[[Model], Awaitable[Server]]
-"""Starts a llama-server for a model. Raises `LoadFailed` when it cannot even be spawned."""
+"""Starts a llama-server for a model. Raises a `LlamactlError` or an `OSError` when it cannot even be spawned."""

@@ -16,7 +16,7 @@ from llamactl.cli.documents.tree import read_tree
 
 HERE = ROOT / "completions"
 COMMANDS = {command.words[0] for command in read_tree().all() if command.words}
-MODELS = {"ls", "add", "scan", "rm"}
+MODELS = {"add", "clone", "command", "ls", "rename", "rm", "scan", "set", "show", "unset"}
 
 Complete = Callable[[str, Path], set[str]]
 
@@ -59,7 +59,7 @@ SHELLS = [
         ("llamactl ", COMMANDS),
         ("llamactl mo", {"models"}),
         ("llamactl models ", MODELS),
-        ("llamactl -o json models r", {"rm"}),
+        ("llamactl -o json models r", {"rename", "rm"}),
         ("llamactl models -q a", {"add"}),
         ("llamactl daemon st", {"start", "stop", "status"}),
         ("llamactl -o js", {"json", "jsonl"}),

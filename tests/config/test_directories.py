@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from llamactl.config import sockets
@@ -47,6 +48,18 @@ def test_without_variables_the_home_directory_is_used(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", "/home/ada")
     found = find_directories({"XDG_DATA_HOME": "relative"})
     assert all(path.is_relative_to("/home/ada") for path in (found.config_file, found.data, found.log))
+
+
+@pytest.mark.parametrize("home", ["/home/ada", None])
+def test_they_are_where_everybody_looks_for_them(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    found = find_directories({})
+    assert found.config_file == platformdirs.user_config_path("llamactl") / "config.toml"
+    assert found.data == platformdirs.user_data_path("llamactl")
+    assert found.log == platformdirs.user_state_path("llamactl") / "log"
 
 
 def test_without_a_runtime_directory_a_temporary_one_of_this_user(tmp_path: Path) -> None:

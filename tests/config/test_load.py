@@ -5,9 +5,15 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llamactl.config.lines import line_of
-from llamactl.config.load import load
+from llamactl.config.lines import line_of, lines
+from llamactl.config.load import load, problems, survey, user_file
+from llamactl.config.origin import Origin
+from llamactl.config.sources import find
+from llamactl.config.values import Idleness
+from llamactl.core.errors import BadRequest
 
 from .reading import NO_FILE, Write, read, refused
 
@@ -160,3 +166,85 @@ def test_a_pipe_is_no_trap(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         assert "cannot read" in refused(tmp_path / "s").message
+
+
+# --- where a value comes from --------------------------------------------------------------------
+
+
+def test_every_value_knows_where_it_comes_from(write: Write, tmp_path: Path) -> None:
+    system = tmp_path / "system.toml"
+    system.write_text("[http]\nport = 1\nhost = 'a'\n")
+    user = write("# mine\n[http]\n\nport = 2\n[residency]\nttl = 5\n")
+    found = survey(user, {"XDG_CONFIG_HOME": "/nonexistent", "LLAMACTL_RESIDENCY_TTL": "7"}, system)
+    assert found.origin(("http", "port")) == Origin("file", str(user), 4)
+    assert found.origin(("http", "host")) == Origin("file", str(system), 3)
+    assert found.origin(("residency", "ttl")) == Origin("environment", variable="LLAMACTL_RESIDENCY_TTL")
+    assert found.origin(("http", "listen")) == Origin()
+    assert [str(found.origin(("http", key))) for key in ("port", "listen")] == [f"{user}, line 4", "default"]
+    assert found.files == (system, user)
+    assert found.config.residency.ttl == 7.0
+
+
+def test_an_empty_variable_is_none(write: Write) -> None:
+    found = survey(write("[http]\nport = 2"), {"XDG_CONFIG_HOME": "/x", "LLAMACTL_HTTP_PORT": ""}, NO_FILE)
+    assert found.config.http.port == 2 and found.origin(("http", "port")).source == "file"
+
+
+def test_everything_that_is_wrong_is_told_at_once(write: Write, tmp_path: Path) -> None:
+    system = tmp_path / "system.toml"
+    system.write_text("[http")
+    user = write("[http]\nprot = 1\nport = 'x'\n[nothing]\n[residency]\nttl = 'soon'")
+    found = problems(user, {"XDG_CONFIG_HOME": "/x", "LLAMACTL_MODELS_WATCH": "maybe"}, system)
+    where = [error.message.partition(": ")[0] for error in found]
+    environment = "LLAMACTL_MODELS_WATCH in the environment"
+    lines = [f"{user}, line {number}" for number in (2, 4, 3, 6)]
+    assert sorted(where) == sorted([f"{system}, line 1", *lines, environment])
+    assert problems(write(""), {"XDG_CONFIG_HOME": "/x"}, NO_FILE) == []
+
+
+def test_the_file_that_changes_go_to() -> None:
+    assert user_file(None, {"XDG_CONFIG_HOME": "/c"}) == Path("/c/llamactl/config.toml")
+    assert user_file(None, {"XDG_CONFIG_HOME": "/c", "LLAMACTL_CONFIG": "/x.toml"}) == Path("/x.toml")
+    assert user_file(Path("/y.toml"), {"LLAMACTL_CONFIG": "/x.toml"}) == Path("/y.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("http.prot", "did you mean http.port"),
+        ("residency.tll", "did you mean residency.ttl"),
+        ("ttl", "did you mean residency.ttl"),
+        ("http.ttl", "did you mean residency.ttl"),
+        ("htpp.port", "did you mean http.port"),
+        ("http", "llamactl config show"),
+        ("", "llamactl config show"),
+        ("http.", "llamactl config show"),
+        ("llama_server.settings", "llamactl config show"),
+    ],
+)
+def test_a_key_that_does_not_exist(name: str, hint: str) -> None:
+    with pytest.raises(BadRequest, match=f"unknown key {name}") as caught:
+        find(name)
+    assert hint in caught.value.hint
+
+
+def test_a_key_that_exists() -> None:
+    assert find("residency.ttl") == (("residency", "ttl"), Idleness)
+
+
+# --- lines ---------------------------------------------------------------------------------------
+
+
+def test_what_stands_inside_a_value_is_no_line_of_its_own() -> None:
+    text = 'a.x = """\n[b]\nx = 1\n"""\n[b]\nlist = [\n  "x = 2", # x = 3\n  "]",\n]\nx = 4\n'
+    assert line_of(text, "b") == 5
+    assert line_of(text, "b", "x") == 10
+    assert line_of(text, "a", "x") == 1
+    assert [(line.first, line.last) for line in lines(text) if line.key == ("list",)] == [(6, 9)]
+
+
+@given(st.text("a.=[]\"'#\n {},\\1", max_size=60) | st.text(max_size=60))
+def test_any_text_has_all_its_lines(text: str) -> None:
+    found = list(lines(text))
+    assert [line.first for line in found] == [1, *(line.last + 1 for line in found[:-1])]
+    assert found[-1].last == text.count("\n") + 1

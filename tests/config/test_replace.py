@@ -2,12 +2,12 @@
 
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from llamactl.config import replace
 from llamactl.config.replace import rewrite
 from llamactl.core.errors import Forbidden, LlamactlError, Refused
 
@@ -98,7 +98,7 @@ def test_what_may_not_be_written_is_forbidden(file: Path, monkeypatch: pytest.Mo
     def forbidden(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(replace.tempfile, "mkstemp", forbidden)
+    monkeypatch.setattr(tempfile, "mkstemp", forbidden)
     with pytest.raises(Forbidden, match="may not write"):
         rewrite(file, lambda before: "x")
     assert file.read_text() == "before\n"

@@ -11,7 +11,8 @@ import pytest
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
-from llamactl.config.sections import Config
+from llamactl.config.sections import Config, Models
+from llamactl.config.values import FilePath
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
 from llamactl.core.instance import state
@@ -53,7 +54,7 @@ class Finder(Launch):
 class Office:
     """A `Control` and the parts that it speaks for."""
 
-    def __init__(self, place: Path, db: Database) -> None:
+    def __init__(self, place: Path, db: Database, models: Models = Models()) -> None:
         directories = Directories(
             config_file=place / "config.toml", data=place / "data", log=place / "log", runtime=place / "run"
         )
@@ -64,7 +65,7 @@ class Office:
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
         self.control = Control(
-            Config(directories=directories), self.hub, self.catalogue, self.supervisor, self.finder, URLS
+            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -193,6 +194,15 @@ async def test_scanning_where_downloads_lie_if_nothing_else_is_said(office: Offi
     assert (await office.ask(calls.ScanModels())).added == ("phi",)
 
 
+async def test_scanning_where_it_is_configured_unless_one_is_told_where(
+    tmp_path: Path, db: Database, models: Path
+) -> None:
+    gguf(tmp_path / "elsewhere" / "phi.gguf")
+    office = Office(tmp_path, db, Models(directories=(FilePath(str(tmp_path / "elsewhere")),)))
+    assert (await office.ask(calls.ScanModels((str(models),)))).added == ("gemma", "qwen")
+    assert (await office.ask(calls.ScanModels())).added == ("phi",)
+
+
 async def test_a_model_that_runs_is_not_removed(stocked: Office) -> None:
     await stocked.ask(calls.StartModel("qwen"))
     with pytest.raises(Refused, match="qwen is ready"):
@@ -214,6 +224,7 @@ async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office)
     stocked.engine.server("qwen").crash()
     await anyio.sleep(0.1)
     assert await stocked.rows() == {"qwen": "failed"}
+    assert list(await stocked.rows(all=True)) == ["gemma", "qwen"]
     stocked.supervisor.pin("gemma")
     assert list(await stocked.rows()) == ["gemma", "qwen"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
@@ -143,17 +143,28 @@ class Client:
         self._received += await self._reader.read(1 << 18)
 
 
+class _Opening(TaskStatus[None]):
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+
+    def started(self, value: None = None) -> None:
+        self.done.set()
+
+
 class Front:
     """`upstream` serves the models `a` and `b`, `web` everything else."""
 
-    def __init__(self, door: Door, leases: Leases, upstream: FakeUpstream, web: FakeUpstream, port: int) -> None:
+    def __init__(
+        self, door: Door, leases: Leases, upstream: FakeUpstream, web: FakeUpstream, listener: socket.socket
+    ) -> None:
         self.door = door
         self.leases = leases
         self.upstream = upstream
         self.web = web
-        self.port = port
+        self._listener = listener
+        self._address = listener.getsockname()
         self._clients: list[Client] = []
-        self._group: TaskGroup | None = None
+        self._serving: asyncio.Task[None] | None = None
 
     async def client(self, *, narrow: bool = False) -> Client:
         """A new connection; a `narrow` one holds as little as possible on its way in both directions."""
@@ -162,7 +173,7 @@ class Front:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        await asyncio.get_running_loop().sock_connect(sock, self._address)
         client = Client(*await asyncio.open_connection(sock=sock, limit=1024 if narrow else 1 << 20))
         self._clients.append(client)
         return client
@@ -193,16 +204,18 @@ class Front:
             now = (sum(visit.sent + len(visit.received) for visit in visits), sum(client.unsent for client in self._clients))
             still, before = (still + 1 if now == before else 0), now
 
-    async def open(self, listener: socket.socket) -> None:
-        self._group = await anyio.create_task_group().__aenter__()
-        await self._group.start(self.door.serve, [listener])
+    async def open(self) -> None:
+        """For connections, once more or for the first time."""
+        opening = _Opening()
+        self._serving = asyncio.get_running_loop().create_task(self.door.serve([self._listener], task_status=opening))
+        await opening.done.wait()
 
     async def close(self) -> None:
         """Returns when the door is closed."""
-        group, self._group = self._group, None
-        if group is not None:
-            group.cancel_scope.cancel()
-            await group.__aexit__(None, None, None)
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.wait([self._serving])
+            assert self._serving.cancelled()
 
     def everybody_leaves(self) -> None:
         for client in self._clients:
@@ -228,20 +241,23 @@ async def opened(
     leases = Leases()
     leases.endpoints = {name: upstream.path for name in "ab"}
     door = Door(cast(Supervisor, leases), _resolve, web.path, default=default, drain=drain, **options)
-    with anyio.fail_after(PATIENCE), socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        front = Front(door, leases, upstream, web, listener)
         await upstream.open(backlog)
         await web.open()
-        front = Front(door, leases, upstream, web, listener.getsockname()[1])
+        await front.open()
         try:
-            await front.open(listener)
-            yield front
-            front.everybody_leaves()
-            await until(lambda: not leases.out and not leases.waiting and not door.connections)
+            with anyio.fail_after(PATIENCE):
+                yield front
+                front.everybody_leaves()
+                await until(lambda: not leases.out and not leases.waiting and not door.connections)
         finally:
-            await front.close()
-            await upstream.close()
-            await web.close()
-        await until(lambda: asyncio.all_tasks() <= before)
+            front.everybody_leaves()
+            with anyio.fail_after(PATIENCE):
+                await front.close()
+                await upstream.close()
+                await web.close()
+                await until(lambda: asyncio.all_tasks() <= before)
     assert [lease.released for lease in leases.granted] == [1] * len(leases.granted), "given back more than once"
     assert not problems, problems
 

@@ -34,6 +34,15 @@ STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
     services=SERVICES, last_event=9,
 )  # fmt: skip
+DETAIL = calls.ModelDetail(
+    name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready",
+    settings=[
+        calls.SettingRow(name="ctx_size", group="model", value=8192, origin="configuration", unit="tokens"),
+        calls.SettingRow(name="mmap", group="memory", value=False, origin="model"),
+        calls.SettingRow(name="temperature", group="sampling", value=0.5, origin="preset"),
+        calls.SettingRow(name="hf_token", group="model", value=None, origin="model"),
+    ],
+)  # fmt: skip
 SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
@@ -43,6 +52,11 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
     calls.RemoveModel: [None],
+    calls.ShowModel: [DETAIL],
+    calls.SetModel: [MODEL],
+    calls.RenameModel: [MODEL],
+    calls.CloneModel: [MODEL],
+    calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
     calls.ScanModels: [SCAN, ScanReport()],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],

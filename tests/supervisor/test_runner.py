@@ -8,6 +8,7 @@ import pytest
 
 from llamactl.core.errors import Problem
 from llamactl.core.instance import Answered, Gone, Move, Spawned
+from llamactl.core.model import Model
 from llamactl.supervisor.runner import live
 from tests.supervisor.fakes import CRASHED, KILLED, OBEYED, Engine, FakeServer, Habits, now
 from tests.supervisor.stage import A
@@ -99,6 +100,19 @@ async def test_what_cannot_be_launched_fails_with_the_launchers_reason_and_hint(
     message = "a could not be loaded: no such flag: --colour"
     assert gone.problem == Problem("load_failed", message, "llamactl doctor")
     assert gone.exit is None
+
+
+async def test_a_launcher_that_is_refused_by_the_system_fails_like_any_other() -> None:
+    moves: list[Move] = []
+
+    async def launch(model: Model) -> FakeServer:
+        raise OSError(24, "Too many open files")
+
+    await live(A, launch, lambda move, _: moves.append(move), 60.0, now)
+    [gone] = moves
+    assert isinstance(gone, Gone)
+    assert gone.problem.code == "load_failed"
+    assert "Too many open files" in gone.problem.message
 
 
 async def test_a_crash_while_loading_is_noticed_at_once_and_told_in_its_own_words() -> None:
