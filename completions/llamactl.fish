@@ -88,7 +88,7 @@ complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command
 complete -c llamactl -n '__llamactl_at /models/add' -l name -x -d 'What to call it; else a name is made from the file\'s.'
 complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
-complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value.'
+complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'
 complete -c llamactl -n '__llamactl_at /config' -a unset -d 'Take a key out of the file. One that is not in it is a success.'

@@ -33,6 +33,10 @@ MAY_IMPORT = {
 IN_A_FUNCTION_ONLY = {
     ("cli.daemon", "run"): "daemon logs",
     ("daemon.ports", "_holder"): "psutil",
+    # A damaged database is looked at, copied and mended without the daemon, which would not start with it.
+    ("cli.db", "check"): "store.upkeep",
+    ("cli.db", "backup"): "store.upkeep",
+    ("cli.db", "vacuum"): "store.upkeep",
 }
 HOMES = {
     "typer": "cli",
@@ -43,7 +47,7 @@ HOMES = {
     "psutil": "metrics.host llamaserver",
     "tomlkit": "config",
     "platformdirs": "config",
-    "aiohttp": "web llamaserver.api",
+    "aiohttp": "web",
     "httptools": "proxy",
 }
 FORBIDDEN = {

@@ -36,17 +36,21 @@ class Row(msgspec.Struct, frozen=True):
 
 @app.command()
 def show(origin: Annotated[bool, typer.Option("--origin", help="And where each value comes from.")] = False) -> None:
-    """Show every key with its value."""
+    """Show every key with its value; those of llama-server that are not set with -v."""
     from llamactl.config.load import survey
     from llamactl.config.sections import SECTIONS
     from llamactl.config.sources import types
+    from llamactl.config.values import parameter_of
     from llamactl.config.written import shown
 
     found = survey(_named())
-    rows, texts = [], []
+    rows, texts, left = [], [], 0
     for section in SECTIONS:
         for name, kind in types(section).items():
             value = getattr(getattr(found.config, section), name)
+            if value is None and parameter_of(kind) and not (session.machine or session.verbose):
+                left += 1
+                continue
             rows.append(_row(f"{section}.{name}", kind, value, found.origin((section, name))))
             texts.append(shown(kind, value))
     columns = {
@@ -55,6 +59,8 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="And where each v
         "ORIGIN": [str(row.origin) for row in rows],
     }
     render.rows("config", rows, columns, wide=set() if origin else {"ORIGIN"})
+    if left:
+        render.note(f"{left} settings in llama_server are left to llama-server: llamactl config show -v")
 
 
 @app.command()
@@ -281,9 +287,9 @@ def _differing(path: Path, before: str, after: str) -> list[str]:
 
 
 def _row(key: str, kind: Any, value: Any, origin: object) -> Row:
-    from llamactl.config.values import Secret, without_none
+    from llamactl.config.values import is_secret
 
-    return Row(key, None if without_none(kind) is Secret else value, origin)
+    return Row(key, None if is_secret(kind) else value, origin)
 
 
 def _json() -> bool:

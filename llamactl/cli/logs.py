@@ -2,15 +2,18 @@
 
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
-from llamactl.core.errors import NotFound
+from llamactl.core.errors import NotFound, Unreachable
+from llamactl.rpc.calls import Status
 
 GLANCE = 0.2
 """Seconds between two looks at a followed file, and at whether a newer run has begun."""
@@ -23,21 +26,29 @@ def logs(
     previous: Annotated[bool, typer.Option("--previous", help="The run before the last one.")] = False,
 ) -> None:
     """Show what a model's llama-server wrote."""
-    runs = _runs(name)
+    runs = _runs(_directory(name))
     if len(runs) < (2 if previous else 1):
         which = "an earlier run" if previous and runs else "a run"
         raise NotFound(f"no log of {which} of {name!r}", "llamactl ps -a")
     run = runs[-2 if previous else -1]
     with run.open(encoding="utf-8", errors="replace") as file:
-        for line in deque(file, maxlen=lines) if lines else ():
+        for line in deque(file, maxlen=lines):
             _say(name, line)
         at = file.tell()
     if follow:
         _follow(name, run, at)
 
 
-def _runs(name: str) -> list[Path]:
-    return sorted(find_directories().runs(name).glob("*.log"))
+def _directory(name: str) -> Path:
+    """Of the daemon that would be asked, else of this user's."""
+    directories = find_directories()
+    with suppress(Unreachable), session.client() as client:
+        directories = msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
+    return directories.runs(name)
+
+
+def _runs(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.log"))
 
 
 def _follow(name: str, run: Path, at: int) -> None:
@@ -50,7 +61,7 @@ def _follow(name: str, run: Path, at: int) -> None:
                 while line := file.readline():
                     _say(name, line)
                 time.sleep(GLANCE)
-                newest = _runs(name)[-1]
+                newest = _runs(run.parent)[-1]
             for line in file:  # what it wrote last
                 _say(name, line)
         run, at = newest, 0

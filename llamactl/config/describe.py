@@ -13,7 +13,7 @@ import msgspec
 from llamactl.config import sections
 from llamactl.config.changes import RESTART
 from llamactl.config.sections import SECTIONS
-from llamactl.config.values import Secret, expected, without_none
+from llamactl.config.values import expected, is_secret, parameter_of
 from llamactl.config.written import toml
 
 
@@ -42,7 +42,13 @@ class Described(msgspec.Struct, frozen=True):
 
     @property
     def secret(self) -> bool:
-        return without_none(self.kind) is Secret
+        return is_secret(self.kind)
+
+    @property
+    def group(self) -> str:
+        """That of a setting of llama-server; empty for all others."""
+        parameter = parameter_of(self.kind)
+        return parameter.group if parameter else ""
 
     @property
     def needs_restart(self) -> bool:
@@ -51,14 +57,19 @@ class Described(msgspec.Struct, frozen=True):
 
 def describe() -> list[Described]:
     """All of them, in the order of the file."""
-    about = _texts()
+    texts = _texts()
     return [
-        Described(
-            section, field.name, field.type, getattr(kind(), field.name), about.get((kind.__name__, field.name), "")
-        )
+        Described(section, field.name, field.type, getattr(kind(), field.name), _about(field, kind, texts))
         for section, kind in SECTIONS.items()
         for field in msgspec.structs.fields(kind)
     ]
+
+
+def _about(field: msgspec.structs.FieldInfo, kind: type, texts: dict[tuple[str, str], str]) -> str:
+    parameter = parameter_of(field.type)
+    if parameter is None:
+        return texts.get((kind.__name__, field.name), "")
+    return f"{parameter.help[0].upper()}{parameter.help[1:]}."
 
 
 def about_section(section: str) -> str:

@@ -4,6 +4,7 @@
 """
 
 import sys
+from itertools import groupby
 from textwrap import wrap
 
 from llamactl.config.describe import Described, about_section, describe
@@ -23,13 +24,19 @@ def example() -> str:
     parts = [_HEAD]
     for section in SECTIONS:
         parts.append(f"\n{_comment(about_section(section))}[{section}]\n")
-        parts += [_key(described) for described in keys if described.section == section]
+        for group, members in groupby((key for key in keys if key.section == section), lambda key: key.group):
+            if group:
+                parts.append(f"\n# --- {group}\n")
+            parts += map(_key, members)
     return "".join(parts)
 
 
 def _key(described: Described) -> str:
     may_be = f"{described.may_be[0].upper()}{described.may_be[1:]}."
-    return f"\n{_comment(described.about)}{_comment(may_be)}#{described.name} = {described.written_default}\n"
+    written = f"#{described.name} = {described.written_default}\n"
+    if described.group:  # there are many
+        return f"{_comment(f'{described.about} {may_be}')}{written}"
+    return f"\n{_comment(described.about)}{_comment(may_be)}{written}"
 
 
 def _comment(text: str) -> str:

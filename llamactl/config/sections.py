@@ -1,7 +1,8 @@
 """Every section and key of the configuration file, with its default and what it means.
 
 A key is a field; its type says what may stand in the file (see `values`), the text below it what it is for:
-the example file and the manual are made from these. Inside llamactl durations are seconds, sizes bytes,
+the example file and the manual are made from these. Those of llama-server itself come from the table of its
+parameters. Inside llamactl durations are seconds, sizes bytes,
 paths absolute. `None` means not set.
 """
 
@@ -11,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from llamactl.config.directories import Directories
-from llamactl.config.values import Address, Duration, FilePath, Idleness, Program, Rate, Size, Tier
+from llamactl.config.values import Address, Duration, FilePath, Idleness, Of, Program, Rate, Size, Tier
 from llamactl.core.model import Setting
+from llamactl.core.parameters import PARAMETERS
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -67,34 +69,30 @@ class LlamaServer(Section, frozen=True, kw_only=True):
 
     path: Program | None = None
     """A file, or a name to look for in `PATH`; None: find one."""
-    ctx_size: Count | None = None
-    """Tokens of context; 0 is what the model was made for."""
-    batch_size: Positive | None = None
-    """Tokens that are handed to the model at once, at most."""
-    ubatch_size: Positive | None = None
-    """Tokens that are computed at once, at most."""
-    threads: Annotated[int, Meta(ge=-1)] | None = None
-    """Threads of the processor to compute with; -1 leaves it to llama-server."""
-    gpu_layers: Annotated[int, Meta(ge=-1)] | Literal["auto", "all"] | None = None
-    """Layers to put on the GPU; 0 computes on the processor only."""
-    parallel: Annotated[int, Meta(ge=-1)] | None = None
-    """Requests that one llama-server works on at once; -1 leaves it to llama-server."""
-    cache_type_k: Text | None = None
-    """The type of the keys in the cache, like `f16` or `q8_0`."""
-    cache_type_v: Text | None = None
-    """The type of the values in the cache, like `f16` or `q8_0`."""
-    flash_attn: Literal["on", "off", "auto"] | None = None
-    """Use Flash Attention."""
-    jinja: bool | None = None
-    """Use the model's own chat template in full, which calling tools needs."""
-    skip_chat_parsing: bool | None = None
-    """Pass on what the model says as it is, without looking for tool calls and reasoning in it."""
 
     def settings(self) -> dict[str, Setting]:
         """Those that are set, by name."""
-        values = msgspec.structs.asdict(self)
-        del values["path"]
-        return {name: value for name, value in values.items() if value is not None}
+        names = (name for name in self.__struct_fields__ if name != "path")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+_OF_ONE_MODEL = {"model_url", "docker_repo", "hf_repo", "hf_file", "one_shot_preset"}
+"""What says which model it is makes no default for all."""
+
+ENGINE_SETTINGS = tuple(
+    parameter
+    for parameter in PARAMETERS.values()
+    if not (parameter.never or parameter.gone or parameter.inverts or parameter.name in _OF_ONE_MODEL)
+)
+
+EngineDefaults = msgspec.defstruct(
+    "LlamaServer",
+    [(parameter.name, Annotated[Setting, Of(parameter)] | None, None) for parameter in ENGINE_SETTINGS],
+    bases=(LlamaServer,),
+    frozen=True,
+    kw_only=True,
+)
+"""`LlamaServer` with every setting that llamactl knows of one."""
 
 
 class Residency(Section, frozen=True, kw_only=True):
@@ -188,7 +186,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     directories: Directories
     http: Http = Http()
     models: Models = Models()
-    llama_server: LlamaServer = LlamaServer()
+    llama_server: LlamaServer = EngineDefaults()  # type: ignore[assignment]  # it is made when this is imported
     residency: Residency = Residency()
     restart: Restart = Restart()
     access: Access = Access()
@@ -197,8 +195,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    field.name: field.type
-    for field in msgspec.structs.fields(Config)
-    if isinstance(field.type, type) and issubclass(field.type, Section)
+    field.name: type(field.default) for field in msgspec.structs.fields(Config) if isinstance(field.default, Section)
 }
 """By the name of the table in the file."""

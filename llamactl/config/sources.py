@@ -5,7 +5,9 @@ Problems are collected rather than raised, so that all of them can be shown at o
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from llamactl.config import values as kinds
 from llamactl.config.lines import line_of, lines, twice
 from llamactl.config.origin import Origin
 from llamactl.config.sections import SECTIONS
+from llamactl.core import parameters
 from llamactl.core.errors import BadRequest
 
 Key = tuple[str, str]
@@ -32,7 +35,8 @@ class Given(msgspec.Struct, frozen=True):
     text: bool = False
 
 
-def types(section: str) -> dict[str, Any]:
+@cache
+def types(section: str) -> Mapping[str, Any]:
     """The type of each key of a section."""
     return {field.name: field.type for field in msgspec.structs.fields(SECTIONS[section])}
 
@@ -44,12 +48,25 @@ def find(name: str) -> tuple[Key, Any]:
         return (section, key), kind
     known = [f"{section}.{key}" for section in SECTIONS for key in types(section)]
     if section in SECTIONS:
-        near = [f"{section}.{each}" for each in difflib.get_close_matches(key, types(section), 2)]
+        hint = _hint(key, section)
     else:
         near = difflib.get_close_matches(name, known, 2, 0.7)
-    near = near or [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]
-    hint = f"did you mean {' or '.join(near)}?" if near else "llamactl config show has them all"
-    raise BadRequest(f"unknown key {name}", hint)
+        hint = f"did you mean {' or '.join(near)}?" if near else ""
+    same = [each for each in known if each.rpartition(".")[2] == name.rpartition(".")[2]]
+    if not hint and same:
+        hint = f"did you mean {' or '.join(same)}?"
+    raise BadRequest(f"unknown key {name}", hint or "llamactl config show -v has them all")
+
+
+def _hint(key: str, section: str) -> str:
+    """Which key of a section may be meant, or why there is none."""
+    if section == "llama_server":
+        with suppress(BadRequest):
+            parameter = parameters.find(key)
+            why = parameter.never or parameter.gone
+            return why if why or parameter.name not in types(section) else f"it is {section}.{parameter.name} here"
+    near = difflib.get_close_matches(key, types(section), 2)
+    return f"did you mean {' or '.join(f'{section}.{each}' for each in near)}?" if near else ""
 
 
 def values(given: Mapping[Key, Given], problems: Problems) -> dict[Key, Any]:
@@ -78,7 +95,7 @@ def variables(environment: Mapping[str, str], problems: Problems) -> dict[Key, G
                 continue
             origin = Origin("environment", variable=variable)
             key = variable.removeprefix(prefix).lower()
-            if not _known(key, types(section), origin, f"{section}.", problems):
+            if not _known(key, types(section), origin, section, problems):
                 continue
             try:
                 raw = kinds.untext(types(section)[key], said)
@@ -138,7 +155,7 @@ def tables(path: Path, content: str, problems: Problems, base: Path | None = Non
         for key, raw in table.items():
             line = places.get((section, key)) or line_of(content, section, key)
             origin = Origin("file", str(path), line)
-            if _known(key, types(section), origin, f"{section}.", problems):
+            if _known(key, types(section), origin, section, problems):
                 found[section, key] = Given(raw, origin, base or path.parent)
     return found
 
@@ -170,10 +187,18 @@ def parse(path: Path, content: str) -> dict[str, Any]:
         raise BadRequest(f"{where}: {_AT.sub('', said)}") from None
 
 
-def _known(name: str, names: Mapping[str, object], origin: Origin, prefix: str, problems: Problems) -> bool:
+def _known(name: str, names: Mapping[str, object], origin: Origin, section: str, problems: Problems) -> bool:
     if name in names:
         return True
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(names)}"
-    problems.append(BadRequest(f"{origin}: unknown {'key' if prefix else 'section'} {prefix}{name}", hint))
+    if section:
+        problems.append(BadRequest(f"{origin}: unknown key {section}.{name}", _hint(name, section) or _all(names)))
+    else:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else _all(names)
+        problems.append(BadRequest(f"{origin}: unknown section {name}", hint))
     return False
+
+
+def _all(names: Iterable[str]) -> str:
+    known = list(names)
+    return f"known are {', '.join(known)}" if len(known) < 20 else "llamactl config show -v has them all"

@@ -5,11 +5,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, NewType, Union, get_args, get_origin
 
 import msgspec
 
 from llamactl.core.errors import BadRequest
+from llamactl.core.model import Setting
+from llamactl.core.parameters import Parameter, allowed
+from llamactl.core.parameters.values import value_of
 from llamactl.core.units import parse_duration, parse_size
 
 Duration = NewType("Duration", float)
@@ -32,6 +35,12 @@ Secret = NewType("Secret", str)
 
 Reader = Callable[[object, Path], object]
 """From the raw value and the directory that relative paths start at; raises `BadRequest`."""
+
+
+class Of(NamedTuple):
+    """In the annotation of a key: it is a setting of llama-server, and this says what it may be."""
+
+    parameter: Parameter
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -58,6 +67,8 @@ def read(kind: Any, raw: object, base: Path, text: bool = False) -> Any:
     kind = without_none(kind)
     if kind in _READERS:
         return _finite(_READERS[kind], raw, base)
+    if parameter := parameter_of(kind):
+        return _setting(parameter, raw, base)
     if get_origin(kind) is tuple:
         if not isinstance(raw, list):
             raise BadRequest(f"expected a list, got {_called(raw)}")
@@ -116,6 +127,26 @@ def _pair(part: str) -> tuple[str, str]:
     if not equals:
         raise BadRequest(f"expected name=value, got {part!r}")
     return name, value
+
+
+def parameter_of(kind: Any) -> Parameter | None:
+    """The setting of llama-server that such a key is, if it is one."""
+    marks = getattr(without_none(kind), "__metadata__", ())
+    return marks[0].parameter if marks and isinstance(marks[0], Of) else None
+
+
+def is_secret(kind: Any) -> bool:
+    parameter = parameter_of(kind)
+    return without_none(kind) is Secret or (parameter is not None and parameter.secret)
+
+
+def _setting(parameter: Parameter, raw: object, base: Path) -> Setting:
+    if parameter.kind == "path" and isinstance(raw, str) and raw:
+        raw = _file(raw, base)
+    try:
+        return value_of(parameter, raw)
+    except BadRequest as error:
+        raise BadRequest(error.message.removeprefix(f"{parameter.name} "), error.hint) from None
 
 
 def _finite(reader: Reader, raw: object, base: Path) -> object:
@@ -228,6 +259,8 @@ def expected(kind: Any) -> str:
     origin, members = get_origin(kind), get_args(kind)
     if kind in _EXPECTED:
         return _EXPECTED[kind]
+    if parameter := parameter_of(kind):
+        return _EXPECTED[bool] if parameter.kind == "switch" else allowed(parameter)
     if origin is Literal:
         return " or ".join(members)
     if origin is tuple:

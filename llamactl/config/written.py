@@ -15,9 +15,9 @@ from llamactl.config.values import (
     Idleness,
     Program,
     Rate,
-    Secret,
     Size,
     Tier,
+    is_secret,
     read,
     untext,
     without_none,
@@ -77,7 +77,7 @@ def shown(kind: Any, value: Any) -> str:
     """For people: as it would stand in the file, but for secrets."""
     if value is None:
         return "(not set)"
-    return HIDDEN if without_none(kind) is Secret else toml(kind, value)
+    return HIDDEN if is_secret(kind) else toml(kind, value)
 
 
 def toml(kind: Any, value: Any) -> str:

@@ -1,6 +1,7 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound
-from llamactl.core.model import Model
+from llamactl.core.model import Model, Setting
 from llamactl.core.parameters.layers import Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
@@ -20,10 +21,11 @@ from llamactl.llamaserver import arguments, capabilities, locate, process
 class Launch:
     """Calling it is a `supervisor.Launcher`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, server_defaults: Callable[[], dict[str, Setting]]) -> None:
+        """`server_defaults` gives the settings that the database has for every model."""
         self._config = config
+        self._server_defaults = server_defaults
         self._numbers = count(1)
-        self._behind = [Layer("configuration", config.llama_server.settings())]  # a model's own settings
 
     async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
         """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
@@ -48,11 +50,18 @@ class Launch:
         self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        return arguments.build(engine.path, model, socket, self._behind, able, environment=engine.environment)
+        return arguments.build(engine.path, model, socket, self._behind(), able, environment=engine.environment)
+
+    def _behind(self) -> list[Layer]:
+        """What stands behind a model's own settings, the strongest last."""
+        return [
+            Layer("configuration", self._config.llama_server.settings()),
+            Layer("server defaults", self._server_defaults()),
+        ]
 
     def settings(self, model: Model) -> dict[str, Effective]:
         """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
-        return effective([*self._behind, Layer("model", model.settings, model.name)])
+        return effective([*self._behind(), Layer("model", model.settings, model.name)])
 
     async def preview(self, model: Model) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""

@@ -57,7 +57,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
     try:
         hub = Hub()
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config)
+        launch = Launch(config, database.server.get)
         supervisor = Supervisor(
             launch,
             hub,

@@ -71,9 +71,9 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if reader.requests:
             self._serve()
-            if len(reader.requests) > 1 and not self._held:
-                self._held = True
-                self.transport.pause_reading()
+        if (len(reader.requests) > 1 or reader.rest) and not self._held:
+            self._held = True
+            self.transport.pause_reading()
         if reader.place is not None:
             self._held = False
             _Upload(self, reader)
@@ -83,6 +83,8 @@ class Connection(asyncio.Protocol):
     def _expect_more(self) -> None:
         """Of a request that has begun, and is the next to be answered."""
         reader = self._reader
+        if reader.requests:
+            return  # they come first, as soon as the client takes what it has asked for
         if reader.in_body:
             self._deadline = self._door.tick + BODY
             if reader.awaits_continue:
@@ -115,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._deadline = self._door.tick + IDLE if self._idle() else NEVER
         if self.forward is not None:
             self.forward.resume()
+        self._serve()
 
     # --- requests --------------------------------------------------------------------------------
 
@@ -127,7 +130,7 @@ class Connection(asyncio.Protocol):
             return
         self._serving = True
         requests = self._reader.requests
-        while requests and self.forward is None and self._waiting is None and not self.closing:
+        while requests and self.forward is None and self._waiting is None and not self.closing and not self.paused:
             self._begin(requests.popleft())
         self._serving = False
 
@@ -176,8 +179,12 @@ class Connection(asyncio.Protocol):
 
     def tunnelled(self) -> None:
         """From here on both sides send what they like."""
+        if self._held:
+            self._held = False
+            self.transport.resume_reading()
         if self._reader.rest and self.forward is not None:
             self.forward.send(self._reader.rest)
+            self._reader.rest = b""
 
     def refuse(self, request: Request, error: LlamactlError) -> None:
         """Answer with an error."""
@@ -198,10 +205,10 @@ class Connection(asyncio.Protocol):
         self.forward = None
         if self._gone:
             return
+        self._deadline = self._door.tick + (STALLED if self.paused else IDLE)
         if self.closing or broken or (self._reader.ended and not self._reader.requests):
             self.transport.close()
             return
-        self._deadline = self._door.tick + IDLE
         if self._reader.requests:
             self._serve()
             return
@@ -218,7 +225,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Its time is up."""
-        if self._idle() and (self._reader.in_head or self._reader.in_body) and not self._lingering:
+        begun = self._reader.in_head or self._reader.in_body
+        if begun and self._idle() and not self._lingering and not self.transport.is_closing():
+            self._deadline = self._door.tick + LINGER
             self.transport.write(dialects.refusal(TimedOut("the request took too long"), close=True, status=408))
             self.transport.close()
         else:
@@ -325,6 +334,7 @@ class Door:
         """Until cancelled; then requests under way may end. The sockets stay open, for another time."""
         loop = asyncio.get_running_loop()
         self._closing = False
+        self._hurry = anyio.Event()
         servers = [
             await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024) for sock in sockets
         ]

@@ -172,6 +172,7 @@ class Forward:
     def _informational(self, answer: Answer, data: bytes, end: int) -> None:
         """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
         self._received = b""
+        self._retried = True  # it has begun to answer: it is not asked a second time
         if answer.status == 101 and self._request.head.upgrade:
             self.tunnel = True
             self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))

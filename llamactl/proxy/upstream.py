@@ -1,10 +1,13 @@
 """Pooled keep-alive connections to the Unix sockets behind the door."""
 
 import asyncio
+import socket
 from typing import Protocol, cast
 
 IDLE = 4.0
 """Seconds an unused connection is kept; llama-server's HTTP library closes its own after 5."""
+QUEUED = 5.0
+"""Seconds to wait for room in the queue of those who want to connect; old llama-servers let 5 into it."""
 
 
 class Exchange(Protocol):
@@ -90,7 +93,8 @@ class Pool:
 
     async def _connect(self, exchange: Exchange) -> None:
         try:
-            _, upstream = await self._loop.create_unix_connection(lambda: Upstream(self), self.path)
+            connected = await _connected(self.path)
+            _, upstream = await self._loop.create_unix_connection(lambda: Upstream(self), sock=connected)
         except OSError as error:
             exchange.not_connected(error)
             return
@@ -117,5 +121,27 @@ class Pool:
         return bool(self.all or self._connecting)
 
     def close(self) -> None:
+        for task in list(self._connecting):
+            task.cancel()
         for upstream in list(self.all):
             upstream.transport.abort()
+
+
+async def _connected(path: str) -> socket.socket:
+    """Raises `OSError`. A Unix socket connects at once or, its queue being full, not at all: only time helps then."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.setblocking(False)
+    waited, wait = 0.0, 0.001
+    try:
+        while True:
+            try:
+                sock.connect(path)
+                return sock
+            except BlockingIOError:
+                if waited >= QUEUED:
+                    raise
+            await asyncio.sleep(wait)
+            waited, wait = waited + wait, min(2 * wait, 0.05)
+    except BaseException:
+        sock.close()
+        raise

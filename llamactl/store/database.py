@@ -1,4 +1,4 @@
-"""The database file: opened, checked, made if it is not there."""
+"""The database file: opened, checked, made if it is not there, brought up to date if it is old."""
 
 import time
 from collections.abc import Callable
@@ -7,43 +7,67 @@ from types import TracebackType
 
 import peewee
 
-from llamactl.core.errors import Refused
-from llamactl.store.failures import told_of
+from llamactl.core.parameters import GROUPS, columns
+from llamactl.store.access import Access
+from llamactl.store.copying import copy
+from llamactl.store.failures import CHECK, StoreFailed, told_of
+from llamactl.store.fits import Fits
+from llamactl.store.lock import Lock
 from llamactl.store.models import Models
-from llamactl.store.tables import TABLES, Metadata
+from llamactl.store.presets import Presets
+from llamactl.store.samples import Samples
+from llamactl.store.server import ServerSettings
+from llamactl.store.tables import TABLE_OF, TABLES, declared
+from llamactl.store.versions import MIGRATIONS, VERSION, Version, identify, show
+from llamactl.store.writer import Writer
 
-VERSION = (1, 0)
-"""Of the schema that this code reads and writes."""
+PRAGMAS: dict[str, str | int] = {"foreign_keys": 1, "synchronous": "normal"}
+"""Of each connection; that we write ahead and vacuum incrementally is written in the file."""
 
 
 class Database:
     """An open database; close it. To be used by the thread that opened it, and by no other.
 
     `patience` is how many seconds to wait for a lock of somebody else; `now` gives seconds since the epoch.
-    Raises `Refused` for a database of another program or of a newer llamactl, which is left as it is, and
-    `StoreFailed` for one that cannot be used. So does everything that is reached through it.
+    Raises `Refused` for a database that another daemon uses, of another program or of a newer llamactl, which is
+    left as it is, and `StoreFailed` for one that cannot be used. So does everything that is reached through it.
     """
 
     def __init__(self, path: Path, patience: float = 5.0, now: Callable[[], float] = time.time) -> None:
         self.path = path
-        pragmas = {"foreign_keys": 1, "synchronous": "normal"}
-        self._db = peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=patience, autoconnect=False)
-        self.models = Models(self._db, path, now)
-        """The catalogue's table."""
+        self._db = peewee.SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=patience, autoconnect=False)
+        self._access = access = Access(self._db, path, now)
+        self.models = Models(access)
+        self.server = ServerSettings(access)
+        """The settings of all models that have no other."""
+        self.presets = Presets(access)
+        self.fits = Fits(access)
+        """What llama-fit-params said of each model."""
+        self._writer = Writer(path, patience)
+        self.samples = Samples(access, self._writer, access.milliseconds)
+        """Measurements; they are written in a thread of their own."""
+        self._lock = Lock(path)
         try:
             with told_of(path):
                 self._db.connect()
-                self._check()
-                self._db.pragma("auto_vacuum", "incremental")  # means something before the first table only
+                found = identify(self._access.connection(), path)
+                if found is None:
+                    self._db.pragma("auto_vacuum", "incremental")  # means something before the first table only
                 self._db.pragma("journal_mode", "wal")
-                self._make(now)
+                if found is not None and found != VERSION:
+                    self._keep_a_copy(found)
+                self._make(found)
+                self.models.prepare()
+                self.server.prepare()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Nothing happens the second time."""
+        self._writer.close()
         self._db.close()
+        self._lock.release()
 
     def __enter__(self) -> "Database":
         return self
@@ -51,35 +75,38 @@ class Database:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _check(self) -> None:
-        """Reads only: what is not ours, or not yet, stays untouched."""
-        tables = self._db.get_tables()
-        if not tables:
-            return
-        if Metadata._meta.table_name not in tables:
-            raise Refused(f"{self.path} is the database of another program", "move it away, or set XDG_DATA_HOME")
-        found = Metadata.select(Metadata.value).where(Metadata.key == "db_version").tuples().execute(self._db)
-        version = [value for (value,) in found]
-        if not version or not _is_version(version[0]):
-            raise Refused(f"{self.path} does not say which version it has", "move it away, or set XDG_DATA_HOME")
-        if tuple(map(int, version[0].split("."))) > VERSION:
-            raise Refused(
-                f"{self.path} was written by a newer llamactl (schema {version[0]}, this one knows "
-                f"{_show(VERSION)}); it was not touched",
-                "use that llamactl, or set XDG_DATA_HOME to start afresh",
-            )
+    def _keep_a_copy(self, version: Version) -> None:
+        """Beside it, of the file as it was before it is changed: `llamactl.db.1.0.bak`."""
+        backup = self.path.with_name(f"{self.path.name}.{show(version)}.bak")
+        try:
+            copy(self._access.connection(), backup, replace=True)
+        except OSError as error:
+            raise StoreFailed(
+                f"the database {self.path} needs another schema, and cannot be copied to {backup} before: "
+                f"{error.strerror}",
+                f"free some space, or make the directory writable; then: {CHECK}",
+            ) from error
 
-    def _make(self, now: Callable[[], float]) -> None:
-        with self._db.atomic("IMMEDIATE"):
+    def _make(self, found: Version | None) -> None:
+        """All tables, columns and indexes that are not there. One that is up to date is not written to."""
+        with self._access.writing() as connection:
+            fill = MIGRATIONS[found](connection) if found in MIGRATIONS else None
             for table in TABLES:
                 peewee.SchemaManager(table, self._db).create_all(safe=True)
-            version = {"key": "db_version", "value": _show(VERSION), "updated_at": round(now() * 1000)}
-            Metadata.insert(version).on_conflict_ignore().execute(self._db)
+            for group in GROUPS:
+                name = TABLE_OF[group]
+                there = {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')}
+                for new in columns(group):
+                    if new.name not in there:
+                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{new.name}" {declared(new.kind)}')
+            if fill is not None:
+                self.models.prepare()
+                fill(self.models)
+            connection.execute(
+                "UPDATE metadata SET value = value WHERE 0"
+            )  # fails at once where nothing can be written
+            if found != VERSION:
+                connection.execute(_VERSION, (show(VERSION), self._access.milliseconds()))
 
 
-def _is_version(text: str) -> bool:
-    return all(part.isascii() and part.isdigit() for part in text.split("."))
-
-
-def _show(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
+_VERSION = 'INSERT OR REPLACE INTO "metadata" ("key", "value", "updated_at") VALUES (\'db_version\', ?, ?)'

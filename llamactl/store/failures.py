@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 import peewee
 
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import BadRequest, LlamactlError
 
 
 class StoreFailed(LlamactlError):
@@ -19,18 +19,25 @@ class StoreFailed(LlamactlError):
     status: ClassVar[int] = 503
 
 
-_CORRUPT = "move it and its -wal and -shm files away; a new one is made, and `llamactl models scan` fills it"
+CHECK = "llamactl db check"
+
+_CORRUPT = (
+    f"{CHECK} says what is wrong; put a backup in its place, or move it and its -wal and -shm files away: "
+    "a new one is made, and `llamactl models scan` fills it"
+)
+_WRITABLE = f"the daemon's user must be able to write the file and its directory; then: {CHECK}"
+_LOCKED = f"llamactl daemon status shows whether a daemon has it; {CHECK}"
 
 _FAILURES = {
-    sqlite3.SQLITE_BUSY: ("is locked by another process", "llamactl daemon status"),
-    sqlite3.SQLITE_LOCKED: ("is locked by another process", "llamactl daemon status"),
-    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space on its file system"),
-    sqlite3.SQLITE_READONLY: ("is read-only", "make the file and its directory writable for the daemon's user"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "the daemon's user must be able to write the file and its directory"),
-    sqlite3.SQLITE_PERM: ("cannot be opened", "the daemon's user must be able to write the file and its directory"),
+    sqlite3.SQLITE_BUSY: ("is locked by another process", _LOCKED),
+    sqlite3.SQLITE_LOCKED: ("is locked by another process", _LOCKED),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", f"free some space on its file system; then: {CHECK}"),
+    sqlite3.SQLITE_READONLY: ("is read-only", f"make it writable: {_WRITABLE}"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", _WRITABLE),
+    sqlite3.SQLITE_PERM: ("cannot be opened", _WRITABLE),
     sqlite3.SQLITE_NOTADB: ("is not a database", _CORRUPT),
     sqlite3.SQLITE_CORRUPT: ("is corrupt", _CORRUPT),
-    sqlite3.SQLITE_IOERR: ("cannot be read or written", "look at the health of its disk"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", f"look at the health of its disk; then: {CHECK}"),
 }
 """What happened and the way out, by SQLite's primary error code."""
 
@@ -43,7 +50,9 @@ def told_of(path: Path) -> Iterator[None]:
     except (peewee.DatabaseError, sqlite3.DatabaseError) as error:  # peewee lets those of fetching rows through
         cause = error if isinstance(error, sqlite3.DatabaseError) else error.__cause__ or error.__context__
         code = getattr(cause, "sqlite_errorcode", None)
-        what, hint = _FAILURES.get(-1 if code is None else code & 0xFF, ("failed", ""))
+        what, hint = _FAILURES.get(-1 if code is None else code & 0xFF, ("failed", CHECK))
         raise StoreFailed(f"the database {path} {what} ({error})", hint) from error
     except msgspec.MsgspecError as error:
         raise StoreFailed(f"the database {path} holds a row that cannot be read ({error})", _CORRUPT) from error
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{error.object[:80]!r} is not valid text") from error

@@ -1,6 +1,8 @@
 """What each command asks, and what it makes of the answer."""
 
+import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -194,3 +196,33 @@ def test_logs(llamactl: Llamactl, home: Path) -> None:
         "line": "line 99",
     }
     assert llamactl("logs", "other").code == 4
+
+
+def test_logs_of_the_daemon_that_answers(stub: Stub, llamactl: Llamactl, home: Path) -> None:
+    """The system's daemon keeps them elsewhere than this user's would."""
+    runs = home / "var" / "models" / "a"
+    runs.mkdir(parents=True)
+    (runs / "1.log").write_text("from there\n")
+    assert llamactl("logs", "a").code == 4
+    stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, log=str(home / "var"))
+    assert llamactl("logs", "a").out == "from there\n"
+
+
+def test_logs_are_followed_into_the_next_run(home: Path) -> None:
+    runs = home / "state_home/llamactl/log/models/a"
+    runs.mkdir(parents=True)
+    (runs / "1.log").write_text("old\n")
+    command = [sys.executable, "-m", "llamactl", "logs", "a", "-n", "0", "-f"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            with (runs / "1.log").open("a", buffering=1) as log:
+                while not select.select([process.stdout], [], [], 0.05)[0]:
+                    log.write("new\n")  # until it looks
+                assert process.stdout.readline() == b"new\n"
+                log.write("last\n")
+            (runs / "2.log").write_text("next run\n")
+            said = list(iter(process.stdout.readline, b"next run\n"))
+        finally:
+            process.kill()
+    assert set(said[:-1]) <= {b"new\n"} and said[-1] == b"last\n"

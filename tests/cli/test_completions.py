@@ -15,10 +15,14 @@ from llamactl.cli.documents import ROOT
 from llamactl.cli.documents.tree import read_tree
 
 HERE = ROOT / "completions"
-COMMANDS = {command.words[0] for command in read_tree().all() if command.words}
-MODELS = {"add", "clone", "command", "ls", "rename", "rm", "scan", "set", "show", "unset"}
 
 Complete = Callable[[str, Path], set[str]]
+
+
+def below(*group: str, begins: str = "") -> set[str]:
+    """The commands of a group that begin so."""
+    found = [command.words for command in read_tree().all() if command.words and command.words[:-1] == group]
+    return {words[-1] for words in found if words[-1].startswith(begins)}
 
 
 def in_bash(line: str, where: Path) -> set[str]:
@@ -56,12 +60,12 @@ SHELLS = [
 @pytest.mark.parametrize(
     ("line", "offers"),
     [
-        ("llamactl ", COMMANDS),
-        ("llamactl mo", {"models"}),
-        ("llamactl models ", MODELS),
-        ("llamactl -o json models r", {"rename", "rm"}),
-        ("llamactl models -q a", {"add"}),
-        ("llamactl daemon st", {"start", "stop", "status"}),
+        ("llamactl ", below()),
+        ("llamactl mo", below(begins="mo")),
+        ("llamactl models ", below("models")),
+        ("llamactl -o json models r", below("models", begins="r")),
+        ("llamactl models -q a", below("models", begins="a")),
+        ("llamactl daemon st", below("daemon", begins="st")),
         ("llamactl -o js", {"json", "jsonl"}),
         ("llamactl ps --output=js", {"json", "jsonl"}),
         ("llamactl ps --output ", {"table", "wide", "json", "jsonl", "name"}),

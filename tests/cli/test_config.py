@@ -32,10 +32,30 @@ def write(file: Path, text: str) -> None:
 
 
 def test_show_has_every_key(llamactl: Llamactl, file: Path) -> None:
-    said = llamactl("config", "show")
+    said = llamactl("config", "show", "-v")
     assert [line.split()[0] for line in said.out.splitlines()[1:]] == [each.key for each in describe()]
-    assert 'residency.ttl                   "15m"' in said.out and "ORIGIN" not in said.out
+    assert said.err == "" and "ORIGIN" not in said.out
     assert llamactl("config", "show", "-o", "name").out.split() == [each.key for each in describe()]
+
+
+def test_show_leaves_out_what_is_left_to_llama_server(llamactl: Llamactl, file: Path) -> None:
+    write(file, "[llama_server]\nctx_size = 5\n")
+    said = llamactl("config", "show")
+    values = {line.split()[0]: line.split(None, 1)[1] for line in said.out.splitlines()[1:]}
+    assert (values["llama_server.ctx_size"], values["residency.ttl"]) == ("5", '"15m"')
+    assert "llama_server.top_k" not in values and values["llama_server.path"] == "(not set)"
+    assert said.err.endswith("are left to llama-server: llamactl config show -v\n")
+
+
+def test_secrets_are_never_shown(llamactl: Llamactl, file: Path) -> None:
+    said = [llamactl("config", "set", "llama_server.hf_token", "hunter2")]
+    assert "hunter2" in file.read_text()
+    said += [llamactl("config", "show", *flags) for flags in ([], ["-v"], ["--origin"], ["--json"])]
+    said += [llamactl("config", "get", "llama_server.hf_token", *flags) for flags in ([], ["--json"])]
+    write(file, "[llama_server]\nhf_token = ['hunter2']\n")
+    said += [llamactl("config", command) for command in ("validate", "show")]
+    assert not any("hunter2" in each.out + each.err for each in said)
+    assert "(hidden)" in said[1].out and said[5].code == 5
 
 
 def test_show_says_where_a_value_comes_from(llamactl: Llamactl, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

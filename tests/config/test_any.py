@@ -1,6 +1,7 @@
 """Any configuration that can be written is read; anything else is refused."""
 
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -12,9 +13,22 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llamactl.config.sections import SECTIONS, Factor, Port, Text
-from llamactl.config.values import Address, Duration, FilePath, Idleness, Program, Rate, Size, Tier, untext
+from llamactl.config.values import (
+    Address,
+    Duration,
+    FilePath,
+    Idleness,
+    Program,
+    Rate,
+    Size,
+    Tier,
+    parameter_of,
+    untext,
+)
 from llamactl.config.values import read as read_value
 from llamactl.core.errors import BadRequest
+from llamactl.core.model import Setting
+from llamactl.core.parameters import Parameter, parse
 
 from .reading import Write, read
 
@@ -38,10 +52,52 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+OF_ENGINE = (
+    *(
+        True,
+        False,
+        -1,
+        0,
+        1,
+        2,
+        512,
+        4096,
+        0.5,
+        "auto",
+        "on",
+        "all",
+        "a word",
+        "é",
+        "/a/b.gguf",
+        "/a,/b",
+        "0-3",
+        "0xff",
+    ),
+    *("1,2", "0.5,0.5", '{"a": 1}', "--x 1", "a=b", "k=int:1", "15043-1", "docker:x", "host:1", "/a:0.5", "abc", "[1]"),
+)
+
+
+@cache
+def settings_of_engine(parameter: Parameter) -> st.SearchStrategy[Setting]:
+    """Some of what it may be, as it is kept."""
+    found: list[Setting] = []
+    for raw in (*OF_ENGINE, *parameter.choices):
+        with suppress(BadRequest):
+            found.append(parse(parameter.name, raw))
+    assert found, parameter.name
+    return st.sampled_from(found)
+
+
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Anything that a key of that type may be."""
     if kind in VALUES:
         return VALUES[kind]
+    if parameter := parameter_of(kind):
+        return (
+            settings_of_engine(parameter) | st.just(None)
+            if NoneType in get_args(kind)
+            else settings_of_engine(parameter)
+        )
     members = get_args(kind)
     if get_origin(kind) is Literal:
         return st.sampled_from(members)
@@ -98,7 +154,10 @@ def test_any_text_is_read_or_refused(write: Write, text: str) -> None:
         assert error.message.startswith(str(path))
 
 
-KINDS = list(dict.fromkeys(field.type for kind in SECTIONS.values() for field in msgspec.structs.fields(kind)))
+FIELDS = [field for kind in SECTIONS.values() for field in msgspec.structs.fields(kind)]
+MANY = [field.type for field in FIELDS if parameter_of(field.type)]
+KINDS = [*dict.fromkeys(field.type for field in FIELDS if not parameter_of(field.type)), *MANY[::9]]
+"""A kind of each sort; of the settings of llama-server, which have a test of their own, some."""
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

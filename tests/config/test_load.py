@@ -89,12 +89,9 @@ def test_a_system_file_that_may_not_be_read_is_passed_over_and_the_users_is_not(
         ("[access]\nanonymous = false", 2, "expected auto or none or infer or observe, got false"),
         ("[access]\nrate = 'often'", 2, "access.rate: expected a rate"),
         ("[metrics]\ntiers = ['1m']", 2, "metrics.tiers: expected step:kept"),
-        ("[llama_server]\ngpu_layers = 'some'", 2, "expected a whole number of at least -1 or auto or all, got 'some'"),
-        (
-            "[llama_server]\ngpu_layers = -2",
-            2,
-            "llama_server.gpu_layers: expected a whole number of at least -1 or auto or all, got -2",
-        ),
+        ("[llama_server]\ngpu_layers = 'some'", 2, "llama_server.gpu_layers: cannot be 'some': it may be auto, all or"),
+        ("[llama_server]\ngpu_layers = -3", 2, "llama_server.gpu_layers: cannot be '-3': it may be auto, all or"),
+        ("[llama_server]\nhf_token = ['hunter2']", 2, "llama_server.hf_token: cannot be ***: it may be a text"),
         ("[http]\nport = 08", 2, "Expected newline or end of document after a statement"),
         ("[http]\nport =", 2, "Invalid value"),
         ("[http]\nport = 1\n[http]", 3, "the table 'http' is there twice"),
@@ -109,6 +106,20 @@ def test_a_bad_file_is_refused_with_line_and_key(write: Write, text: str, line: 
 def test_a_key_that_is_there_twice(write: Write) -> None:
     path = write("[http]\nport = 1\nport = 2")
     assert refused(path).message == f"{path}, line 3: http.port is there twice"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("parallel", "it is llama_server.n_parallel here"),
+        ("n-gpu-layers", "it is llama_server.gpu_layers here"),
+        ("host", "its own address is http.host"),
+        ("ctx_sise", "did you mean llama_server.ctx_size?"),
+        ("zzz", "llamactl config show -v"),
+    ],
+)
+def test_settings_of_llama_server_have_one_name(write: Write, key: str, hint: str) -> None:
+    assert hint in refused(write(f"[llama_server]\n{key} = 1")).hint
 
 
 def test_a_misspelt_key_gets_the_right_one(write: Write) -> None:
@@ -216,10 +227,11 @@ def test_the_file_that_changes_go_to() -> None:
         ("ttl", "did you mean residency.ttl"),
         ("http.ttl", "did you mean residency.ttl"),
         ("htpp.port", "did you mean http.port"),
-        ("http", "llamactl config show"),
-        ("", "llamactl config show"),
-        ("http.", "llamactl config show"),
-        ("llama_server.settings", "llamactl config show"),
+        ("http", "llamactl config show -v"),
+        ("", "llamactl config show -v"),
+        ("http.", "llamactl config show -v"),
+        ("llama_server.parallel", "it is llama_server.n_parallel here"),
+        ("llama_server.port", "llamactl decides where llama-server listens"),
     ],
 )
 def test_a_key_that_does_not_exist(name: str, hint: str) -> None:

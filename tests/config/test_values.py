@@ -83,7 +83,7 @@ def test_the_environment_says_it_in_text() -> None:
     assert config.http.port == 0
     assert config.http.listen == ("127.0.0.1:9001", "unix:///x.sock", "[::1]:80")
     assert config.models.watch is False and config.models.directories == ("/a", "/b,c")
-    assert config.llama_server.gpu_layers == 99 and config.llama_server.path is None
+    assert config.llama_server.settings() == {"gpu_layers": 99} and config.llama_server.path is None
     assert config.residency.devices == {"cuda0": 8 << 30, "cuda1": 1 << 30}
     assert (config.residency.ttl, config.restart.factor, config.restart.crashes) == (5400.0, 1.5, 5)
 

@@ -29,6 +29,8 @@ from llamactl.config.written import HIDDEN, plain, shown, toml
 from llamactl.config.written import given as typed
 from llamactl.core.errors import BadRequest
 
+from .reading import Write
+from .reading import read as from_file
 from .test_any import KINDS, values
 
 HERE = Path("/here")
@@ -128,8 +130,37 @@ def test_what_is_shown(kind: Any, value: object, text: str) -> None:
     assert shown(kind, value) == text
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "raw", "value"),
+    [
+        ("ctx_size", "8192", 8192, 8192),
+        ("jinja", "off", False, False),
+        ("temperature", "0.7", 0.7, 0.7),
+        ("gpu_layers", "ALL", "all", "all"),
+        ("mmproj", "x.gguf", "/here/x.gguf", "/here/x.gguf"),
+        ("tensor_split", "3,1", "3.0,1.0", "3.0,1.0"),
+        ("chat_template_kwargs", '{ "a": 1 }', '{"a":1}', '{"a":1}'),
+        ("ctx_size", "", "", None),
+    ],
+)
+def test_settings_of_llama_server(name: str, text: str, raw: object, value: object) -> None:
+    kind = types("llama_server")[name]
+    assert typed(kind, text, HERE) == raw
+    assert read(kind, raw, HERE) == value
+
+
+def test_a_list_of_the_file_is_one_of_llama_server(write: Write) -> None:
+    path = write("[llama_server]\ntensor_split = [3, 1]\nmmproj = 'x.gguf'\nchat_template_kwargs = { a = 1 }")
+    assert from_file(path).llama_server.settings() == {
+        "tensor_split": "3.0,1.0",
+        "mmproj": f"{path.parent}/x.gguf",
+        "chat_template_kwargs": '{"a":1}',
+    }
+
+
 def test_a_secret_is_neither_shown_nor_quoted() -> None:
     assert shown(Secret, "hunter2") == shown(Secret | None, "hunter2") == HIDDEN
+    assert shown(types("llama_server")["hf_token"], "hunter2") == HIDDEN
     assert typed(Secret, "hunter2", HERE) == "hunter2"
     for kind in (Secret, tuple[Secret, ...]):
         with pytest.raises(BadRequest) as caught:
@@ -145,6 +176,6 @@ def test_a_long_value_is_not_quoted_in_full() -> None:
 
 def test_every_kind_can_be_told() -> None:
     assert all(expected(kind) for kind in KINDS)
-    assert expected(types("llama_server")["gpu_layers"]) == "a whole number of at least -1 or auto or all"
+    assert expected(types("llama_server")["gpu_layers"]) == "auto, all or a whole number of layers, 0 or more"
     assert expected(types("http")["listen"]) == "a list, each an address"
     assert untext(tuple[str, ...], "a:b") == ["a", "b"]

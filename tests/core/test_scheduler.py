@@ -306,6 +306,17 @@ def test_an_instance_opens_again_when_the_one_it_was_closed_for_leaves() -> None
     assert s.admit("a") is not None
 
 
+def test_each_who_has_waited_long_gets_a_place_of_its_own() -> None:
+    s = scheduler(10, max_wait=10.0)
+    a, b = leased(s, "a", 5), leased(s, "b", 5)
+    assert ask(s, 1, "c", 5, now=0.0) == []
+    assert ask(s, 2, "d", 5, now=0.0) == []
+    assert s.tick(10.0) == []
+    assert s.admit("a") is s.admit("b") is None
+    assert s.release(a, 11.0) == [evicted("a", by="c")]
+    assert s.release(b, 11.0) == [evicted("b", by="d")]
+
+
 def test_an_instance_opens_again_when_nobody_waits_any_more() -> None:
     s = scheduler(10)
     a = leased(s, "a", 6)

@@ -9,9 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from llamactl.config.directories import Directories
-from llamactl.config.sections import Config, LlamaServer, Logging
-from llamactl.config.values import Program
+from llamactl.config.load import load
+from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
 from llamactl.daemon.launch import Launch
@@ -29,20 +28,34 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+Configure = Callable[[str], Config]
+
+
 @pytest.fixture
-def config(monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # the fake's python3
+def configure() -> Iterator[Configure]:
+    """A configuration with this text in its file; its directories are made."""
     with tempfile.TemporaryDirectory(prefix="ll") as place:  # short: sockets lie in it
-        here = Path(place)
-        directories = Directories(
-            config_file=here / "config.toml", data=here / "data", log=here / "log", runtime=here / "run"
-        )
-        directories.prepare()
-        yield Config(
-            directories=directories,
-            llama_server=LlamaServer(path=Program(str(FAKE)), threads=3),
-            logging=Logging(runs=KEPT),
-        )
+        file = Path(place, "config.toml")
+        environment = {f"XDG_{name}": place for name in ("DATA_HOME", "STATE_HOME", "RUNTIME_DIR")}
+
+        def configure(text: str) -> Config:
+            file.write_text(text)
+            config = load(file, environment, Path("/nonexistent/config.toml"))
+            config.directories.prepare()
+            return config
+
+        yield configure
+
+
+@pytest.fixture
+def config(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # the fake's python3
+    return configure(f"""
+        logging.runs = {KEPT}
+        [llama_server]
+        path = "{FAKE}"
+        threads = 3
+    """)
 
 
 @pytest.fixture
@@ -57,7 +70,7 @@ Run = Callable[[Model], Awaitable[process.LlamaServer]]
 @pytest.fixture
 async def run(config: Config) -> AsyncIterator[Run]:
     """Launches a model; what runs at the end is killed."""
-    launch = Launch(config)
+    launch = Launch(config, lambda: {"jinja": False})
     servers: list[process.LlamaServer] = []
 
     async def run(model: Model) -> process.LlamaServer:
@@ -87,6 +100,7 @@ async def test_it_is_started_with_the_settings_of_the_model_and_those_of_all(run
     line = await command_line(await run(model))
     for flag, value in (("--model", model.path), ("--ctx-size", "512"), ("--threads", "3")):
         assert line[line.index(flag) + 1] == value
+    assert "--no-jinja" in line, "from the defaults in the database"
 
 
 async def test_each_run_has_a_socket_and_a_file_of_its_own(run: Run, model: Model, config: Config) -> None:
@@ -136,11 +150,8 @@ async def test_a_file_that_is_gone_or_no_model_is_refused_before_anything_runs(
     assert not config.directories.runs(model.name).exists()
 
 
-async def test_without_an_engine_nothing_is_started(config: Config, model: Model) -> None:
-    missing = Config(
-        directories=config.directories, llama_server=LlamaServer(path=Program("/nonexistent/llama-server"))
-    )
-    with pytest.raises(LlamactlError) as caught:
-        await Launch(missing)(model)
-    assert isinstance(caught.value, NotFound)
-    assert "/nonexistent/llama-server" in caught.value.message
+async def test_without_an_engine_nothing_is_started(configure: Configure, model: Model) -> None:
+    config = configure('llama_server.path = "/nonexistent/llama-server"')
+    with pytest.raises(NotFound, match="/nonexistent/llama-server"):
+        await Launch(config, dict)(model)
+    assert not config.directories.runs(model.name).exists()

@@ -14,7 +14,7 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
 from llamactl.proxy.door import Door
 from llamactl.supervisor import Supervisor
-from tests.proxy.upstreams import FakeUpstream
+from tests.proxy.upstreams import LENGTH, FakeUpstream
 from tests.proxy.wire import Answer, Malformed, take_answer
 
 PATIENCE = 20.0
@@ -47,6 +47,7 @@ class Leases:
         self.failing: dict[str, LlamactlError] = {}
         self.granted: list[FakeLease] = []
         self.waiting = 0
+        self.on_grant: Callable[[FakeLease], object] = lambda _: None
 
     @property
     def out(self) -> list[FakeLease]:
@@ -55,8 +56,10 @@ class Leases:
     def try_lease(self, name: str) -> FakeLease | None:
         if name in self.failing or name in self.loading:
             return None
-        self.granted.append(FakeLease(name, self.endpoints[name]))
-        return self.granted[-1]
+        lease = FakeLease(name, self.endpoints[name])
+        self.granted.append(lease)
+        self.on_grant(lease)
+        return lease
 
     async def lease(self, model: Model) -> FakeLease:
         self.waiting += 1
@@ -81,7 +84,7 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._received = b""
+        self._received = bytearray()
 
     def send(self, *data: bytes) -> None:
         self._writer.write(b"".join(data))
@@ -95,37 +98,36 @@ class Client:
         return await self.answer(data[0].partition(b" ")[0])
 
     async def answer(self, method: bytes = b"GET") -> Answer:
-        while (taken := take_answer(self._received, method, closed=self._reader.at_eof())) is None:
+        while (taken := self._take_answer(method)) is None:
             if self._reader.at_eof():
-                raise Malformed(f"the answer is cut off: {self._received[-200:]!r}")
+                raise Malformed(f"the answer is cut off: {bytes(self._received[-200:])!r}")
             await self._read()
-        answer, self._received = taken
+        answer, rest = taken
+        self._received = bytearray(rest)
         return answer
 
     async def until(self, text: bytes) -> bytes:
-        """What has come when `text` stands at its end."""
-        while not self._received.endswith(text):
-            assert not self._reader.at_eof(), self._received
+        """What has come when `text` has."""
+        seen = 0
+        while (at := self._received.find(text, seen)) < 0:
+            assert not self._reader.at_eof(), bytes(self._received[-200:])
+            seen = max(0, len(self._received) - len(text))
             await self._read()
-        received, self._received = self._received, b""
-        return received
+        return self._cut(at + len(text))
 
     async def take(self, size: int) -> bytes:
         """So many bytes."""
         while len(self._received) < size:
             assert not self._reader.at_eof(), len(self._received)
             await self._read()
-        received, self._received = self._received[:size], self._received[size:]
-        return received
+        return self._cut(size)
 
     async def rest(self) -> bytes:
         """All until the door closes."""
-        pieces = [self._received]
         with suppress(ConnectionError):
-            while data := await self._reader.read(1 << 20):
-                pieces.append(data)
-        self._received = b""
-        return b"".join(pieces)
+            while not self._reader.at_eof():
+                await self._read()
+        return self._cut(len(self._received))
 
     @property
     def unsent(self) -> int:
@@ -141,6 +143,22 @@ class Client:
 
     async def _read(self) -> None:
         self._received += await self._reader.read(1 << 18)
+
+    def _cut(self, size: int) -> bytes:
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
+
+    def _take_answer(self, method: bytes) -> tuple[Answer, bytes] | None:
+        """Looks at a long one only when its end may be there."""
+        end = self._received.find(b"\r\n\r\n") + 4
+        length = LENGTH.search(self._received, 0, end)
+        is_long = len(self._received) - end > 10_000 and not self._reader.at_eof()
+        if is_long and length is not None and len(self._received) < end + int(length[1]):
+            return None
+        if is_long and length is None and not self._received.endswith(b"\r\n\r\n"):
+            return None
+        return take_answer(bytes(self._received), method, closed=self._reader.at_eof())
 
 
 class _Opening(TaskStatus[None]):
@@ -167,14 +185,13 @@ class Front:
         self._serving: asyncio.Task[None] | None = None
 
     async def client(self, *, narrow: bool = False) -> Client:
-        """A new connection; a `narrow` one holds as little as possible on its way in both directions."""
+        """A new connection; the kernel holds as little as possible of what has come for a `narrow` one."""
         sock = socket.socket()
         if narrow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, self._address)
-        client = Client(*await asyncio.open_connection(sock=sock, limit=1024 if narrow else 1 << 20))
+        client = Client(*await asyncio.open_connection(sock=sock, limit=1 << 14 if narrow else 1 << 20))
         self._clients.append(client)
         return client
 
@@ -201,7 +218,10 @@ class Front:
         while still < 50:
             await asyncio.sleep(0.0005)
             visits = self.upstream.visits + self.web.visits
-            now = (sum(visit.sent + len(visit.received) for visit in visits), sum(client.unsent for client in self._clients))
+            now = (
+                sum(visit.sent + len(visit.received) for visit in visits),
+                sum(client.unsent for client in self._clients),
+            )
             still, before = (still + 1 if now == before else 0), now
 
     async def open(self) -> None:

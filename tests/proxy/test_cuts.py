@@ -31,7 +31,13 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def post(body: bytes, *lines: bytes, path: bytes = b"/v1/completions", spelt: bytes = b"Content-Length: ") -> bytes:
-    head = (b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Type: application/json", *lines, spelt + b"%d" % len(body))
+    head = (
+        b"POST %b HTTP/1.1" % path,
+        b"Host: x",
+        b"Content-Type: application/json",
+        *lines,
+        spelt + b"%d" % len(body),
+    )
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
@@ -40,7 +46,7 @@ def get(target: bytes, *lines: bytes, method: bytes = b"GET") -> bytes:
 
 
 NAMED = b'{"model":"a","n":%d}'
-CHUNKS = b"8;x=y\r\n" + b'{"model"' + b"\r\n5\r\n:\"a\"}\r\n0\r\nX-Trailer: z\r\n\r\n"
+CHUNKS = b"8;x=y\r\n" + b'{"model"' + b'\r\n5\r\n:"a"}\r\n0\r\nX-Trailer: z\r\n\r\n'
 CONVERSATION = b"".join(
     [
         post(NAMED % 1),
@@ -59,12 +65,27 @@ CONVERSATION = b"".join(
         post(NAMED % 4),
     ]
 )
-METHODS = (b"POST", b"POST", b"GET", b"HEAD", b"POST", b"GET", b"POST", b"GET", b"POST", b"GET", b"POST", b"GET", b"POST")
+METHODS = (
+    b"POST",
+    b"POST",
+    b"GET",
+    b"HEAD",
+    b"POST",
+    b"GET",
+    b"POST",
+    b"GET",
+    b"POST",
+    b"GET",
+    b"POST",
+    b"GET",
+    b"POST",
+)
 LAST = {
     "until it closes": get(b"/until-close"),
     "as it asked": get(b"/sized", b"Connection: close"),
     "in HTTP/1.0": b"GET /chunked HTTP/1.0\r\n\r\n",
-    "in another protocol": get(b"/upgrade", b"Connection: upgrade", b"Upgrade: websocket") + b"early\r\n\r\nGET /x HTTP/1.1",
+    "in another protocol": get(b"/upgrade", b"Connection: upgrade", b"Upgrade: websocket")
+    + b"early\r\n\r\nGET /x HTTP/1.1",
     "with a fault": b"GET / HTTP/1.1\r\nno header\r\n\r\n",
     "with a body too large": b"POST / HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\nx",
 }

@@ -13,7 +13,9 @@ CHUNKED = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def sized(length: int, *lines: bytes) -> bytes:
-    return b"".join(line + b"\r\n" for line in (b"POST /a HTTP/1.1", b"Host: x", *lines, b"Content-Length: %d" % length, b""))
+    return b"".join(
+        line + b"\r\n" for line in (b"POST /a HTTP/1.1", b"Host: x", *lines, b"Content-Length: %d" % length, b"")
+    )
 
 
 def pattern(length: int) -> bytes:
@@ -215,7 +217,9 @@ def test_a_large_body_takes_no_memory_before_it_comes() -> None:
 
 def test_pipelined_requests_in_their_order() -> None:
     data = b"".join(
-        sized(len(b"%d" % i), b"X-Number: %d" % i) + b"%d" % i if i % 3 else CHUNKED + b"%x\r\n%d\r\n0\r\n\r\n" % (len(str(i)), i)
+        sized(len(b"%d" % i), b"X-Number: %d" % i) + b"%d" % i
+        if i % 3
+        else CHUNKED + b"%x\r\n%d\r\n0\r\n\r\n" % (len(str(i)), i)
         for i in range(300)
     )
     for piece in (1, 10, 1000, len(data)):

@@ -236,7 +236,15 @@ def test_header_lines_that_are_none(line: bytes) -> None:
 
 
 def test_what_is_passed_on() -> None:
-    lines = [b"Host: x", b"Accept: */*", b"X-a: 1", b"x-A: 2", b"X-Empty:", "X-Text: grüße\tb".encode(), b"Cookie: a=b; c=d"]
+    lines = [
+        b"Host: x",
+        b"Accept: */*",
+        b"X-a: 1",
+        b"x-A: 2",
+        b"X-Empty:",
+        "X-Text: grüße\tb".encode(),
+        b"Cookie: a=b; c=d",
+    ]
     data = b"POST /a HTTP/1.1\r\n" + b"".join(line + b"  \r\n" for line in lines)
     data += b"content-type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}"
     for pieces in ([data], bytewise(data), [data]):
@@ -280,7 +288,14 @@ def test_what_is_not_passed_on(line: bytes) -> None:
 
 
 def test_headers_that_connection_names_are_not_passed_on() -> None:
-    lines = (b"X-One: 1", b"Connection: X-One , keep-alive,, x-TWO", b"X-Two: 2", b"Connection: x-three", b"X-Three: 3", b"X-Four: 4")
+    lines = (
+        b"X-One: 1",
+        b"Connection: X-One , keep-alive,, x-TWO",
+        b"X-Two: 2",
+        b"Connection: x-three",
+        b"X-Three: 3",
+        b"X-Four: 4",
+    )
     [sent] = all_emitted(read(post(*lines)))
     assert sent.headers == [(b"host", b"x"), (b"x-four", b"4")]
 
@@ -371,7 +386,9 @@ def test_an_offer_of_http2_is_ignored(lines: tuple[bytes, ...], framing: tuple[b
 
 def test_a_large_body_with_an_offer_of_http2() -> None:
     body = b"x" * (300 << 10)
-    reader = read(post(b"Connection: upgrade", b"Upgrade: h2c", b"Content-Length: %d" % len(body)), body[:9], body[9:] + NEXT)
+    reader = read(
+        post(b"Connection: upgrade", b"Upgrade: h2c", b"Content-Length: %d" % len(body)), body[:9], body[9:] + NEXT
+    )
     assert [sent.body for sent in all_emitted(reader)] == [body, b""]
 
 
@@ -476,7 +493,12 @@ def test_a_head_seen_before_does_not_lift_the_limit() -> None:
 
 def test_what_one_client_did_wrong_is_not_held_against_the_next() -> None:
     head = b"POST /shared HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
-    for data in (head + b"{}", head + b"{}nonsense\r\n\r\n", head + b"{}\x00", head + b"{}" + post(b"Content-Length: x")):
+    for data in (
+        head + b"{}",
+        head + b"{}nonsense\r\n\r\n",
+        head + b"{}\x00",
+        head + b"{}" + post(b"Content-Length: x"),
+    ):
         read(data)
         reader = read(head + b"{}")
         assert reader.requests[0].head.keep_alive

@@ -28,14 +28,18 @@ def meant(draw: st.DrawFn) -> tuple[Sent, bytes]:
     method, target, fields, body = draw(methods), draw(targets), draw(headers), draw(bodies)
     lines = [b"%b %b HTTP/1.1" % (method, target)]
     for name, value in fields:
-        lines.append(name + b":" + draw(st.sampled_from([b"", b" ", b"  ", b"\t"])) + value + draw(st.sampled_from([b"", b" "])))
+        lines.append(
+            name + b":" + draw(st.sampled_from([b"", b" ", b"  ", b"\t"])) + value + draw(st.sampled_from([b"", b" "]))
+        )
     place = draw(st.integers(1, len(lines)))
     sent = b""
     if body is not None and draw(st.booleans()):
         lines.insert(place, draw(st.sampled_from([b"Transfer-Encoding: chunked", b"transfer-encoding:Chunked"])))
         sent = _in_chunks(draw, body)
     elif body is not None:
-        name = draw(st.sampled_from([b"Content-Length: ", b"content-length: ", b"CONTENT-LENGTH:", b"Content-Length:\t"]))
+        name = draw(
+            st.sampled_from([b"Content-Length: ", b"content-length: ", b"CONTENT-LENGTH:", b"Content-Length:\t"])
+        )
         lines.insert(place, name + b"%d" % len(body))
         sent = body
     expected = [(name.lower(), value) for name, value in fields]

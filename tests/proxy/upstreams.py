@@ -9,7 +9,7 @@ from enum import Enum
 from tests.proxy.wire import Sent, take_request
 
 
-_LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
+LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
 
 
 class Act(Enum):
@@ -127,7 +127,7 @@ class Visit:
     def _incomplete(self) -> bool:
         """For certain: so that a large body is not looked at again with each piece of it."""
         end = self.received.find(b"\r\n\r\n", self._seen)
-        length = _LENGTH.search(self.received, self._seen, max(0, end) + 2)
+        length = LENGTH.search(self.received, self._seen, max(0, end) + 2)
         return end < 0 or (length is not None and len(self.received) < end + 4 + int(length[1]))
 
     async def _echo(self) -> None:

