@@ -46,6 +46,7 @@ HOMES = {
     "pynvml": "metrics.gpu",
     "psutil": "metrics.host llamaserver",
     "tomlkit": "config",
+    "yaml": "config",
     "platformdirs": "config",
     "aiohttp": "web",
     "httptools": "proxy",

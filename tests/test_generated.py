@@ -109,7 +109,7 @@ def test_examples_can_be_read(example: str, tmp_path: Path) -> None:
 
 
 def _lines() -> list[str]:
-    return re.findall(r"```sh\n(python3 .*)\n```", README)
+    return re.findall(r"```sh\n(.*python3 -m venv \.venv .*)\n```", README)
 
 
 def test_two_lines_do_all_the_set_up() -> None:

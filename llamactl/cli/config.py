@@ -48,7 +48,8 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="And where each v
     for section in SECTIONS:
         for name, kind in types(section).items():
             value = getattr(getattr(found.config, section), name)
-            if value is None and parameter_of(kind) and not (session.machine or session.verbose):
+            given = (section, name) in found.origins or value is not None
+            if parameter_of(kind) and not (given or session.machine or session.verbose):
                 left += 1
                 continue
             rows.append(_row(f"{section}.{name}", kind, value, found.origin((section, name))))

@@ -32,7 +32,7 @@ _STYLES = {
 
 
 _NUMBERS = frozenset(("SIZE", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
-_LONG = frozenset(("NAME", "FILE", "REASON"))
+_LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT"))
 
 
 def _console(*, stderr: bool = False) -> "Console":

@@ -14,6 +14,7 @@ from anyio.abc import TaskStatus
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
+from llamactl.core.errors import Refused
 from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
 from llamactl.core.scheduler import Limits
@@ -38,6 +39,7 @@ def run(config: Config, up: Callable[[], None]) -> None:
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
+    _refuse_what_is_not_there(config)
     os.umask(0o077)
     config.directories.prepare()
     with PidFile(config.directories.pid_file):
@@ -45,6 +47,21 @@ def run(config: Config, up: Callable[[], None]) -> None:
             anyio.run(_live, config, up, backend_options={"use_uvloop": _has_uvloop()})
         except BaseExceptionGroup as group:
             raise _cause(group) from None
+
+
+def _refuse_what_is_not_there(config: Config) -> None:
+    """Who asked for protection must not believe that there is some. Raises `Refused`."""
+    http, access = config.http, config.access
+    asked = {
+        "http.tls_cert": http.tls_cert,
+        "http.tls_key": http.tls_key,
+        "http.cors_origins": http.cors_origins,
+        "http.allowed_hosts": http.allowed_hosts,
+        "access.anonymous": access.anonymous != "auto",
+        "access.rate": access.rate,
+    }
+    for key in [key for key, value in asked.items() if value]:
+        raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
 
 
 async def _live(config: Config, up: Callable[[], None]) -> None:

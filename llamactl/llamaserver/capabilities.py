@@ -73,13 +73,20 @@ async def examine(engine: Engine) -> Capabilities:
     return _known[key]
 
 
+_LIBRARY = re.compile(r"loading shared libraries: (lib[^:\s]+)")
+_PACKAGES = {"libgomp.so.1": "libgomp1"}
+"""What Debian calls the package of a library that its smallest systems lack."""
+
+
 async def _examine(engine: Engine) -> Capabilities:
     text, trouble = await _answer(engine, "--help")
     flags = flags_in(text)
     choices, templates = choices_in(text), templates_in(text)
     if missing := [flag for flag in NEEDED if flag not in flags]:
         why = trouble or f"its --help knows no {', '.join(missing)}"
-        raise Refused(f"{engine.path} is no usable llama-server: {why}", WAY_OUT)
+        library = _LIBRARY.search(why)
+        hint = f"apt-get install {_PACKAGES.get(library[1], library[1])}" if library else WAY_OUT
+        raise Refused(f"{engine.path} is no usable llama-server: {why}", hint)
     text, _ = await _answer(engine, "--version")
     version, build = version_in(text)
     return Capabilities(version, build, flags, choices, templates)

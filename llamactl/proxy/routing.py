@@ -15,6 +15,9 @@ class _Named(msgspec.Struct):
     model: str | None = None
 
 
+_MANY = 1000
+"""Fields of a form, or parts of a multipart body: no client has so many, and each takes its time."""
+
 _decode = msgspec.json.Decoder(_Named).decode
 _Body = bytes | mmap.mmap
 
@@ -51,6 +54,8 @@ def _in_json(body: _Body) -> str | None:
 
 
 def _in_form(form: bytes) -> str | None:
+    if form.count(b"&") >= _MANY:
+        raise BadRequest(f"more than {_MANY} fields in a form")
     values = parse_qs(form.decode("utf-8", "replace")).get("model")
     return values[0] if values else None
 
@@ -63,13 +68,17 @@ def _in_multipart(body: _Body, content_type: bytes) -> str | None:
     data = bytes(body)
     fence = b"--" + boundary
     at = data.find(fence)
+    parts = 0
     while at >= 0:
         head_at = at + len(fence) + 2
-        head_end = data.find(b"\r\n\r\n", head_at)
         at = data.find(b"\r\n" + fence, head_at)
-        if head_end < 0 or at < 0:
+        head_end = data.find(b"\r\n\r\n", head_at, at + 2)  # of this part, not of one far away
+        if at < 0:
             break
-        if head_end < at and _parameter(_disposition(data[head_at:head_end]), b"name") == b"model":
+        parts += 1
+        if parts > _MANY:
+            raise BadRequest(f"more than {_MANY} parts in a multipart body")
+        if head_end >= 0 and _parameter(_disposition(data[head_at:head_end]), b"name") == b"model":
             return data[head_end + 4 : at].decode("utf-8", "replace").strip()
         at += 2
     return None

@@ -141,6 +141,13 @@ def test_other_machines_are_not_let_in_by_accident(home: Home) -> None:
     assert "insecure" in done.stderr
 
 
+@pytest.mark.parametrize(("key", "value"), [("http_tls_cert", "/cert.pem"), ("access_rate", "60/min")])
+def test_protection_that_is_not_there_is_not_pretended(home: Home, key: str, value: str) -> None:
+    done = home.run("daemon", "start", check=False, **{f"LLAMACTL_{key.upper()}": value})
+    assert done.returncode == 5
+    assert f"{key.replace('_', '.', 1)} is set" in done.stderr
+
+
 def test_a_damaged_database_is_refused_and_kept(home: Home) -> None:
     database = home.place / "data" / "llamactl" / "llamactl.db"
     database.parent.mkdir(parents=True)

@@ -141,3 +141,14 @@ def test_flags() -> None:
 )
 def test_versions(text: str, version: str, build: int | None) -> None:
     assert version_in(text) == (version, build)
+
+
+@pytest.mark.anyio
+async def test_a_library_that_is_missing_is_named_with_its_package(place: Path) -> None:
+    path = place / "llama-server"
+    why = "llama-server: error while loading shared libraries: libgomp.so.1: cannot open shared object file"
+    path.write_text(f"#!/bin/sh\necho '{why}' >&2\nexit 127\n")
+    path.chmod(0o755)
+    with pytest.raises(Refused, match="no usable llama-server") as caught:
+        await examine(Engine(str(path), "configuration"))
+    assert caught.value.hint == "apt-get install libgomp1"

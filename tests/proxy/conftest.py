@@ -10,7 +10,7 @@ except ImportError:
     LOOPS = {"asyncio": False}
 
 
-@pytest.fixture(params=LOOPS.values(), ids=LOOPS)
+@pytest.fixture(params=list(LOOPS))
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Every loop that the daemon may run on."""
-    return "asyncio", {"use_uvloop": request.param}
+    return "asyncio", {"use_uvloop": LOOPS[request.param]}

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, cast
 
 from llamactl.core.model import Model
@@ -95,7 +96,7 @@ class Cutter:
     def __call__(self, data: bytes) -> list[bytes]:
         start, self._at = self._at, self._at + len(data)
         cuts = [0, *(place - start for place in self._places if start < place < self._at), len(data)]
-        return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [data[a:b] for a, b in pairwise(cuts)]
 
 
 class FarEnd:
@@ -181,4 +182,4 @@ class Stage:
             upstream.exchange = exchange
             exchange.connected(upstream)
             return True
-        return self.client.step() or any([end.step() for end in self._ends])
+        return self.client.step() or any(end.step() for end in self._ends)

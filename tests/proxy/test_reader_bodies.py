@@ -165,10 +165,11 @@ def test_who_waits_for_100_continue() -> None:
     for line in (b"Expect: 100-continue", b"expect: 100-Continue"):
         reader = read(sized(5, line))
         assert reader.awaits_continue
-        reader.feed(b"hel")
-        reader.feed(b"lo")
-        assert not reader.awaits_continue
+        feed(reader, b"hel")
+        feed(reader, b"lo")
+        assert not reader.requests[0].fault
         assert all_emitted(reader)[0].body == b"hello"
+    assert not read(sized(5, b"Expect: 100-continue") + b"hello").awaits_continue, "it is all here"
     assert not read(sized(5)).awaits_continue
     assert not read(sized(5, b"Expect: something")).awaits_continue
 

@@ -259,6 +259,17 @@ def test_a_large_file_before_the_name() -> None:
     assert model(body, MULTIPART + b"; boundary=XX") == "a"
 
 
+def test_a_flood_of_fields_is_refused() -> None:
+    """Not after minutes, nor with gigabytes: nobody else is served meanwhile."""
+    with pytest.raises(BadRequest, match="fields"):
+        model(b"a&" * (5 << 20) + b"model=a", FORM)
+    with pytest.raises(BadRequest, match="fields"):
+        model(b"{}", JSON, b"a&" * 10_000 + b"model=a")
+    for parts in (b"--XX\r\n" * (1 << 19), b"--XX\r\nX: y\r\n\r\n\r\n" * (1 << 17)):
+        with pytest.raises(BadRequest, match="parts"):
+            model(parts + multipart((named(b"model"), b"a")), MULTIPART + b"; boundary=XX")
+
+
 # --- the oracle -----------------------------------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ from enum import Enum
 
 from tests.proxy.wire import Sent, take_request
 
-
 LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
 
 

@@ -135,7 +135,8 @@ def _take_body(headers: list[tuple[bytes, bytes]], data: bytes) -> tuple[bytes, 
 
 
 def _take_chunks(data: bytes) -> tuple[bytes, bytes] | None:
-    body, at = [], 0
+    body: list[bytes] = []
+    at = 0
     while True:
         size = _CHUNK.match(data, at)
         if size is None:

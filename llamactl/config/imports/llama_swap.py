@@ -37,6 +37,8 @@ _OF_MODEL = {
     "timeouts": "residency.load_timeout and residency.max_wait say it for all models",
     "unloadTimeout": "residency.drain says it for all models",
 }
+_KINDS = (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
+
 _WORDS_OF_OURS = {"macros", "models", "healthCheckTimeout", "globalTTL", "logLevel", "hooks"}
 _READ = {"cmd", "macros", "aliases", "env", "ttl"}
 
@@ -63,8 +65,12 @@ def _parse(text: str) -> dict[str, Any]:
     """Everything but merged and empty values stays the text that it was: a macro may be `on`, or `0.70`."""
     import yaml  # type: ignore[import-untyped]  # 40 ms that only this costs
 
-    merging = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}
-    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": merging})
+    safe = yaml.SafeLoader
+    known = {
+        "yaml_implicit_resolvers": {"<": safe.yaml_implicit_resolvers["<"]},
+        "yaml_constructors": {tag: safe.yaml_constructors[tag] for tag in _KINDS},
+    }
+    loader = type("Loader", (safe,), known)
     try:
         document = yaml.load(text, loader)  # a SafeLoader that knows even fewer types
     except yaml.MarkedYAMLError as error:

@@ -135,6 +135,7 @@ def test_a_model_in_a_container_says_by_what_it_is_run(whole: Imported) -> None:
         ("- a", "there are no models in it"),
         ("", "there are no models in it"),
         ("models: 5", "expected a mapping"),
+        ("!!int ", "line 1: could not determine a constructor"),
         ("models: !!python/object/apply:os.system ['true']", "line 1: could not determine a constructor"),
         ("{" * 3000, "not YAML"),
         ("models: {a: \x00}", "not YAML"),
