@@ -7,6 +7,7 @@ request differently.
 import mmap
 import re
 from collections import deque
+from contextlib import suppress
 
 import httptools
 
@@ -116,6 +117,7 @@ class Reader:
         self._template = b""  # under which this head is to be remembered
         self._sized = False  # `_LENGTH` was found in it
         self._pieces: list[bytes] = []
+        self._chunks = bytearray()  # not pieces: a million small ones would take far more than they hold
         self._size = 0
         self._body: mmap.mmap | None = None
         self.place: memoryview | None = None  # where the next bytes belong, if they are of a large body
@@ -255,8 +257,7 @@ class Reader:
             return
         head.complete()
         if length is not None and length >= LARGE:
-            # Anonymous memory: unlike a bytearray it costs nothing before the bytes arrive.
-            self._body = mmap.mmap(-1, length)
+            self._body = _memory(length)
             self.place = memoryview(self._body)
         self.awaits_continue = head.expects and not head.old
         self._size = self._around = 0
@@ -280,7 +281,10 @@ class Reader:
         if self._size > self._max_body:
             self._fail(_too_large(self._max_body))
             return
-        self._pieces.append(data)
+        if self._head.chunked:
+            self._chunks += data
+        else:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if not self.ended and not self._body_follows:
@@ -290,8 +294,8 @@ class Reader:
 
     def _complete(self) -> None:
         head = self._head
-        body = self._body if self._body is not None else b"".join(self._pieces)
-        self._body, self.place, self._pieces = None, None, []
+        body = self._body if self._body is not None else bytes(self._chunks) or b"".join(self._pieces)
+        self._body, self.place, self._pieces, self._chunks = None, None, [], bytearray()
         self.in_body = self.awaits_continue = False
         self.ended = not head.keep_alive and not head.upgrade
         self.requests.append(Request(head, body))
@@ -299,9 +303,18 @@ class Reader:
     def _fail(self, fault: BadRequest) -> None:
         self.ended = True
         self.in_head = self.in_body = self.awaits_continue = False
-        self._body, self.place, self._pieces = None, None, []
+        self._body, self.place, self._pieces, self._chunks = None, None, [], bytearray()
         self._head.keep_alive = False
         self.requests.append(Request(self._head, fault=fault))
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Memory that, unlike a bytearray, costs nothing before the bytes arrive. Shared pages would cost twice as much."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux: 5 faults for 10 MB instead of 2,560
+        with suppress(OSError):  # not for this kernel
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 def _take_options(head: Head) -> None:

@@ -1,6 +1,7 @@
 """Bodies: by their length, in chunks, straight to their place; none larger than allowed."""
 
 import mmap
+import tracemalloc
 
 import psutil
 import pytest
@@ -135,6 +136,20 @@ def test_many_small_chunks_are_not_a_flood() -> None:
     assert sent.body == b"x" * 20_000
     [sent] = all_emitted(read(CHUNKED, *bytewise(chunks[:200_000]), chunks[200_000:], b"0\r\n\r\n"))
     assert sent.body == b"x" * 20_000
+
+
+def test_many_small_chunks_take_no_more_memory_than_their_body() -> None:
+    reader = read(CHUNKED)
+    chunks = b"2\r\nab\r\n" * 8192
+    tracemalloc.start()
+    try:
+        for _ in range(16):
+            reader.feed(chunks)
+        assert tracemalloc.get_traced_memory()[0] < 4 * 16 * 2 * 8192
+    finally:
+        tracemalloc.stop()
+    reader.feed(b"0\r\n\r\n")
+    assert all_emitted(reader)[0].body == b"ab" * 8192 * 16
 
 
 # --- the limit --------------------------------------------------------------------------------------
