@@ -206,16 +206,18 @@ class Connection(asyncio.Protocol):
         if self._gone:
             return
         self._deadline = self._door.tick + (STALLED if self.paused else IDLE)
-        if self.closing or broken or (self._reader.ended and not self._reader.requests):
+        reader = self._reader
+        if self.closing or broken or (reader.ended and not reader.requests):
             self.transport.close()
             return
-        if self._reader.requests:
+        if reader.requests:
             self._serve()
             return
         if self._held:
             self._held = False
             self.transport.resume_reading()
-        self._expect_more()
+        if reader.in_head or reader.in_body:
+            self._expect_more()
 
     def end(self) -> None:
         """No more requests: now if none is under way, else after its answer."""

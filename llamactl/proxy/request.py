@@ -116,6 +116,9 @@ class Reader:
         self._head = Head()
         self._template = b""  # under which this head is to be remembered
         self._sized = False  # `_LENGTH` was found in it
+        self._again = b""  # the last head as it came, of a request of so many bytes
+        self._again_size = 0
+        self._again_head = self._head
         self._pieces: list[bytes] = []
         self._chunks = bytearray()  # not pieces: a million small ones would take far more than they hold
         self._size = 0
@@ -178,6 +181,9 @@ class Reader:
 
     def _is_known(self, data: bytes) -> bool:
         """The short way: `data` is one whole request with a head seen before."""
+        if self._again and len(data) == self._again_size and data.startswith(self._again):
+            self.requests.append(Request(self._again_head, data[len(self._again) :]))
+            return True
         end = data.find(b"\r\n\r\n", 0, _SHORT)
         if end < 0:
             self._template = b""
@@ -192,6 +198,7 @@ class Reader:
         if head is None or len(data) != end + 4 + length or length > self._max_body:
             return False
         self.ended = not head.keep_alive
+        self._again, self._again_size, self._again_head = data[: end + 4], len(data), head
         self.requests.append(Request(head, data[end + 4 :]))
         return True
 
