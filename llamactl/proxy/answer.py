@@ -36,16 +36,24 @@ _answers: dict[bytes, Answer] = {}
 """By their bytes with 0 as Content-Length, for the reason given at `request._heads`."""
 
 
+_whole: dict[bytes, tuple[Answer, int]] = {}
+"""The latest of them to the last digit."""
+
+
 def read(data: bytes, end: int) -> tuple[Answer, int] | None:
     """The head `data[:end]` (up to its empty line) and the length of the body; None if this is not HTTP."""
+    head = data[:end]
+    known = _whole.get(head)
+    if known is not None:
+        return known
     match = _LENGTH.search(data, 0, end + 2)
     if match is None:
-        length, template = 0, data[:end]
+        length, template = 0, head
     else:
         length, template = int(match[1]), data[: match.start(1)] + b"0" + data[match.end(1) : end]
     answer = _answers.get(template)
     if answer is None:
-        parsed = _parse(data[:end])
+        parsed = _parse(head)
         if parsed is None:
             return None
         answer, announced = parsed
@@ -54,7 +62,10 @@ def read(data: bytes, end: int) -> tuple[Answer, int] | None:
         if len(_answers) >= _REMEMBERED:
             _answers.clear()
         _answers[template] = answer
-    return answer, length
+    if len(_whole) >= _REMEMBERED:
+        _whole.clear()
+    _whole[head] = found = answer, length
+    return found
 
 
 def _parse(head: bytes) -> tuple[Answer, int] | None:

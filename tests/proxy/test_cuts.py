@@ -150,6 +150,7 @@ class Talk:
         if cold:
             request._heads.clear()
             answer._answers.clear()
+            answer._whole.clear()
         stage = Stage(play, answer_places)
         stage.send(cut(self.data, places))
         assert self._outcome(stage) == self.expected
