@@ -251,3 +251,19 @@ def test_thousands_of_offers_of_http2_in_one_piece() -> None:
 def test_empty_lines_are_not_remembered_as_a_head() -> None:
     assert len(all_emitted(read(b"\n\r\n\r\nGET /secret HT", b"TP/1.1\r\n\r\n"))) == 1
     assert not read(b"\n\r\n\r\n").requests
+
+
+def test_the_same_head_again_is_not_taken_for_a_whole_request() -> None:
+    """The short way is for one request in one piece; more or less than that goes through the parser."""
+    whole = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    reader = Reader(1 << 20)
+    for _ in range(3):  # parsed, known, known to the last digit
+        reader.feed(whole)
+    reader.feed(whole[:-2])
+    assert len(reader.requests) == 3
+    reader.feed(whole[-2:])
+    reader.feed(whole)
+    reader.feed(whole + whole[:-1])
+    reader.feed(whole[-1:])
+    assert [request.body for request in reader.requests] == [b"hello"] * 7
+    assert not reader.in_body and not reader.ended
