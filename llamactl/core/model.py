@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from llamactl.core.errors import BadRequest
+from llamactl.core.facts import Facts
 
 HOST = "host"
 """The device that is the machine's own memory."""
@@ -19,7 +20,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A name, the file behind it, and what is set for it.
 
     `path` is absolute, `size` the bytes of the file (all parts of it). `settings` holds only what is
-    set; an absent one is left to llama-server.
+    set; an absent one is left to llama-server. `facts` is None until the file has been read.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     aliases: tuple[str, ...] = ()
     settings: dict[str, Setting] = {}
+    facts: Facts | None = None
 
 
 class Unusable(msgspec.Struct, frozen=True):

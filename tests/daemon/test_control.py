@@ -113,7 +113,7 @@ async def stocked(office: Office, models: Path) -> Office:
 
 
 async def test_there_is_one_handler_for_each_call(office: Office) -> None:
-    assert list(office.control.handlers) == list(CALLS.values())
+    assert office.control.handlers.keys() == set(CALLS.values())
     handlers = [cast(Any, handler).__func__ for handler in office.control.handlers.values()]
     assert len(set(handlers)) == len(CALLS)
 

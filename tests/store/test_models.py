@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llamactl.core.errors import BadRequest
+from llamactl.core.facts import Facts
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import PARAMETERS, Parameter
 from llamactl.store import Database, StoreFailed
@@ -210,32 +211,21 @@ def test_any_model_comes_back(
 # --- facts ---------------------------------------------------------------------------------------
 
 
-class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
-    architecture: str = ""
-    layers: int = 0
-
-
-class Informed(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """A model as it may be one day."""
-
-    facts: Facts | None = None
-
-
 class Other(Model, frozen=True, kw_only=True, omit_defaults=True):
-    """Another day."""
+    """A model as another version has it."""
 
-    facts: tuple[int, ...] = ()
+    facts: tuple[int, ...] = ()  # type: ignore[assignment]  # that is the point
 
 
-def test_what_a_model_says_of_its_file_is_kept(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "Model", Informed)
-    model = Informed(name="a", path="/a", size=1, facts=Facts("qwen3", 36))
-    db.models.put(model, Informed(name="b", path="/b", size=1))
-    assert db.models.all() == [model, Informed(name="b", path="/b", size=1)]
+def test_what_a_model_says_of_its_file_is_kept(db: Database) -> None:
+    model = Model(name="a", path="/a", size=1, facts=Facts(architecture="qwen3", layers=36, kv_heads=(8,)))
+    db.models.put(model, Model(name="b", path="/b", size=1))
+    assert db.models.all() == [model, Model(name="b", path="/b", size=1)]
     assert ask(db, "SELECT type FROM models ORDER BY name") == [("qwen3",), (None,)]
 
 
 def test_facts_that_another_version_told_are_forgotten(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    db.models.put(Informed(name="a", path="/a", size=1, settings={"threads": 2}, facts=Facts("qwen3", 36)))
+    told = Facts(architecture="qwen3", layers=36)
+    db.models.put(Model(name="a", path="/a", size=1, settings={"threads": 2}, facts=told))
     monkeypatch.setattr(stored, "Model", Other)
     assert db.models.all() == [Other(name="a", path="/a", size=1, settings={"threads": 2})]

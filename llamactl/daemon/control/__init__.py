@@ -1,0 +1,75 @@
+"""What each call does: one class for each noun of the contract, and `Control`, which answers for all of them."""
+
+import os
+import time
+from typing import Any
+
+from llamactl import __version__
+from llamactl.catalogue import Catalogue
+from llamactl.config.sections import Config
+from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.instances import InstanceCalls
+from llamactl.daemon.control.models import ModelCalls
+from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.launch import Launch
+from llamactl.daemon.services import Services
+from llamactl.hub import Hub
+from llamactl.rpc import calls
+from llamactl.rpc.calls import Call
+from llamactl.supervisor import Supervisor
+
+
+class Control:
+    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate. `http` are URLs."""
+
+    def __init__(
+        self,
+        config: Config,
+        hub: Hub,
+        catalogue: Catalogue,
+        supervisor: Supervisor,
+        launch: Launch,
+        http: list[str],
+    ) -> None:
+        self._config = config
+        self._hub = hub
+        self._catalogue = catalogue
+        self._launch = launch
+        self._http = http
+        self._began = time.monotonic()
+        self.services: Services  # set by `main`: they are started with this, and shown by it
+        self.handlers: Handlers = {
+            calls.Status: self._status,
+            calls.Shutdown: self._shutdown,
+            calls.Engine: self._engine,
+            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+        }
+
+    async def answer(self, call: Call[Any]) -> object:
+        return await self.handlers[type(call)](call)
+
+    async def _status(self, _: calls.Status) -> calls.DaemonStatus:
+        directories = self._config.directories
+        return calls.DaemonStatus(
+            version=__version__,
+            pid=os.getpid(),
+            uptime=time.monotonic() - self._began,
+            http=self._http,
+            config=str(directories.config_file),
+            data=str(directories.data),
+            log=str(directories.log),
+            models=len(self._catalogue.models()),
+            services=self.services.rows(),
+            last_event=self._hub.last,
+        )
+
+    async def _shutdown(self, _: calls.Shutdown) -> None:
+        self.services.stop()
+
+    async def _engine(self, _: calls.Engine) -> calls.EngineRow:
+        try:
+            engine, capabilities = await self._launch.engine()
+        except LlamactlError as error:
+            return calls.EngineRow(problem=error.problem())
+        return calls.EngineRow(path=engine.path, version=capabilities.version, origin=engine.origin)

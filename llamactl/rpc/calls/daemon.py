@@ -1,0 +1,65 @@
+"""The daemon and the engine that it runs models with."""
+
+import msgspec
+
+from llamactl.core.errors import Problem
+from llamactl.rpc.calls.call import Call
+
+
+class ServiceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the daemon: `starting`, `up`, `restarting`, `down`; `reason` says why it is not up."""
+
+    name: str
+    state: str
+    age: float
+    restarts: int = 0
+    reason: str = ""
+
+
+class EngineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The llama-server that models are run with; `problem` if there is none that can be used."""
+
+    path: str = ""
+    version: str = ""
+    origin: str = ""
+    problem: Problem | None = None
+
+
+class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number."""
+
+    version: str
+    pid: int
+    uptime: float
+    http: list[str]
+    config: str
+    data: str
+    log: str
+    models: int
+    services: list[ServiceRow]
+    last_event: int
+
+
+class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a starting daemon tells who started it, as one JSON line through a pipe: it is up, or why not."""
+
+    pid: int
+    problem: Problem | None = None
+
+
+class Status(Call[DaemonStatus], frozen=True):
+    """How the daemon is."""
+
+    method = "daemon.status"
+
+
+class Shutdown(Call[None], frozen=True):
+    """Stop everything and end; answered before it happens."""
+
+    method = "daemon.stop"
+
+
+class Engine(Call[EngineRow], frozen=True):
+    """Which llama-server models are run with, tried out if it has not been yet."""
+
+    method = "engine.show"

@@ -1,0 +1,74 @@
+"""What runs, and what happens."""
+
+import msgspec
+
+from llamactl.core.errors import Problem
+from llamactl.core.events import Numbered
+from llamactl.rpc.calls.call import Call
+
+
+class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as something that runs or does not.
+
+    `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last
+    start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
+    it failed.
+    """
+
+    name: str
+    state: str
+    pid: int | None = None
+    age: float | None = None
+    load_seconds: float | None = None
+    memory: dict[str, int] = {}
+    leases: int = 0
+    waiting: int = 0
+    pinned: bool = False
+    ttl: float | None = None
+    requests: int = 0
+    problem: Problem | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The present, as of event number `last_event`; every later event follows."""
+
+    last_event: int
+    instances: list[InstanceRow]
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """So many events were dropped for this watcher, who was too slow."""
+
+    lost: int
+
+
+class ListInstances(Call[list[InstanceRow]], frozen=True):
+    """What runs, is about to, or failed; with `all` every model of the catalogue."""
+
+    method = "instances.list"
+    all: bool = False
+
+
+class StartModel(Call[InstanceRow], frozen=True):
+    """Load a model; the answer comes when it is ready, or at once without `wait`."""
+
+    method = "instances.start"
+    name: str
+    wait: bool = True
+
+
+class StopModel(Call[InstanceRow], frozen=True):
+    """Stop a model; requests under way get `drain` seconds (None: as configured)."""
+
+    method = "instances.stop"
+    name: str
+    drain: float | None = None
+
+
+class Watch(Call[Snapshot], frozen=True):
+    """The present, then every event as a notification `event` with a `Numbered` or a `Lost`."""
+
+    method = "watch"
+
+
+Notice = Numbered | Lost

@@ -1,0 +1,111 @@
+"""The catalogue."""
+
+import msgspec
+
+from llamactl.core.model import ScanReport, Setting
+from llamactl.rpc.calls.call import Call
+
+
+class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of the catalogue and what it does at this moment."""
+
+    name: str
+    path: str
+    size: int
+    aliases: tuple[str, ...] = ()
+    state: str = "stopped"
+
+
+class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that counts for a model, and where it comes from: `model`, `configuration` …
+
+    `value` is None for a secret, which is shown to nobody.
+    """
+
+    name: str
+    group: str
+    value: Setting | None
+    origin: str
+    unit: str = ""
+
+
+class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is to be said of a model. `settings` are those that count, in the order of the table."""
+
+    name: str
+    path: str
+    size: int
+    aliases: tuple[str, ...]
+    state: str
+    settings: list[SettingRow]
+
+
+class ListModels(Call[list[ModelRow]], frozen=True):
+    """The catalogue, by name."""
+
+    method = "models.list"
+
+
+class AddModel(Call[ModelRow], frozen=True):
+    """Put a GGUF file into the catalogue; the same file twice is the same model. `path` is absolute."""
+
+    method = "models.add"
+    path: str
+    name: str | None = None
+
+
+class RemoveModel(Call[None], frozen=True):
+    """Take a stopped model out of the catalogue; its file stays."""
+
+    method = "models.remove"
+    name: str
+
+
+class ShowModel(Call[ModelDetail], frozen=True):
+    """A model with its settings and where each comes from."""
+
+    method = "models.show"
+    name: str
+
+
+class SetModel(Call[ModelRow], frozen=True):
+    """Change settings of a model, all or none of them; they count from its next start.
+
+    A name in both is refused. Values may be texts, as they are typed. Refused as well is what the
+    llama-server that is here now does not have.
+    """
+
+    method = "models.set"
+    name: str
+    set: dict[str, Setting] = {}
+    unset: tuple[str, ...] = ()
+
+
+class RenameModel(Call[ModelRow], frozen=True):
+    """Another name for a stopped model."""
+
+    method = "models.rename"
+    name: str
+    to: str
+
+
+class CloneModel(Call[ModelRow], frozen=True):
+    """A second model with the same file and settings."""
+
+    method = "models.clone"
+    name: str
+    to: str
+
+
+class ModelCommand(Call[str], frozen=True):
+    """The command line that a model would be started with, for a shell; secrets are `***`."""
+
+    method = "models.command"
+    name: str
+
+
+class ScanModels(Call[ScanReport], frozen=True):
+    """Look for GGUF files below these directories (absolute), or below the configured ones."""
+
+    method = "models.scan"
+    directories: tuple[str, ...] = ()
