@@ -1,0 +1,60 @@
+"""What all instances together must keep to, and what each takes of it."""
+
+import msgspec
+
+from llamactl.core.eviction import Memory
+
+PLACES = "places"
+"""Counted like a device: every model takes one, and there are `max_models`."""
+
+_GROUP = "group "
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A set of models. At most `max` of them are resident (0: any number); `exclusive`: or none but them."""
+
+    name: str
+    models: frozenset[str]
+    max: int = 0
+    exclusive: bool = False
+
+    @property
+    def device(self) -> str:
+        """Counted like a device: every member takes one of `max`."""
+        return _GROUP + self.name
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """`budget` in bytes per device; `max_models` 0 means any number; `max_wait` in seconds."""
+
+    budget: dict[str, int]
+    max_models: int = 0
+    queue_per_model: int = 64
+    queue_total: int = 256
+    max_wait: float = 10.0
+    groups: tuple[Group, ...] = ()
+
+    def claim(self, model: str, need: Memory) -> Memory:
+        """All that it takes: its memory, a place, and a place in each of its groups."""
+        claim = {**need, PLACES: 1}
+        for group in self.groups:
+            if group.max and model in group.models:
+                claim[group.device] = 1
+        return claim
+
+    def capacity(self) -> dict[str, int]:
+        """What may be claimed altogether."""
+        capacity = {**self.budget, PLACES: self.max_models or 1 << 30}
+        for group in self.groups:
+            if group.max:
+                capacity[group.device] = group.max
+        return capacity
+
+    def cohort(self, model: str) -> frozenset[str]:
+        """The exclusive groups it is in. Only models of one cohort are resident at once."""
+        return frozenset(group.name for group in self.groups if group.exclusive and model in group.models)
+
+
+def is_memory(device: str) -> bool:
+    """Is it a real device, rather than one that places are counted in?"""
+    return device != PLACES and not device.startswith(_GROUP)
