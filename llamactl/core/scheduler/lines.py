@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from llamactl.core.eviction import Memory
+from llamactl.core.scheduler.residents import Resident
 
 Age = tuple[float, int, str]
 Rank = tuple[int, float, int, str]
@@ -22,7 +23,7 @@ class Waiter(msgspec.Struct, frozen=True):
 class Line:
     """All who wait for one model, first come first, and what starting it takes.
 
-    `need` is what was asked for, `claim` that with the places it takes. `after`: models that must be gone
+    `need` is what was asked for, `claim` that with the places it takes. `after` must be gone
     before it is started.
     """
 
@@ -34,7 +35,7 @@ class Line:
         self.need: Memory = {}
         self.claim: Memory = {}
         self.cohort: frozenset[str] = frozenset()
-        self.after: frozenset[str] = frozenset()
+        self.after: list[Resident] = []
         self.waiters: dict[int, Waiter] = {}  # by ticket
         self.age: Age = (0.0, 0, model)
         self.rank: Rank = (0, 0.0, 0, model)

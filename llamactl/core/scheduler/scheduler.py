@@ -137,7 +137,7 @@ class Scheduler:
         spared = self.pinned | set(self.lines)
         idle = [resident for resident in self.residents.values() if resident.idle and resident.model not in spared]
         stops: list[Effect] = [self._evict(resident, model, now) for resident in idle]
-        line.after = frozenset(resident.model for resident in self.residents.values() if resident.leaving)
+        line.after = [resident for resident in self.residents.values() if resident.leaving]
         return stops + self._settle(now)
 
     def retire(self, model: str, now: float, drain: float = 0.0) -> list[Effect]:
@@ -247,7 +247,7 @@ class Scheduler:
         for line in self.lines.in_turn(now, self.limits.max_wait):
             if line.model in self.residents:
                 continue
-            held_back = line.after and not line.after.isdisjoint(self.residents)
+            held_back = bool(line.after) and any(self.residents.get(one.model) is one for one in line.after)
             if not held_back and room.open_to(line):
                 effects.append(self._start(line, room, now))
                 continue
@@ -280,7 +280,7 @@ class Scheduler:
         start = Start(line.model, reasons.fits(line.need, room.now))
         self._residents.add(resident)
         room.hold(resident)
-        line.after = frozenset()
+        line.after = []
         return start
 
     def _serve(self, model: str) -> list[Effect]:
