@@ -13,7 +13,7 @@ from llamactl.core.scheduler.lines import Line, Lines
 from llamactl.core.scheduler.residents import Resident, Residents
 from llamactl.core.scheduler.room import Room
 
-PLANNED, LOOKED_AT = 16, 256
+PLANNED, LOOKED_AT = 8, 128
 """For so many lines that cannot start yet room is planned, and made; so many more only start where it is left over."""
 
 SHORTEST = 0.05
@@ -336,10 +336,12 @@ class Scheduler:
 
     def _room(self, now: float) -> Room:
         late = self._late.memory(self.limits.budget, now) if self._late else {}
-        return Room(self.limits.capacity(), late, self._residents, lambda resident: self._loss(resident, now))
+        typical = self.loads.typical
 
-    def _loss(self, resident: Resident, now: float) -> float:
-        return loss(max(self.loads.typical(resident.model) or 0.0, SHORTEST), now - resident.used)
+        def lost(resident: Resident) -> float:
+            return loss(max(typical(resident.model) or 0.0, SHORTEST), now - resident.used)
+
+        return Room(self.limits.capacity(), late, self._residents, lost)
 
     def _never(self, line: Line, now: float) -> DoesNotFit | None:
         """Why it could not start even if everything that may be stopped were stopped."""
