@@ -21,11 +21,12 @@ NEVER: frozenset[Kind] = frozenset(
         "illegal_instruction",
         "library_missing",
         "refused",
+        "stalled",
     }
 )
 """Time does not help against these. The next request tries again all the same: somebody may have mended it."""
 
-ONCE: frozenset[Kind] = frozenset({"assertion", "out_of_memory", "oom_kill", "stalled"})
+ONCE: frozenset[Kind] = frozenset({"assertion", "out_of_memory", "oom_kill"})
 """While it loads, these rarely pass: a device may have been late to give memory back. Tried once more."""
 
 SPREAD = 0.1

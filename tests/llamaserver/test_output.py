@@ -229,7 +229,7 @@ CUDA_SERVING = """\
 /src/ggml/src/ggml-cuda/ggml-cuda.cu:97: CUDA error
 """
 CUDA_BUG = CUDA_SERVING.replace("out of memory", "an illegal memory access was encountered")
-VULKAN_LOST = "terminate called after throwing an instance of 'vk::DeviceLostError'\n  what():  vk::Queue::submit: ErrorDeviceLost\n"
+VULKAN_LOST = "terminate called\n  what():  vk::Queue::submit: ErrorDeviceLost\n"
 VULKAN_SERVING = (
     "ggml_vulkan: Device memory allocation of size 268435456 failed.\nggml_vulkan: vk::Device::allocateMemory: "
     "ErrorOutOfDeviceMemory\nterminate called\n  what():  vk::Device::allocateMemory: ErrorOutOfDeviceMemory\n"
