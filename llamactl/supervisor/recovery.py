@@ -114,11 +114,14 @@ class Recovery:
         with anyio.move_on_after(seconds):
             await self.over.wait()
 
-    def objection(self, need: dict[str, int], scheduler: Scheduler, now: float) -> str:
-        """Why it is not to be started again after its pause, or nothing. Whoever waits for it goes on."""
-        awaited = self.waiting > 0
+    def go_on(self) -> bool:
+        """Its pause is over: whoever waits asks for it now; does anybody?"""
         self.over.set()
-        if awaited or self._name in scheduler.pinned:
+        return self.waiting > 0
+
+    def objection(self, need: dict[str, int], scheduler: Scheduler, now: float) -> str:
+        """Why it is not to be started again after its pause, where nobody asks for it; or nothing."""
+        if self._name in scheduler.pinned:
             return ""
         if now >= self._wanted_until:
             return "idle"

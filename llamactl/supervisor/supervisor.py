@@ -333,8 +333,8 @@ class Supervisor:
     async def _come_back(self, instance: Entry, phase: Backoff) -> None:
         """When its pause is over it is started again, if it is still wanted."""
         await instance.recovery.pause(phase.until - self._clock())
-        if instance.phase is not phase:
-            return  # it was started or stopped meanwhile
+        if instance.phase is not phase or instance.recovery.go_on():
+            return  # it was started or stopped meanwhile, or is now by those who wait
         self._refresh_budget()
         why = instance.recovery.objection(self._need(instance.model), self._scheduler, self._clock())
         try:
