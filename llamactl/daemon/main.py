@@ -17,9 +17,11 @@ from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
 from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
+from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
@@ -84,8 +86,9 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             ttl=config.residency.ttl,
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
+            restart=_restart(config),
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        control = Control(config, hub, catalogue, supervisor, launch, urls, database.exits.of)
         door = Door(
             supervisor,
             catalogue.resolve,
@@ -96,6 +99,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         )
         control.services = services = Services(
             [
+                Service("exits", ExitBook(hub, database.exits).run),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
@@ -151,6 +155,10 @@ def _limits(config: Config) -> Limits:
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
     )
+
+
+def _restart(config: Config) -> Policy:
+    return Policy(**{name: getattr(config.restart, name) for name in Policy.__struct_fields__})
 
 
 def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:

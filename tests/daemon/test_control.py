@@ -65,7 +65,13 @@ class Office:
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
         self.control = Control(
-            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
+            Config(directories=directories, models=models),
+            self.hub,
+            self.catalogue,
+            self.supervisor,
+            self.finder,
+            URLS,
+            db.exits.of,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
