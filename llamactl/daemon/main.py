@@ -26,11 +26,12 @@ from llamactl.daemon.launch import Launch
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
+from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.rpc import server as control_channel
 from llamactl.store import Database
-from llamactl.supervisor import Supervisor
+from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,14 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             max_body=config.http.max_body,
             drain=config.residency.drain,
         )
+        watchdog = Watchdog(
+            supervisor,
+            door.answers,
+            api.decodes,
+            api.probe,
+            window=config.restart.wedge_after,
+            then=config.restart.wedged,
+        )
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits).run),
@@ -106,6 +115,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
                     partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, listeners)),
             ],
             hub,

@@ -11,6 +11,7 @@ from llamactl.core.instance import Phase, Stopped
 from llamactl.core.model import Model
 from llamactl.core.scheduler import Resident
 from llamactl.supervisor.recovery import Recovery
+from llamactl.supervisor.server import Server
 
 if TYPE_CHECKING:
     from llamactl.supervisor.supervisor import Supervisor
@@ -51,6 +52,8 @@ class Entry:
         self.endpoint = ""
         self.leases: set[Lease] = set()
         self.requests = 0
+        self.wedged: float | None = None
+        self.server: Server | None = None
         self.recovery = Recovery(model.name)
         self.scope = CancelScope()
         self.settled = anyio.Event()  # replaced at each start; set when the process is gone

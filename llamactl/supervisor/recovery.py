@@ -137,6 +137,15 @@ class Recovery:
         return None
 
 
+def condemned(gone: Gone, wedged: float | None) -> Gone:
+    """It died while it was taken for wedged: most likely for that, by the watchdog or by somebody who saw it."""
+    if wedged is None or gone.exit is None:
+        return gone
+    reason = f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
+    problem = msgspec.structs.replace(gone.problem, message=f"{gone.problem.message}: {reason}")
+    return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind="wedged", reason=reason))
+
+
 def _room_for(need: dict[str, int], scheduler: Scheduler) -> bool:
     """Is there a place that nobody has to leave for it?"""
     limits, there = scheduler.limits, scheduler.residents.values()

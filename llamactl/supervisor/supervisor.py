@@ -16,7 +16,7 @@ from anyio import CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, from_problem
-from llamactl.core.events import InstanceChanged
+from llamactl.core.events import InstanceChanged, InstanceDoubted
 from llamactl.core.instance import (
     Alive,
     Backoff,
@@ -37,7 +37,7 @@ from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
-from llamactl.supervisor.recovery import Postponed
+from llamactl.supervisor.recovery import Postponed, condemned
 from llamactl.supervisor.runner import live
 from llamactl.supervisor.server import Launcher, Server
 
@@ -251,6 +251,7 @@ class Supervisor:
             ttl=ttl,
             requests=0 if instance is None else instance.requests,
             restarts=0 if instance is None else instance.recovery.restarts,
+            wedged=None if instance is None else instance.wedged,
         )
 
     def instances(self) -> list[Instance]:
@@ -268,6 +269,18 @@ class Supervisor:
             self._no_more(instance, "it left the catalogue")
         self._instances.pop(name, None)
         self._scheduler.pinned.discard(name)
+
+    # --- for the watchdog ------------------------------------------------------------------------
+
+    def serving(self, name: str) -> Server | None:
+        """The process of an instance that is ready."""
+        instance = self._instances.get(name)
+        return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
+
+    def doubt(self, name: str, since: float | None) -> None:
+        """Nothing has moved in it since then; None: it works after all."""
+        self._instances[name].wedged = since
+        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -312,11 +325,14 @@ class Supervisor:
 
     def _told(self, instance: Entry, move: Move, server: Server | None) -> None:
         name, before, now = instance.model.name, instance.phase, self._clock()
+        instance.server = server
         if server is not None:
             instance.endpoint = server.endpoint
         if isinstance(before, Stopping) and not isinstance(move, Gone):
             return  # it was told to stop while it was being spawned; that is under way
         if isinstance(move, Gone) and not isinstance(before, Stopping):
+            move = condemned(move, instance.wedged)
+            instance.wedged = None
             resident, pinned = self._scheduler.residents[name], name in self._scheduler.pinned
             move = instance.recovery.judge(self._restart, move, before, resident, pinned=pinned)
         self._move(instance, move)

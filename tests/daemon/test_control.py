@@ -229,7 +229,7 @@ async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office)
     assert await stocked.rows() == {"qwen": "ready"}
     stocked.engine.server("qwen").crash()
     await anyio.sleep(0.1)
-    assert await stocked.rows() == {"qwen": "failed"}
+    assert await stocked.rows() == {"qwen": "backoff"}
     assert list(await stocked.rows(all=True)) == ["gemma", "qwen"]
     stocked.supervisor.pin("gemma")
     assert list(await stocked.rows()) == ["gemma", "qwen"]

@@ -23,7 +23,10 @@ from llamactl.supervisor import Supervisor
 
 
 class Control:
-    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate. `http` are URLs, `exits` those of a model."""
+    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
+
+    `http` are URLs, `exits` gives those of a model.
+    """
 
     def __init__(
         self,
