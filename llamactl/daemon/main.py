@@ -102,7 +102,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             supervisor,
             door.answers,
             api.decodes,
-            api.probe,
+            partial(api.probe, timeout=min(api.PROBED, config.restart.wedge_after)),
             window=config.restart.wedge_after,
             then=config.restart.wedged,
         )
