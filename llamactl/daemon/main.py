@@ -17,18 +17,21 @@ from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
 from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
+from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
+from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.rpc import server as control_channel
 from llamactl.store import Database
-from llamactl.supervisor import Supervisor
+from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
 
 log = logging.getLogger(__name__)
@@ -84,8 +87,9 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             ttl=config.residency.ttl,
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
+            restart=_restart(config),
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        control = Control(config, hub, catalogue, supervisor, launch, urls, database.exits.of)
         door = Door(
             supervisor,
             catalogue.resolve,
@@ -94,14 +98,24 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             max_body=config.http.max_body,
             drain=config.residency.drain,
         )
+        watchdog = Watchdog(
+            supervisor,
+            door.answers,
+            api.decodes,
+            partial(api.probe, timeout=min(api.PROBED, config.restart.wedge_after)),
+            window=config.restart.wedge_after,
+            then=config.restart.wedged,
+        )
         control.services = services = Services(
             [
+                Service("exits", ExitBook(hub, database.exits).run),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
                     partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, listeners)),
             ],
             hub,
@@ -151,6 +165,10 @@ def _limits(config: Config) -> Limits:
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
     )
+
+
+def _restart(config: Config) -> Policy:
+    return Policy(**{name: getattr(config.restart, name) for name in Policy.__struct_fields__})
 
 
 def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:

@@ -12,6 +12,7 @@ Start reading at `database.Database`, then `tables`. Importing this takes 75 ms;
 """
 
 from llamactl.store.database import Database
+from llamactl.store.exits import Ended, Exits
 from llamactl.store.failures import StoreFailed
 from llamactl.store.fits import FitParams, Fits
 from llamactl.store.models import Models
@@ -21,6 +22,8 @@ from llamactl.store.server import ServerSettings
 
 __all__ = [
     "Database",
+    "Ended",
+    "Exits",
     "FitParams",
     "Fits",
     "Models",

@@ -65,7 +65,13 @@ class Office:
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
         self.control = Control(
-            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
+            Config(directories=directories, models=models),
+            self.hub,
+            self.catalogue,
+            self.supervisor,
+            self.finder,
+            URLS,
+            db.exits.of,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -223,7 +229,7 @@ async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office)
     assert await stocked.rows() == {"qwen": "ready"}
     stocked.engine.server("qwen").crash()
     await anyio.sleep(0.1)
-    assert await stocked.rows() == {"qwen": "failed"}
+    assert await stocked.rows() == {"qwen": "backoff"}
     assert list(await stocked.rows(all=True)) == ["gemma", "qwen"]
     stocked.supervisor.pin("gemma")
     assert list(await stocked.rows()) == ["gemma", "qwen"]

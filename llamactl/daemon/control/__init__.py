@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from llamactl import __version__
@@ -11,16 +12,21 @@ from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.why import WhyCalls
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
+from llamactl.store import Ended
 from llamactl.supervisor import Supervisor
 
 
 class Control:
-    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate. `http` are URLs."""
+    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
+
+    `http` are URLs, `exits` gives those of a model.
+    """
 
     def __init__(
         self,
@@ -30,6 +36,7 @@ class Control:
         supervisor: Supervisor,
         launch: Launch,
         http: list[str],
+        exits: Callable[[str], list[Ended]],
     ) -> None:
         self._config = config
         self._hub = hub
@@ -44,6 +51,7 @@ class Control:
             calls.Engine: self._engine,
             **ModelCalls(config, catalogue, supervisor, launch).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+            **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 
     async def answer(self, call: Call[Any]) -> object:

@@ -9,6 +9,8 @@ from typing import Any
 from llamactl.rpc.calls.call import Call
 from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
 from llamactl.rpc.calls.instances import (
+    ExitRow,
+    Explanation,
     InstanceRow,
     ListInstances,
     Lost,
@@ -17,6 +19,7 @@ from llamactl.rpc.calls.instances import (
     StartModel,
     StopModel,
     Watch,
+    WhyModel,
 )
 from llamactl.rpc.calls.models import (
     AddModel,
@@ -49,6 +52,8 @@ __all__ = [
     "DaemonStatus",
     "Engine",
     "EngineRow",
+    "ExitRow",
+    "Explanation",
     "InstanceRow",
     "ListInstances",
     "ListModels",
@@ -70,4 +75,5 @@ __all__ = [
     "Status",
     "StopModel",
     "Watch",
+    "WhyModel",
 ]
