@@ -1,5 +1,7 @@
 """What happened, as told to the hub and through it to every watcher."""
 
+from typing import Literal
+
 import msgspec
 
 from llamactl.core.instance import Phase
@@ -19,6 +21,17 @@ class InstanceDoubted(msgspec.Struct, frozen=True, tag="wedged"):
     seconds: float | None
 
 
+class Placement(msgspec.Struct, frozen=True, tag="placement"):
+    """What was decided about a model's place in memory, with the reason and its numbers.
+
+    `action`: it is started, stopped, refused, or those who want it wait.
+    """
+
+    model: str
+    action: Literal["start", "stop", "refuse", "wait"]
+    reason: str
+
+
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
     """Models came, went or were changed; names, sorted."""
 
@@ -35,7 +48,7 @@ class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
     reason: str = ""
 
 
-Event = InstanceChanged | InstanceDoubted | CatalogueChanged | ServiceChanged
+Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

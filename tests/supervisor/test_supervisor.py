@@ -29,7 +29,7 @@ async def test_every_phase_is_told_in_order_with_what_belongs_to_it() -> None:
         assert isinstance(last, Backoff)
         assert last == Backoff(ready, last.until, problem, CRASHED)
         assert last.until - ready == pytest.approx(1.0, rel=0.11)
-        assert [numbered.id for numbered in play.hub.told] == [1, 2, 3, 4]
+        assert [numbered.id for numbered in play.hub.told] == [1, 2, 3, 4, 5]  # with the decision to start it
 
 
 async def test_one_who_watches_sees_the_same_as_one_who_asks() -> None:

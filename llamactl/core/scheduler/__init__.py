@@ -20,6 +20,6 @@ The rules:
 from llamactl.core.scheduler.effects import Effect, Grant, Refuse, Start, Stop
 from llamactl.core.scheduler.limits import Group, Limits
 from llamactl.core.scheduler.residents import Resident
-from llamactl.core.scheduler.scheduler import Outlook, Scheduler
+from llamactl.core.scheduler.scheduler import Scheduler, Wait
 
-__all__ = ["Effect", "Grant", "Group", "Limits", "Outlook", "Refuse", "Resident", "Scheduler", "Start", "Stop"]
+__all__ = ["Effect", "Grant", "Group", "Limits", "Refuse", "Resident", "Scheduler", "Start", "Stop", "Wait"]

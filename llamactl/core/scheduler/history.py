@@ -23,6 +23,10 @@ class Loads:
         self._typical[model] = median(own)
         self.any = median(self._recent)
 
+    def forget(self, model: str) -> None:
+        self._of.pop(model, None)
+        self._typical.pop(model, None)
+
     def typical(self, model: str) -> float | None:
         """The median of its last loads, else of everybody's."""
         return self._typical.get(model, self.any)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import msgspec
 
 from llamactl.core.eviction import Memory
-from llamactl.core.scheduler.residents import Resident
 
 Age = tuple[float, int, str]
 Rank = tuple[int, float, int, str]
@@ -23,11 +22,10 @@ class Waiter(msgspec.Struct, frozen=True):
 class Line:
     """All who wait for one model, first come first, and what starting it takes.
 
-    `need` is what was asked for, `claim` that with the places it takes. `after` must be gone
-    before it is started.
+    `need` is what was asked for, `claim` that with the places it takes.
     """
 
-    __slots__ = ("after", "age", "claim", "cohort", "model", "need", "rank", "ttl", "waiters")
+    __slots__ = ("age", "claim", "cohort", "model", "need", "rank", "ttl", "waiters")
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -35,7 +33,6 @@ class Line:
         self.need: Memory = {}
         self.claim: Memory = {}
         self.cohort: frozenset[str] = frozenset()
-        self.after: list[Resident] = []
         self.waiters: dict[int, Waiter] = {}  # by ticket
         self.age: Age = (0.0, 0, model)
         self.rank: Rank = (0, 0.0, 0, model)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from llamactl.core.eviction import Memory, give, take
 
+State = Literal["starting", "ready", "retiring", "stopping"]
+
 GRACE = 60.0
 """Seconds that a model started by name stays for its first use, where it would be stopped as soon as idle."""
 
@@ -35,7 +37,7 @@ class Resident:
         self.leases = 0
         self.fresh = False  # started by name, and not used since
         self.closing = False  # no new leases: somebody has waited too long for its place
-        self.state: Literal["starting", "ready", "retiring", "stopping"] = "starting"
+        self.state: State = "starting"
 
     @property
     def leaving(self) -> bool:

@@ -10,7 +10,7 @@ from llamactl.core.scheduler.history import Loads
 from llamactl.core.scheduler.late import Late
 from llamactl.core.scheduler.limits import Group, Limits
 from llamactl.core.scheduler.lines import Line, Lines
-from llamactl.core.scheduler.residents import Resident, Residents
+from llamactl.core.scheduler.residents import Resident, Residents, State
 from llamactl.core.scheduler.room import Room
 
 PLANNED, LOOKED_AT = 8, 128
@@ -20,7 +20,7 @@ SHORTEST = 0.05
 """Seconds that a load is taken to cost at the least, and one that nobody has seen."""
 
 
-class Outlook(msgspec.Struct, frozen=True):
+class Wait(msgspec.Struct, frozen=True):
     """What a line waits for. `position` is 1 for the next to be started, 0 for one that loads; `eta` in seconds."""
 
     position: int
@@ -81,7 +81,7 @@ class Scheduler:
         self.lines.add(line, ticket, now, priority)
         return [] if self._too_far_behind(line, now) else self._settle(now)
 
-    def release(self, resident: Resident, now: float, *, fresh: bool = False) -> list[Effect]:
+    def release(self, resident: Resident, now: float, fresh: bool = False) -> list[Effect]:
         """A lease is over, whatever has become of its instance. `fresh`: it was only started, and not used."""
         resident.leases -= 1
         if resident.leases or self.residents.get(resident.model) is not resident:
@@ -111,12 +111,18 @@ class Scheduler:
         self._open(model)  # or it would have been loaded for nothing
         return self._serve(model) + self._settle(now)
 
-    def adopt(self, model: str, need: Memory, now: float, ttl: float = -1.0) -> Resident:
-        """It serves already: an earlier daemon has started it."""
+    def adopt(self, model: str, need: Memory, now: float, ttl: float = -1.0, state: State = "ready") -> Resident:
+        """It is there already: an earlier daemon has started it."""
         resident = Resident(model, need, self.limits.claim(model, need), self.limits.cohort(model), ttl, now)
+        resident.state = state
         self._residents.add(resident)
-        self._residents.serves(resident)
         return resident
+
+    def keep(self, model: str, ttl: float) -> None:
+        """From now on it stays for so long when idle; until it goes."""
+        resident = self.residents.get(model)
+        if resident is not None:
+            resident.ttl = ttl
 
     def gone(self, model: str, now: float, error: LlamactlError | None = None) -> list[Effect]:
         """Its process is no more. With `error`, whoever waits for it is told so; without, it starts anew."""
@@ -124,21 +130,11 @@ class Scheduler:
         refused = self._refuse_line(model, error) if error is not None else []
         return refused + self._settle(now)
 
-    def ran_out(self, model: str, need: Memory, now: float) -> list[Effect]:
-        """Its process died for want of memory while it loaded. It is started once more, for whoever waits.
-
-        `need` is what it is now believed to take. What is idle goes first, whether that seems necessary or not.
-        """
-        self._leave(model, now)
-        line = self.lines.get(model)
-        if line is None:
-            return self._settle(now)
-        self._describe(line, need, line.ttl)
+    def clear(self, model: str, now: float) -> list[Effect]:
+        """It ran out of memory while it loaded, and is to be tried again: what is idle goes, needed or not."""
         spared = self.pinned | set(self.lines)
         idle = [resident for resident in self.residents.values() if resident.idle and resident.model not in spared]
-        stops: list[Effect] = [self._evict(resident, model, now) for resident in idle]
-        line.after = [resident for resident in self.residents.values() if resident.leaving]
-        return stops + self._settle(now)
+        return [self._evict(resident, model, now) for resident in idle]
 
     def retire(self, model: str, now: float, drain: float = 0.0) -> list[Effect]:
         """Somebody said stop: no pin, no new leases, waiters sent away; `Stop` once the leases are over.
@@ -200,6 +196,11 @@ class Scheduler:
             times.append(self._late.look_again(now))
         return min(times, default=None)
 
+    def forget(self, model: str) -> None:
+        """There is no such model any more."""
+        self._residents.unpin(model)
+        self.loads.forget(model)
+
     # --- questions ------------------------------------------------------------------------------
 
     def waiting(self, model: str) -> int:
@@ -207,20 +208,26 @@ class Scheduler:
         line = self.lines.get(model)
         return 0 if line is None else len(line.waiters)
 
-    def outlook(self, model: str, now: float) -> Outlook | None:
+    def free(self) -> dict[str, int]:
+        """Bytes per device."""
+        free = dict(self.limits.budget)
+        take(free, self._residents.held)
+        return {device: free[device] for device in self.limits.budget}
+
+    def wait(self, model: str, now: float) -> Wait | None:
         """What those who wait for it can expect; None if nobody does."""
         line = self.lines.get(model)
         if line is None:
             return None
         resident, eta = self.residents.get(model), self._eta(line, now)
         if resident is not None and resident.state == "starting":
-            return Outlook(0, eta, "it loads")
+            return Wait(0, eta, "it loads")
         before = self.lines.before(line, now, self.limits.max_wait)
         if resident is not None:
             reason = "waits for its turn: somebody has waited longer for its place"
-            return Outlook(before + 1, eta, reason if resident.closing else "waits until its last process is gone")
+            return Wait(before + 1, eta, reason if resident.closing else "waits until its last process is gone")
         free = self._room(now).now
-        return Outlook(before + 1, eta, reasons.waits(line.claim, line.cohort, free, self._residents, before))
+        return Wait(before + 1, eta, reasons.waits(line.claim, line.cohort, free, self._residents, before))
 
     def would_evict(self, model: str, need: Memory, now: float) -> list[str] | DoesNotFit:
         """Whom a start would stop if nobody waited; the busy among them would be waited for."""
@@ -247,8 +254,7 @@ class Scheduler:
         for line in self.lines.in_turn(now, self.limits.max_wait):
             if line.model in self.residents:
                 continue
-            held_back = bool(line.after) and any(self.residents.get(one.model) is one for one in line.after)
-            if not held_back and room.open_to(line):
+            if room.open_to(line):
                 effects.append(self._start(line, room, now))
                 continue
             blocked += 1
@@ -260,9 +266,7 @@ class Scheduler:
             if impossible is not None:
                 effects += self._refuse_line(line.model, impossible)
                 continue
-            if held_back:
-                room.promise(line, [], at_once=True)
-            elif not room.closed_to(line):
+            if not room.closed_to(line):
                 aged = line.since + self.limits.max_wait <= now
                 going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
                 room.promise(line, going, at_once)
@@ -280,7 +284,6 @@ class Scheduler:
         start = Start(line.model, reasons.fits(line.need, room.now))
         self._residents.add(resident)
         room.hold(resident)
-        line.after = []
         return start
 
     def _serve(self, model: str) -> list[Effect]:
