@@ -340,8 +340,12 @@ class Supervisor(Overview):
     async def _come_back(self, instance: Entry, phase: Backoff) -> None:
         """When its pause is over it is started again, if it is still wanted."""
         await instance.recovery.pause(phase.until - self._clock())
-        if instance.phase is not phase or instance.recovery.go_on():
-            return  # it was started or stopped meanwhile, or is now by those who wait
+        if instance.phase is not phase:
+            return  # it was started or stopped meanwhile
+        if instance.recovery.go_on():
+            await anyio.sleep(0)  # those who wait ask again now, unless they leave at this very moment
+            if instance.phase is not phase or self._scheduler.waiting(instance.model.name):
+                return
         self._refresh_budget()
         why = instance.recovery.objection(self._need(instance.model), self._scheduler, self._clock())
         try:
