@@ -343,7 +343,8 @@ class Supervisor(Overview):
         if instance.phase is not phase:
             return  # it was started or stopped meanwhile
         if instance.recovery.go_on():
-            await anyio.sleep(0)  # those who wait ask again now, unless they leave at this very moment
+            for _ in range(2):  # all who wait have their turn: they ask again now, or leave at this very moment
+                await anyio.sleep(0)
             if instance.phase is not phase or self._scheduler.waiting(instance.model.name):
                 return
         self._refresh_budget()
