@@ -19,7 +19,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--drain|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--drain|--for|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -27,20 +27,21 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/why|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
         case $previous in
             -o|--output) words='table wide json jsonl name' ;;
             --color) words='auto always never' ;;
+            --for) words='ready stopped failed idle' ;;
             --config) files=yes ;;
             --model) files=yes ;;
         esac
     else
         case $place in
             '')
-                words='quickstart chat ps start stop why logs version models config daemon db'
+                words='quickstart chat ps start stop restart pin unpin wait why logs version models config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -52,10 +53,16 @@ _llamactl() {
                 options='-a --all'
                 ;;
             /start)
-                options='--all --wait --no-wait --timeout'
+                options='--all --wait --no-wait --timeout --ttl --dry-run'
                 ;;
             /stop)
-                options='--all --drain --force --timeout'
+                options='--all --drain --force --timeout --dry-run'
+                ;;
+            /restart)
+                options='--all --drain'
+                ;;
+            /wait)
+                options='--for --timeout'
                 ;;
             /logs)
                 options='-f --follow -n --lines --previous'

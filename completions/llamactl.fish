@@ -14,7 +14,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --drain --host --lines --max-tokens --model --name --output --prompt --system --timeout -H -n -o
+            case --color --config --drain --for --host --lines --max-tokens --model --name --output --prompt --system --timeout --ttl -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -29,7 +29,7 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
-            case /quickstart /chat /ps /start /stop /why /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -53,6 +53,10 @@ complete -c llamactl -n '__llamactl_at ' -a chat -d 'Ask a model; it is loaded i
 complete -c llamactl -n '__llamactl_at ' -a ps -d 'Show what runs.'
 complete -c llamactl -n '__llamactl_at ' -a start -d 'Load models. One that is ready already is a success.'
 complete -c llamactl -n '__llamactl_at ' -a stop -d 'Stop models. One that is stopped already is a success.'
+complete -c llamactl -n '__llamactl_at ' -a restart -d 'Stop models and load them again, with the settings that they have now.'
+complete -c llamactl -n '__llamactl_at ' -a pin -d 'Never evict models once they are loaded. It is kept until they are unpinned.'
+complete -c llamactl -n '__llamactl_at ' -a unpin -d 'Models may be evicted again.'
+complete -c llamactl -n '__llamactl_at ' -a wait -d 'Return when models are in a state, whoever brings them there.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
@@ -69,10 +73,17 @@ complete -c llamactl -n '__llamactl_at /start' -l all -d 'Every model of the cat
 complete -c llamactl -n '__llamactl_at /start' -l wait -d 'Return when the models are ready.'
 complete -c llamactl -n '__llamactl_at /start' -l no-wait -d 'The opposite of --wait.'
 complete -c llamactl -n '__llamactl_at /start' -l timeout -x -d 'Wait no longer than this.'
+complete -c llamactl -n '__llamactl_at /start' -l ttl -x -d 'How long it stays when idle, this time; -1: for ever.'
+complete -c llamactl -n '__llamactl_at /start' -l dry-run -d 'Only say what would be stopped for it.'
 complete -c llamactl -n '__llamactl_at /stop' -l all -d 'Every model of the catalogue.'
 complete -c llamactl -n '__llamactl_at /stop' -l drain -x -d 'Time for requests under way; as configured if not given.'
 complete -c llamactl -n '__llamactl_at /stop' -l force -d 'At once: --drain 0.'
 complete -c llamactl -n '__llamactl_at /stop' -l timeout -x -d 'Wait no longer than this.'
+complete -c llamactl -n '__llamactl_at /stop' -l dry-run -d 'Only show what would be stopped.'
+complete -c llamactl -n '__llamactl_at /restart' -l all -d 'Every model that runs.'
+complete -c llamactl -n '__llamactl_at /restart' -l drain -x -d 'Time for requests under way; as configured if not given.'
+complete -c llamactl -n '__llamactl_at /wait' -l for -x -a 'ready stopped failed idle' -d 'The state to wait for; idle: ready, with nothing to do.'
+complete -c llamactl -n '__llamactl_at /wait' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
 complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'

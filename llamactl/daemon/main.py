@@ -18,7 +18,7 @@ from llamactl.core.errors import Refused
 from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Limits
+from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
 from llamactl.daemon.exits import ExitBook
@@ -164,6 +164,7 @@ def _limits(config: Config) -> Limits:
         queue_per_model=residency.queue_per_model,
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
+        groups=tuple(map(Group.read, residency.groups)),
     )
 
 

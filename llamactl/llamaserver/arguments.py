@@ -63,6 +63,8 @@ def build(
     added = dict(environment or {})
     for name, setting in settings.items():
         parameter = PARAMETERS[name]
+        if parameter.ours:
+            continue
         if parameter.secret:
             _flag(parameter, setting.layer, able)
             added[parameter.environment] = str(setting.value)

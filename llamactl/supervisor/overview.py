@@ -5,6 +5,7 @@ from collections.abc import Callable
 import anyio
 
 from llamactl.core.errors import TimedOut
+from llamactl.core.events import InstanceDoubted
 from llamactl.core.instance import Backoff, Failed, Instance, Ready, Stopped, Stopping, state
 from llamactl.core.scheduler import Limits, Scheduler
 from llamactl.hub import Hub
@@ -88,3 +89,8 @@ class Overview:
         """The process of an instance that is ready."""
         instance = self._instances.get(name)
         return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
+
+    def doubt(self, name: str, since: float | None) -> None:
+        """Nothing has moved in it since then; None: it works after all."""
+        self._instances[name].wedged = since
+        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))

@@ -12,12 +12,13 @@ from itertools import count
 from typing import Literal
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from anyio import CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
 from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, Refused, from_problem
-from llamactl.core.events import InstanceChanged, InstanceDoubted, Placement
+from llamactl.core.events import InstanceChanged, Placement
 from llamactl.core.instance import (
     Alive,
     Backoff,
@@ -235,6 +236,12 @@ class Supervisor(Overview):
         await settled.wait()
         return True
 
+    def plan(self, model: Model) -> tuple[dict[str, int], dict[str, int], list[str] | DoesNotFit]:
+        """What it needs and what is free, in bytes per device, and whom a start would stop."""
+        self._refresh_budget()
+        need = self._need(model)
+        return need, self._scheduler.free(), self._scheduler.would_evict(model.name, need, self._clock())
+
     def pin(self, name: str) -> None:
         """Never evicted and never idle too long, until unpinned or stopped by name."""
         self._scheduler.pin(name)
@@ -255,13 +262,6 @@ class Supervisor(Overview):
             self._no_more(instance, "it left the catalogue")
         self._instances.pop(name, None)
         self._scheduler.forget(name)
-
-    # --- for the watchdog ------------------------------------------------------------------------
-
-    def doubt(self, name: str, since: float | None) -> None:
-        """Nothing has moved in it since then; None: it works after all."""
-        self._instances[name].wedged = since
-        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -344,7 +344,7 @@ class Supervisor(Overview):
             return  # it was started or stopped meanwhile
         if instance.recovery.go_on():
             for _ in range(2):  # all who wait have their turn: they ask again now, or leave at this very moment
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
             if instance.phase is not phase or self._scheduler.waiting(instance.model.name):
                 return
         self._refresh_budget()

@@ -1,7 +1,10 @@
 """What all instances together must keep to, and what each takes of it."""
 
+import re
+
 import msgspec
 
+from llamactl.core.errors import BadRequest
 from llamactl.core.eviction import Memory
 
 PLACES = "places"
@@ -17,6 +20,27 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     models: frozenset[str]
     max: int = 0
     exclusive: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> "Group":
+        """From `NAME=MODEL,MODEL;max=1;exclusive`. Raises `BadRequest`."""
+        members, *rules = (part.strip() for part in text.split(";"))
+        name, _, models = members.partition("=")
+        given = dict(rule.partition("=")[::2] for rule in rules)
+        most, exclusive = given.pop("max", ""), given.pop("exclusive", None)
+        group = cls(
+            name=name.strip(),
+            models=frozenset(model.strip() for model in models.split(",") if model.strip()),
+            max=int(most) if re.fullmatch("[0-9]{1,9}", most) else 0,
+            exclusive=exclusive is not None,
+        )
+        rule = group.max > 0 or (group.exclusive and not most)
+        if given or exclusive or not (group.name and group.models and rule):
+            raise BadRequest(
+                f"not a group: {text!r}",
+                "write it like NAME=MODEL,MODEL;max=1, with ;exclusive where no other model may be loaded beside it",
+            )
+        return group
 
     @property
     def device(self) -> str:

@@ -50,7 +50,7 @@ class Control:
             calls.Shutdown: self._shutdown,
             calls.Engine: self._engine,
             **ModelCalls(config, catalogue, supervisor, launch).handlers,
-            **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+            **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 
