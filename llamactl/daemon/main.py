@@ -22,6 +22,7 @@ from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
@@ -89,6 +90,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             hold=config.restart.first,
             restart=_restart(config),
         )
+        keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
         control = Control(config, hub, catalogue, supervisor, launch, urls, database.exits.of)
         door = Door(
             supervisor,
@@ -117,6 +119,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, listeners)),
+                Service("keeping", keeping.run),
             ],
             hub,
         )

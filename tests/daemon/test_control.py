@@ -17,6 +17,7 @@ from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
+from llamactl.core.parameters.layers import Effective
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.control import Control
 from llamactl.daemon.launch import Launch
@@ -49,6 +50,9 @@ class Finder(Launch):
         if self.found is None:
             raise NotFound("no llama-server anywhere", "pip install …")
         return self.found, Capabilities("6123 (79c1160b)", 6123, frozenset())
+
+    def settings(self, model: Model) -> dict[str, Effective]:
+        return {}
 
 
 class Office:
