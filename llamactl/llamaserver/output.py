@@ -72,7 +72,7 @@ _HINTS = {
 _BY_KERNEL = {
     None: ", perhaps by the kernel for lack of memory",
     True: ", most likely by the kernel: it killed for lack of memory meanwhile",
-    False: ", by somebody else",
+    False: ", it seems by somebody else",
 }
 
 

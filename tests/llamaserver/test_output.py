@@ -312,7 +312,7 @@ def test_signals(class_: Kind, said: str, number: int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("oom", "class_", "says"),
-    [(True, "oom_kill", "it killed for lack of memory meanwhile"), (False, "signal", "by somebody else")],
+    [(True, "oom_kill", "it killed for lack of memory meanwhile"), (False, "signal", "it seems by somebody else")],
 )
 def test_killed_while_the_kernel_counts(oom: bool, class_: Kind, says: str) -> None:
     death = Death(lines=CUDA_LOAD.splitlines(), signal=9, oom=oom)
