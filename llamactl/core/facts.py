@@ -10,11 +10,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Lengths and counts are as the file gives them; only `kv_heads`, `key_length` and `value_length` are, where it does
     not, what llama.cpp takes instead. `heads`, `kv_heads` and `feed_forward` have one number for each layer, or a
-    single one that holds for all. `key_length` and `value_length` are numbers per head, with `_swa` those in the layers with
-    a sliding window where they differ. `sliding_pattern` has one flag for each layer, true for a sliding window;
-    many files leave it to llama.cpp to know the pattern of their architecture. With a `full_attention_interval` n,
-    each n-th layer is one of attention and the others are recurrent. The last `shared_kv_layers` keep no cache of
-    their own. The last `nextn_layers` of the `layers` only predict further tokens.
+    single one that holds for all. `key_length` and `value_length` are numbers per head, with `_swa` those in the
+    layers with a sliding window where they differ. `sliding_pattern` has one flag for each layer, true for a sliding
+    window; many files leave it to llama.cpp to know the pattern of their architecture. With a
+    `full_attention_interval` n, each n-th layer is one of attention and the others are recurrent. The last
+    `shared_kv_layers` keep no cache of their own. The last `nextn_layers` of the `layers` only predict further tokens.
 
     `pooling` is as `--pooling` calls it, of a model for embeddings or reranking; `causal` is false for encoders.
     `modalities` are `text`, `image`, `audio` as input; of a projector those that it adds.
