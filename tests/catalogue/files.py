@@ -64,7 +64,7 @@ def vocabulary(tokens: int, merges: int, seed: int = 0) -> dict[str, bytes]:
     chance = random.Random(seed)
     lengths = [min(40, max(1, int(chance.gammavariate(3, 2.4)))) for _ in range(tokens + merges)]
     lengths[7 : tokens : tokens // 20 + 1] = [300] * len(lengths[7 : tokens : tokens // 20 + 1])
-    noise = chance.randbytes(sum(lengths))
+    noise = chance.randbytes(sum(lengths)).translate(bytes(33 + byte % 90 for byte in range(256)))
     words, at = [], 0
     for length in lengths:
         words.append(noise[at : at + length])
