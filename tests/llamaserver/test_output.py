@@ -345,5 +345,10 @@ def test_any_lines_give_one_line() -> None:
             assert kind(death) in get_args(Kind)
 
 
+def test_what_a_debugger_says_afterwards_is_not_the_cause() -> None:
+    said = ASSERTION + "gdb: error: cannot allocate memory\n"
+    assert kind(Death(lines=said.splitlines(), signal=6)) == "assertion"
+
+
 def test_every_kind_has_a_meaning() -> None:
     assert set(MEANING) == set(get_args(Kind))
