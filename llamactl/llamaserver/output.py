@@ -72,7 +72,7 @@ _HINTS = {
 _BY_KERNEL = {
     None: ", perhaps by the kernel for lack of memory",
     True: ", most likely by the kernel: it killed for lack of memory meanwhile",
-    False: ", by somebody else",
+    False: ", it seems by somebody else",
 }
 
 
@@ -156,13 +156,16 @@ def _complaints(death: Death) -> list[str]:
     for line in death.lines[-60:]:
         if "listening on" in line:
             complaints.clear()
-        elif line.strip() == "usage:" or (
-            death.signal is not None and _LAST_WORDS.search(line)
-        ):  # the description of a flag, which may speak of errors too
+        elif _ends_complaints(line, death):
             break
         elif _is_complaint(line) and not _HOLLOW.search(line):
             complaints.append(_message(line))
     return complaints
+
+
+def _ends_complaints(line: str, death: Death) -> bool:
+    """After it comes the description of a flag, which may speak of errors too, or a backtrace."""
+    return line.strip() == "usage:" or (death.signal is not None and _LAST_WORDS.search(line) is not None)
 
 
 def _told(complaints: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from .contenders import CONTENDERS
 from .deciding import deciding
+from .headers import headers
 from .idle import idle
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "idle": idle,
     "startup": startup,
     "deciding": deciding,
+    "headers": headers,
 }
 
 

@@ -78,6 +78,7 @@ def test_what_time_does_not_mend_is_not_tried_again(kind: Kind, served: float | 
 def test_what_rarely_passes_while_it_loads_is_tried_once_more(kind: Kind) -> None:
     record, verdict = judge(Policy(), Record(), kind, 0.0, None, 0.5)
     assert verdict == Again(1.0)
+    assert isinstance(judge(Policy(), record, "signal", 2.0, None, 0.5)[1], Again), "of another cause"
     record, verdict = judge(Policy(), record, kind, 2.0, None, 0.5)
     assert verdict == GiveUp()
     _, verdict = judge(Policy(), record, kind, 4.0, None, 0.5)

@@ -312,7 +312,7 @@ def test_signals(class_: Kind, said: str, number: int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("oom", "class_", "says"),
-    [(True, "oom_kill", "it killed for lack of memory meanwhile"), (False, "signal", "by somebody else")],
+    [(True, "oom_kill", "it killed for lack of memory meanwhile"), (False, "signal", "it seems by somebody else")],
 )
 def test_killed_while_the_kernel_counts(oom: bool, class_: Kind, says: str) -> None:
     death = Death(lines=CUDA_LOAD.splitlines(), signal=9, oom=oom)
@@ -343,6 +343,11 @@ def test_any_lines_give_one_line() -> None:
             assert "\n" not in reason(death)
             assert reason(death)
             assert kind(death) in get_args(Kind)
+
+
+def test_what_a_debugger_says_afterwards_is_not_the_cause() -> None:
+    said = ASSERTION + "gdb: error: cannot allocate memory\n"
+    assert kind(Death(lines=said.splitlines(), signal=6)) == "assertion"
 
 
 def test_every_kind_has_a_meaning() -> None:

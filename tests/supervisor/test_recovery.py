@@ -144,7 +144,7 @@ async def test_a_start_by_name_waits_like_a_request() -> None:
 
 
 async def test_before_a_long_pause_they_are_sent_away_with_its_end() -> None:
-    async with stage(restart=Policy(first=30.0)) as play:
+    async with stage(restart=Policy(first=15.0)) as play:
         await play.supervisor.start(A)
         play.engine.server("a").crash()
         await anyio.sleep(1)
@@ -255,6 +255,16 @@ async def used(play: Stage) -> None:
     client.release()
 
 
+async def loading(play: Stage) -> None:
+    """And whoever asked for it has left."""
+    play.engine.habits["a"] = Habits(loading=60.0, crashing=8.0)
+    client = play.ask(A)
+    await anyio.sleep(1)
+    client.leave()
+    await anyio.sleep(7.1)
+    play.engine.habits.clear()
+
+
 async def pinned(play: Stage) -> None:
     play.supervisor.pin("a")
     await died(play)
@@ -262,7 +272,14 @@ async def pinned(play: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("ttl", "how", "comes"),
-    [(-1.0, died, True), (20.0, died, True), (10.0, died, False), (10.0, used, True), (0.0, pinned, True)],
+    [
+        (-1.0, died, True),
+        (20.0, died, True),
+        (10.0, died, False),
+        (10.0, used, True),
+        (10.0, loading, True),
+        (0.0, pinned, True),
+    ],
 )
 async def test_it_is_wanted_as_long_as_it_would_have_stayed(
     ttl: float, how: Callable[[Stage], Awaitable[None]], comes: bool

@@ -266,14 +266,13 @@ class Scheduler:
             if impossible is not None:
                 effects += self._refuse_line(line.model, impossible)
                 continue
-            if not room.closed_to(line):
-                aged = line.since + self.limits.max_wait <= now
-                going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
-                room.promise(line, going, at_once)
-                if at_once:
-                    effects += [self._evict(self.residents[one.model], line.model, now) for one in going]
-                elif aged:
-                    closing.update(one.model for one in going)
+            aged = line.since + self.limits.max_wait <= now
+            going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
+            room.promise(line, going, at_once)
+            if at_once:
+                effects += [self._evict(self.residents[one.model], line.model, now) for one in going]
+            elif aged:
+                closing.update(one.model for one in going)
             if room.exhausted(least):
                 break
         return effects + self._close(closing)
