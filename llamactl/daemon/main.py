@@ -74,7 +74,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
     try:
         hub = Hub()
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get)
+        launch = Launch(config, database.server.get, database.presets.get)
         supervisor = Supervisor(
             launch,
             hub,

@@ -22,6 +22,7 @@ __all__ = [
     "BY_FLAG",
     "GROUPS",
     "LEFT_OUT",
+    "OF_ONE_MODEL",
     "PARAMETERS",
     "SECRETS",
     "Group",
@@ -53,6 +54,9 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(("-h", "--help", "--usage", "--version", "--completion-bash", "-cl", "--cache-list"), _EXITS),
 }
 """Flags of llama-server that are no settings, with the reason."""
+
+OF_ONE_MODEL = frozenset({"model_url", "docker_repo", "hf_repo", "hf_file", "one_shot_preset"})
+"""What says which model it is: no matter of defaults, nor of presets."""
 
 _ALSO = {"extra": PARAMETERS["custom_params"]} | {
     flag: parameter for parameter in PARAMETERS.values() for flag in parameter.flags
