@@ -19,7 +19,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--drain|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--drain|--format|--from|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -27,20 +27,24 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /presets/list) place=/presets/ls ;;
+            /presets/remove) place=/presets/rm ;;
+            /templates/list) place=/templates/ls ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
         case $previous in
             -o|--output) words='table wide json jsonl name' ;;
             --color) words='auto always never' ;;
+            --format) words='json ini' ;;
             --config) files=yes ;;
             --model) files=yes ;;
         esac
     else
         case $place in
             '')
-                words='quickstart chat ps start stop logs version models config daemon db'
+                words='quickstart chat ps start stop logs version models presets templates config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -61,7 +65,14 @@ _llamactl() {
                 options='-f --follow -n --lines --previous'
                 ;;
             /models)
-                words='ls add scan rm show set unset rename clone command'
+                words='export import ls add scan rm show set unset rename clone command defaults'
+                ;;
+            /models/export)
+                options='--format'
+                ;;
+            /models/import)
+                options='--replace --dry-run'
+                files=yes
                 ;;
             /models/add)
                 options='--name'
@@ -69,6 +80,31 @@ _llamactl() {
                 ;;
             /models/scan)
                 files=directories
+                ;;
+            /models/defaults)
+                words='show set unset'
+                ;;
+            /presets)
+                words='ls show save set unset apply unapply rm export import'
+                ;;
+            /presets/save)
+                options='--from --replace'
+                ;;
+            /presets/rm)
+                options='--force'
+                ;;
+            /presets/export)
+                options='--format'
+                ;;
+            /presets/import)
+                options='--replace'
+                files=yes
+                ;;
+            /templates)
+                words='ls set unset default'
+                ;;
+            /templates/default)
+                options='--none'
                 ;;
             /config)
                 words='show get set unset path validate edit import'

@@ -14,7 +14,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --drain --host --lines --max-tokens --model --name --output --prompt --system --timeout -H -n -o
+            case --color --config --drain --format --from --host --lines --max-tokens --model --name --output --prompt --system --timeout -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -29,7 +29,13 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
-            case /quickstart /chat /ps /start /stop /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
+            case /presets/list
+                set place /presets/ls
+            case /presets/remove
+                set place /presets/rm
+            case /templates/list
+                set place /templates/ls
+            case /quickstart /chat /ps /start /stop /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -56,6 +62,8 @@ complete -c llamactl -n '__llamactl_at ' -a stop -d 'Stop models. One that is st
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
+complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
+complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of models.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
 complete -c llamactl -n '__llamactl_at ' -a db -d 'The database.'
@@ -75,6 +83,8 @@ complete -c llamactl -n '__llamactl_at /stop' -l timeout -x -d 'Wait no longer t
 complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
 complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
+complete -c llamactl -n '__llamactl_at /models' -a export -d 'Write models with their settings and presets to the standard output, for `models import`.'
+complete -c llamactl -n '__llamactl_at /models' -a import -d 'Take models with their settings into the catalogue, all of them or none.'
 complete -c llamactl -n '__llamactl_at /models' -a ls -d 'List the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a add -d 'Put a GGUF file into the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a scan -d 'Find GGUF files and put them into the catalogue.'
@@ -85,9 +95,38 @@ complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a
 complete -c llamactl -n '__llamactl_at /models' -a rename -d 'Give a stopped model another name.'
 complete -c llamactl -n '__llamactl_at /models' -a clone -d 'Make a second model of the same file and settings.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
+complete -c llamactl -n '__llamactl_at /models' -a defaults -d 'Settings of llama-server for every model that has none of its own.'
+complete -c llamactl -n '__llamactl_at /models/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
+complete -c llamactl -n '__llamactl_at /models/import' -l replace -d 'Even if something else is set here.'
+complete -c llamactl -n '__llamactl_at /models/import' -l dry-run -d 'Only say what would be done.'
+complete -c llamactl -n '__llamactl_at /models/import' -F
 complete -c llamactl -n '__llamactl_at /models/add' -l name -x -d 'What to call it; else a name is made from the file\'s.'
 complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a show -d 'Show what counts for a model that sets nothing, and where it comes from.'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a set -d 'Change settings of the server, for every model from its next start; others are for presets and the file.'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a unset -d 'Leave settings to the configuration file, and to llama-server.'
+complete -c llamactl -n '__llamactl_at /presets' -a ls -d 'List the presets.'
+complete -c llamactl -n '__llamactl_at /presets' -a show -d 'Show a preset: its settings, and the models that it is applied to.'
+complete -c llamactl -n '__llamactl_at /presets' -a save -d 'Make a preset of what is set for a model, by itself and by its preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a set -d 'Change settings of a preset, or make one; they count for its models from their next start.'
+complete -c llamactl -n '__llamactl_at /presets' -a unset -d 'Take settings out of a preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a apply -d 'Let a preset count for models, where they set nothing themselves; changes of it count for them too.'
+complete -c llamactl -n '__llamactl_at /presets' -a unapply -d 'Let no preset count for models.'
+complete -c llamactl -n '__llamactl_at /presets' -a rm -d 'Remove a preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a export -d 'Write presets to the standard output, for `presets import`; secrets are left out.'
+complete -c llamactl -n '__llamactl_at /presets' -a import -d 'Take in presets, all of them or none.'
+complete -c llamactl -n '__llamactl_at /presets/save' -l from -x -d 'The model to take them from.'
+complete -c llamactl -n '__llamactl_at /presets/save' -l replace -d 'Even if there is another one of that name.'
+complete -c llamactl -n '__llamactl_at /presets/rm' -l force -d 'Even if it is applied to models, which lose it.'
+complete -c llamactl -n '__llamactl_at /presets/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
+complete -c llamactl -n '__llamactl_at /presets/import' -l replace -d 'Even if there is another one of that name.'
+complete -c llamactl -n '__llamactl_at /presets/import' -F
+complete -c llamactl -n '__llamactl_at /templates' -a ls -d 'List the templates that there are, and which model uses which; others use that in their file.'
+complete -c llamactl -n '__llamactl_at /templates' -a set -d 'Give a model a chat template; it counts from its next start.'
+complete -c llamactl -n '__llamactl_at /templates' -a unset -d 'Leave the chat template of a model to its preset, the defaults, and its file.'
+complete -c llamactl -n '__llamactl_at /templates' -a default -d 'Show or set the model of requests that name none.'
+complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there be none.'
 complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'

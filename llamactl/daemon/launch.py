@@ -1,7 +1,7 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -17,15 +17,14 @@ from llamactl.core.model import Model, Setting
 from llamactl.core.parameters.layers import Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
-
-Settings = Mapping[str, Setting]
+Settings = dict[str, Setting]
 
 
 class Assumed(msgspec.Struct, frozen=True):
     """What is to stand in the database behind the settings of models, instead of what does: presets by name."""
 
     defaults: Settings | None = None
-    presets: Mapping[str, Settings] = {}
+    presets: dict[str, Settings] = {}
 
 
 class Launch:

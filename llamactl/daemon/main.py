@@ -85,7 +85,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        control = Control(config, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
         door = Door(
             supervisor,
             catalogue.resolve,

@@ -45,9 +45,10 @@ def build(
 ) -> Command:
     """The command that serves `model` on the Unix socket `socket`; `engine` is the executable's path.
 
-    The setting `server_path` is not looked at: `engine` is what came of it. `layers` are what stands behind the model's own settings, the strongest last: configuration, server
-    defaults, presets. What none of them sets is left to llama-server. `extra` are arguments passed as they
-    are, after those of the setting `custom_params`. `environment` is what the engine needs anyway.
+    `layers` are what stands behind the model's own settings, the strongest last: configuration, server
+    defaults, preset. What none of them sets is left to llama-server. `server_path` is not looked at: `engine` is
+    what came of it. `extra` are arguments passed as they are, after those of the setting `custom_params`.
+    `environment` is what the engine needs anyway.
 
     Raises `BadRequest` for a setting that does not exist or cannot have its value, `Refused` for one that
     this build of llama-server does not have, or that llamactl does not pass.

@@ -25,6 +25,7 @@ __all__ = [
     "OF_ONE_MODEL",
     "PARAMETERS",
     "SECRETS",
+    "SECRET_SETTINGS",
     "Group",
     "Kind",
     "Parameter",
@@ -48,6 +49,8 @@ BY_FLAG: dict[str, Parameter] = {
 
 SECRETS = frozenset(parameter.environment for parameter in PARAMETERS.values() if parameter.secret)
 """Variables whose values are shown to nobody."""
+
+SECRET_SETTINGS = frozenset(parameter.name for parameter in PARAMETERS.values() if parameter.secret)
 
 _EXITS = "it makes llama-server print something and exit"
 LEFT_OUT: dict[str, str] = {
