@@ -152,19 +152,17 @@ class Catalogue:
         """Raises `Refused` or `BadRequest` if these cannot have their names and aliases, for all that is here."""
         coming = {model.name: model for model in models}
         owners = {
-            name: model.name
+            name: model
             for model in self._models.values()
             if model.name not in coming
             for name in (model.name, *model.aliases)
         }
-        owners |= dict.fromkeys(coming, "")
-        for model in coming.values():
-            for alias in model.aliases:
-                valid_name(alias)
-            for name in (model.name, *model.aliases):
-                owner = owners.setdefault(name, model.name) or name
-                if owner != model.name:
-                    raise self._taken(name, self._models.get(owner, coming.get(owner, model)))
+        names = list(coming.items())
+        aliases = [(alias, model) for model in coming.values() for alias in model.aliases]
+        for name, model in names + aliases:
+            holder = owners.setdefault(valid_name(name), model)
+            if holder is not model:
+                raise self._taken(name, holder)
 
     def take(self, models: Iterable[Model]) -> None:
         """Models that come from elsewhere: added, or instead of those of the same names; all or none.

@@ -13,7 +13,7 @@ from llamactl.core.parameters import PARAMETERS, Parameter, pieces
 Section = tuple[str, Mapping[str, Setting]]
 """The path of a model, or nothing, and its settings."""
 
-_UNSPEAKABLE = re.compile(r"[;#\r\n]|^\s|\s$")
+_UNSPEAKABLE = re.compile(r"[;#\r\n]|^\s|\s$|^$")
 """What begins a remark there, and what gets lost."""
 
 
@@ -22,17 +22,14 @@ def ini(sections: Mapping[str, Section]) -> tuple[str, dict[str, list[str]]]:
     parts = ["version = 1\n"]
     left: dict[str, list[str]] = {}
     for name, (path, settings) in sections.items():
-        keys = {"model": path} if path else {}
-        for setting, value in settings.items():
-            lines = _lines(setting, value)
-            if lines is None or lines.keys() & keys.keys():
-                left.setdefault(name, []).append(setting)
+        keys: dict[str, str] = {}
+        said: dict[str, dict[str, str] | None] = {"model": {"model": path}} if path else {}
+        said |= {setting: _lines(setting, value) for setting, value in settings.items()}
+        for what, lines in said.items():
+            if lines is None or lines.keys() & keys.keys() or any(map(_UNSPEAKABLE.search, lines.values())):
+                left.setdefault(name, []).append(what)
             else:
                 keys |= lines
-        unsaid = [key for key, value in keys.items() if _UNSPEAKABLE.search(value)]
-        for key in unsaid:
-            del keys[key]
-            left.setdefault(name, []).append(key)
         parts.append("\n".join([f"[{name}]", *(f"{key} = {value}" for key, value in keys.items())]) + "\n")
     return "\n".join(parts), left
 

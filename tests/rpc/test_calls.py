@@ -122,7 +122,8 @@ def test_every_call_says_what_it_is_and_what_it_answers(call: type[Call[Any]]) -
 @every_call
 def test_no_call_takes_a_parameter_that_it_does_not_know(call: type[Call[Any]]) -> None:
     fields = [field for field in msgspec.structs.fields(call) if field.required]
-    needed = {field.name: {tuple: [], list: [], dict: {}}.get(get_origin(field.type), "/a") for field in fields}
+    empty: dict[Any, object] = {tuple: [], list: [], dict: {}}
+    needed = {field.name: empty.get(get_origin(field.type), "/a") for field in fields}
     msgspec.convert(needed, call)
     with pytest.raises(msgspec.ValidationError, match="unknown field `colour`"):
         msgspec.convert(needed | {"colour": "red"}, call)

@@ -207,6 +207,11 @@ def _bash_inside(root: Command, command: Command) -> str:
         lines.append(f"words='{' '.join(below.words[-1] for below in command.commands)}'")
     files = {"FILE": "files=yes", "DIR": "files=directories"}
     lines += [files[argument.value] for argument in command.arguments if argument.value in files]
+    for argument in command.arguments:
+        if argument.value == "KEY=VALUE":
+            lines.append("assigning=yes")
+        elif argument.value == "KEY" and argument.many:
+            lines.append("words=$settings")
     return "".join(f"                {line}\n" for line in lines)
 
 

@@ -136,12 +136,13 @@ class PortableCalls:
             path, size = file.path, file.size
         else:
             path, size = portable.path, portable.size
+        aliases = tuple(dict.fromkeys(alias for alias in portable.aliases if alias != portable.name))
         if there is None:
             return Model(
                 name=portable.name,
                 path=path,
                 size=size,
-                aliases=portable.aliases,
+                aliases=aliases,
                 settings=settings,
                 preset=portable.preset,
             )
@@ -150,10 +151,10 @@ class PortableCalls:
         if path and path != there.path:
             there = Model(name=there.name, path=path, size=size, aliases=there.aliases)
         if path and replace:
-            return msgspec.structs.replace(there, aliases=portable.aliases, settings=settings, preset=portable.preset)
+            return msgspec.structs.replace(there, aliases=aliases, settings=settings, preset=portable.preset)
         return msgspec.structs.replace(
             there,
-            aliases=tuple(dict.fromkeys((*there.aliases, *portable.aliases))),
+            aliases=tuple(dict.fromkeys((*there.aliases, *aliases))),
             settings={**there.settings, **settings},
             preset=portable.preset or there.preset,
         )
