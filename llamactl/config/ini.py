@@ -13,8 +13,8 @@ from llamactl.core.parameters import PARAMETERS, Parameter, pieces
 Section = tuple[str, Mapping[str, Setting]]
 """The path of a model, or nothing, and its settings."""
 
-_UNSPEAKABLE = re.compile(r"[;#\r\n]|^\s|\s$|^$")
-"""What begins a remark there, and what gets lost."""
+_UNSPEAKABLE = re.compile(r"[;#\r\n]|^\s|\s$|^$|^--?[A-Za-z]")
+"""What begins a remark there, what gets lost, and what would be read as a flag."""
 
 
 def ini(sections: Mapping[str, Section]) -> tuple[str, dict[str, list[str]]]:

@@ -56,7 +56,7 @@ def test_few_cannot_be_said() -> None:
     assert {name for name in left - gone if PARAMETERS[name].passing == "joined"} == {"samplers"}, "; is a remark"
 
 
-@pytest.mark.parametrize("value", ["a;b", "a # b", "two\nlines", " a", "a ", "#", "\r"])
+@pytest.mark.parametrize("value", ["a;b", "a # b", "two\nlines", " a", "a ", "#", "\r", "-A"])
 def test_a_value_that_would_not_come_back_is_left_out(value: str) -> None:
     assert ini({"m": ("", {"chat_template": value})}) == ("version = 1\n\n[m]\n", {"m": ["chat_template"]})
 
