@@ -24,6 +24,7 @@ class ModelCalls:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
+        self.row = self._model_row  # for other nouns too
         self.handlers: Handlers = {
             calls.ListModels: self._list_models,
             calls.AddModel: self._add_model,
@@ -37,11 +38,11 @@ class ModelCalls:
         }
 
     async def _list_models(self, _: calls.ListModels) -> list[ModelRow]:
-        return [self.row(model) for model in self._catalogue.models()]
+        return [self._model_row(model) for model in self._catalogue.models()]
 
     async def _add_model(self, call: calls.AddModel) -> ModelRow:
         file = await anyio.to_thread.run_sync(examine, call.path, self._catalogue.models())
-        return self.row(self._catalogue.admit(file, call.name))
+        return self._model_row(self._catalogue.admit(file, call.name))
 
     async def _remove_model(self, call: calls.RemoveModel) -> None:
         name = self._catalogue.resolve(call.name).name
@@ -50,7 +51,7 @@ class ModelCalls:
 
     async def _show_model(self, call: calls.ShowModel) -> calls.ModelDetail:
         model = self._catalogue.resolve(call.name)
-        row = self.row(model)
+        row = self._model_row(model)
         return calls.ModelDetail(
             name=row.name,
             path=row.path,
@@ -68,15 +69,15 @@ class ModelCalls:
 
         model = await settled(changed, self._launch.check)
         self._catalogue.change(model)
-        return self.row(model)
+        return self._model_row(model)
 
     async def _rename_model(self, call: calls.RenameModel) -> ModelRow:
         name = self._catalogue.resolve(call.name).name
         self._supervisor.forget(name)
-        return self.row(self._catalogue.rename(name, call.to))
+        return self._model_row(self._catalogue.rename(name, call.to))
 
     async def _clone_model(self, call: calls.CloneModel) -> ModelRow:
-        return self.row(self._catalogue.clone(call.name, call.to))
+        return self._model_row(self._catalogue.clone(call.name, call.to))
 
     async def _model_command(self, call: calls.ModelCommand) -> str:
         model = self._catalogue.resolve(call.name)
@@ -87,6 +88,6 @@ class ModelCalls:
         found = await anyio.to_thread.run_sync(walk, directories, self._catalogue.models())
         return self._catalogue.apply(found)
 
-    def row(self, model: Model) -> ModelRow:
+    def _model_row(self, model: Model) -> ModelRow:
         phase = self._supervisor.instance(model.name).phase
         return ModelRow(name=model.name, path=model.path, size=model.size, aliases=model.aliases, state=state(phase))
