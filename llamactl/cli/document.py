@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from llamactl.cli import render
-from llamactl.config.imports.report import Imported, ImportedModel, Note
 from llamactl.core.errors import BadRequest, NotFound
 from llamactl.core.model import Setting
 from llamactl.rpc.calls import PortableModel
+
+if TYPE_CHECKING:  # 16 ms that only an import costs
+    from llamactl.config.imports.report import Imported, ImportedModel, Note
 
 Settings = Mapping[str, Setting]
 
@@ -30,7 +32,7 @@ class Document(msgspec.Struct, kw_only=True):
     format: str
     models: list[PortableModel] = []
     presets: dict[str, dict[str, Setting]] = {}
-    notes: list[Note] = []
+    notes: "list[Note]" = []
     elsewhere: bool = False
     """It says something of llamactl itself too, which is for `config import`."""
 
@@ -156,18 +158,19 @@ def _of_others(path: Path, text: str) -> Document:
     return document
 
 
-def _elsewhere(note: Note, found: Imported) -> Note:
+def _elsewhere(note: "Note", found: "Imported") -> "Note":
     if note.became.partition(" = ")[0] in found.keys:
-        return Note(note.what, "left", why="it is for: llamactl config import")
+        return msgspec.structs.replace(note, outcome="left", became="", why="it is for: llamactl config import")
     return note
 
 
-def _portable(model: ImportedModel, notes: list[Note]) -> PortableModel:
+def _portable(model: "ImportedModel", notes: "list[Note]") -> PortableModel:
     import shlex
     import shutil
 
     from llamactl.config.imports.flags import from_words
     from llamactl.config.imports.models import settings_of
+    from llamactl.config.imports.report import Note
 
     settings, rest = settings_of(model)
     words: list[str] = []

@@ -1,7 +1,7 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -98,9 +98,19 @@ class Launch:
             layers.append(Layer("preset", preset, name))
         return layers
 
-    def settings(self, model: Model, assumed: Assumed = Assumed()) -> dict[str, Effective]:
-        """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
-        return effective([*self._behind(model, assumed), Layer("model", model.settings, model.name)])
+    def settings(
+        self, model: Model, assumed: Assumed = Assumed(), only: Collection[str] | None = None
+    ) -> dict[str, Effective]:
+        """What counts for a model, by parameter, and where it stands; of `only` these.
+
+        Raises `BadRequest` or `Refused`.
+        """
+        layers = [*self._behind(model, assumed), Layer("model", model.settings, model.name)]
+        if only is not None:
+            for number, layer in enumerate(layers):
+                own = {name: layer.settings[name] for name in only if name in layer.settings}
+                layers[number] = Layer(layer.origin, own, layer.name)
+        return effective(layer for layer in layers if layer.settings)
 
     async def preview(self, model: Model, assumed: Assumed = Assumed()) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""

@@ -193,7 +193,7 @@ async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model:
 async def test_the_llama_server_of_a_preset(config: Config, model: Model, run: Run, tmp_path: Path) -> None:
     del run
     own = stand_in(tmp_path / "own")
-    launch = Launch(config, dict, {"fast": {"server_path": str(own), "threads": 9}}.get)
+    launch = Launch(config, dict, lambda name: {"server_path": str(own), "threads": 9} if name == "fast" else None)
     applied = msgspec.structs.replace(model, preset="fast")
     assert (await launch.engine(applied))[0].path == str(own)
     assert "--threads 9" in " ".join((await launch.preview(applied)).arguments)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import anyio.to_thread
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from llamactl.catalogue import Catalogue, File, examine
 from llamactl.catalogue.gguf import NotUsable
@@ -167,6 +168,7 @@ class PortableCalls:
             model for model in self._catalogue.models() if model.preset in plan.presets and model.name not in names
         ]
         for model in (*plan.changed, *users):
+            await checkpoint()  # of a thousand models others need not wait for all
             try:
                 await self._launch.check(model, assumed)
             except LlamactlError as error:

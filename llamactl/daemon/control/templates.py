@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anyio.to_thread
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
@@ -42,11 +43,15 @@ class TemplateCalls:
             built_in = (await self._launch.engine())[1].templates
         except LlamactlError as error:
             problem = error.problem()
+        uses: list[TemplateUse] = []
+        for model in self._catalogue.models():
+            uses += self._uses(model)
+            await checkpoint()  # of a thousand models others need not wait for all
         return TemplateList(
             built_in=built_in,
             directory=str(directory),
             files=files,
-            uses=[use for model in self._catalogue.models() for use in self._uses(model)],
+            uses=uses,
             default_model=self._config.models.default,
             problem=problem,
         )
@@ -54,7 +59,7 @@ class TemplateCalls:
     def _uses(self, model: Model) -> list[TemplateUse]:
         """None for a model whose settings cannot be understood: what is wrong with them is said where it is shown."""
         try:
-            settings = self._launch.settings(model)
+            settings = self._launch.settings(model, only=SETTINGS)
         except LlamactlError:
             return []
         return [
