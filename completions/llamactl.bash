@@ -27,7 +27,7 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
@@ -61,7 +61,7 @@ _llamactl() {
                 options='-f --follow -n --lines --previous'
                 ;;
             /models)
-                words='ls add scan rm show set unset rename clone command'
+                words='ls add scan rm show set unset rename clone alias verify command'
                 ;;
             /models/add)
                 options='--name'
@@ -69,6 +69,12 @@ _llamactl() {
                 ;;
             /models/scan)
                 files=directories
+                ;;
+            /models/alias)
+                options='--rm'
+                ;;
+            /models/verify)
+                options='--deep'
                 ;;
             /config)
                 words='show get set unset path validate edit import'

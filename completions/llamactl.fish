@@ -29,7 +29,7 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
-            case /quickstart /chat /ps /start /stop /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -84,10 +84,14 @@ complete -c llamactl -n '__llamactl_at /models' -a set -d 'Change settings of a 
 complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a model to what stands behind it, and to llama-server.'
 complete -c llamactl -n '__llamactl_at /models' -a rename -d 'Give a stopped model another name.'
 complete -c llamactl -n '__llamactl_at /models' -a clone -d 'Make a second model of the same file and settings.'
+complete -c llamactl -n '__llamactl_at /models' -a alias -d 'Let a model go by other names as well.'
+complete -c llamactl -n '__llamactl_at /models' -a verify -d 'Check that the files of models are there, sound and unchanged, and that their settings would do.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
 complete -c llamactl -n '__llamactl_at /models/add' -l name -x -d 'What to call it; else a name is made from the file\'s.'
 complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
+complete -c llamactl -n '__llamactl_at /models/alias' -l rm -d 'Take these away instead.'
+complete -c llamactl -n '__llamactl_at /models/verify' -l deep -d 'Read all of it, where its checksum is known.'
 complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'

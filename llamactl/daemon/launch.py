@@ -14,7 +14,7 @@ from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound
 from llamactl.core.model import Model, Setting
-from llamactl.core.parameters.layers import Effective, Layer, effective
+from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 
@@ -50,18 +50,19 @@ class Launch:
         self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        return arguments.build(engine.path, model, socket, self._behind(), able, environment=engine.environment)
+        return arguments.build(engine.path, model, socket, self._behind(model), able, environment=engine.environment)
 
-    def _behind(self) -> list[Layer]:
+    def _behind(self, model: Model) -> list[Layer]:
         """What stands behind a model's own settings, the strongest last."""
         return [
+            Layer(BESIDE, model.beside(), model.name),
             Layer("configuration", self._config.llama_server.settings()),
             Layer("server defaults", self._server_defaults()),
         ]
 
     def settings(self, model: Model) -> dict[str, Effective]:
         """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
-        return effective([*self._behind(), Layer("model", model.settings, model.name)])
+        return effective([*self._behind(model), Layer("model", model.settings, model.name)])
 
     async def preview(self, model: Model) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""

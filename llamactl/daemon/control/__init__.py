@@ -11,6 +11,7 @@ from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
@@ -29,6 +30,7 @@ class Control:
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
+        discovery: Discovery,
         http: list[str],
     ) -> None:
         self._config = config
@@ -42,7 +44,7 @@ class Control:
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
             calls.Engine: self._engine,
-            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **ModelCalls(catalogue, supervisor, launch, discovery).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
         }
 

@@ -20,6 +20,8 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.models import (
     AddModel,
+    AliasModel,
+    Check,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -31,6 +33,8 @@ from llamactl.rpc.calls.models import (
     SetModel,
     SettingRow,
     ShowModel,
+    Verification,
+    VerifyModel,
 )
 
 
@@ -43,8 +47,10 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AliasModel",
     "Announcement",
     "Call",
+    "Check",
     "CloneModel",
     "DaemonStatus",
     "Engine",
@@ -69,5 +75,7 @@ __all__ = [
     "StartModel",
     "Status",
     "StopModel",
+    "Verification",
+    "VerifyModel",
     "Watch",
 ]
