@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from llamactl.catalogue.gguf import NotUsable, fingerprint, read, read_all
+from llamactl.catalogue.gguf.header import MOST_TENSORS, MOST_VALUES
 from llamactl.core.facts import Facts
 
 from .files import BOOL, F32, I32, I64, STRING, U8, U32, U64, array, number, string, tensor, text, whole
@@ -48,6 +49,25 @@ def reason(path: Path) -> str:
 )
 def test_values_that_cannot_be(tmp_path: Path, values: dict[str, bytes], says: str) -> None:
     assert reason(put(tmp_path, values)).startswith(says)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        struct.pack("<IQ", STRING, 1000) + bytes(900),
+        struct.pack("<IIQ", 9, STRING, 2) + string("x" * 500) + struct.pack("<Q", 1000) + bytes(900),
+        struct.pack("<IIQ", 9, U64, 1 << 13) + bytes(900),
+    ],
+)
+def test_a_last_value_that_goes_on_after_the_end(tmp_path: Path, value: bytes) -> None:
+    assert reason(put(tmp_path, {"x": value})).startswith("it is truncated or corrupt (its header says more than its ")
+
+
+def test_more_strings_than_there_is_room_for_are_told_before_all_are_read(tmp_path: Path) -> None:
+    path = put(tmp_path, {"x": struct.pack("<IIQ", 9, STRING, 1 << 40)})
+    with path.open("r+b") as file:
+        file.truncate(1 << 30)
+    assert reason(path).startswith("it is truncated or corrupt (")
 
 
 def test_a_key_that_is_there_twice(tmp_path: Path) -> None:
@@ -121,6 +141,19 @@ def test_a_type_that_we_do_not_know_has_the_bytes_up_to_the_next_tensor(tmp_path
     found = read(put(tmp_path, {}, tensors, bytes(128 + 50)))
     assert found.layer_bytes == (96, 32, 50)
     assert (found.parameters, found.quantisation) == (128 + 8 + 64, "")
+
+
+def test_so_many_values_or_tensors_are_not_read_to_the_end(tmp_path: Path) -> None:
+    late = {f"{turn:x}": number(U8, 0) for turn in range(MOST_VALUES)} | {"llama.block_count": number(U32, 2)}
+    assert read(put(tmp_path, late)) == Facts(architecture="llama")
+    tensors = [tensor(f"{turn:x}", [1], 24, 32 * turn) for turn in range(MOST_TENSORS + 1)]
+    assert read(put(tmp_path, {}, tensors, bytes(32 * len(tensors)))) == Facts(architecture="llama")
+    assert read(put(tmp_path, {}, tensors[:-1], bytes(32 * len(tensors)))).parameters == MOST_TENSORS
+
+
+def test_more_elements_than_can_be_are_not_counted(tmp_path: Path) -> None:
+    tensors = [tensor("x", [1 << 62], 199, 0), tensor("y", [1 << 62], 199, 32)]
+    assert read(put(tmp_path, {}, tensors, bytes(64))).parameters is None
 
 
 def test_tensors_of_nothing_and_of_one_number(tmp_path: Path) -> None:
