@@ -51,6 +51,15 @@ def test_a_copy_is_another_model_as_long_as_both_are_there(desk: Desk, models: P
     assert (report.missing, report.moved) == (("a",), ())
 
 
+def test_another_file_of_that_size_is_not_the_one_that_is_gone(desk: Desk, models: Path) -> None:
+    path = language_model(models / "aa.gguf")
+    desk.catalogue.scan([models])
+    path.unlink()
+    assert language_model(models / "bb.gguf").stat().st_size == desk.catalogue.resolve("aa").size
+    report = desk.catalogue.scan([models])
+    assert (report.added, report.missing, report.moved) == (("bb",), ("aa",), ())
+
+
 def test_the_file_of_the_same_name_is_the_one_that_moved(desk: Desk, models: Path) -> None:
     for name in ("x", "y"):
         language_model(models / f"{name}.gguf", general__name=b"\x08\0\0\0\1\0\0\0\0\0\0\0z")

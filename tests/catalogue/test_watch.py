@@ -83,8 +83,10 @@ async def test_directories_that_are_not_there_are_awaited(watch: Watch, tmp_path
     assert not await notices(watch, lambda: gguf(tmp_path / "a" / "x.gguf"))
     assert await notices(watch, wanted.mkdir)
     watch.add(tmp_path / "a")  # whole from now on
-    watch.await_missing([wanted])
-    assert await notices(watch, lambda: gguf(tmp_path / "a" / "y.gguf"))
+    watch.await_missing([tmp_path / "a" / "other"])
+    gguf(tmp_path / "a" / "y.gguf")
+    assert await notices(watch, lambda: None)
+    assert await notices(watch, (tmp_path / "a" / "y.gguf").unlink)
 
 
 async def test_one_that_is_gone_is_left_out(watch: Watch, tmp_path: Path) -> None:
