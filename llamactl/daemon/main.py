@@ -20,7 +20,9 @@ from llamactl.core.model import HOST
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.learning import Learning
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
@@ -85,7 +87,11 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
+        discovery = Discovery(lambda: config, catalogue)
+        learning = Learning(hub, supervisor, catalogue)
+        control = Control(
+            config, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
+        )
         door = Door(
             supervisor,
             catalogue.resolve,
@@ -103,6 +109,8 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("door", partial(door.serve, listeners)),
+                Service("learning", learning.run),
+                Service("discovery", discovery.run),
             ],
             hub,
         )
