@@ -21,15 +21,15 @@ from llamactl.llamaserver import arguments, capabilities, locate, process
 class Launch:
     """Calling it is a `supervisor.Launcher`."""
 
-    def __init__(self, config: Config, server_defaults: Callable[[], dict[str, Setting]]) -> None:
-        """`server_defaults` gives the settings that the database has for every model."""
+    def __init__(self, config: Callable[[], Config], server_defaults: Callable[[], dict[str, Setting]]) -> None:
+        """`config` is asked at each start; `server_defaults` gives the settings of the database for every model."""
         self._config = config
         self._server_defaults = server_defaults
         self._numbers = count(1)
 
     async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
         """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
-        engine = locate.find(self._config.llama_server.path or "")
+        engine = locate.find(self._config().llama_server.path or "")
         return engine, await capabilities.examine(engine)
 
     async def __call__(self, model: Model) -> process.LlamaServer:
@@ -41,7 +41,7 @@ class Launch:
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine()
         # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
-        socket = str(self._config.directories.sockets / f"{next(self._numbers)}.sock")
+        socket = str(self._config().directories.sockets / f"{next(self._numbers)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
         return await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
@@ -55,7 +55,7 @@ class Launch:
     def _behind(self) -> list[Layer]:
         """What stands behind a model's own settings, the strongest last."""
         return [
-            Layer("configuration", self._config.llama_server.settings()),
+            Layer("configuration", self._config().llama_server.settings()),
             Layer("server defaults", self._server_defaults()),
         ]
 
@@ -66,7 +66,7 @@ class Launch:
     async def preview(self, model: Model) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""
         engine, able = await self.engine()
-        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"))
+        return self.command(engine, able, model, str(self._config().directories.sockets / "0.sock"))
 
     async def check(self, model: Model) -> None:
         """Would these settings do? Raises what `command` raises; without an engine only the values are looked at."""
@@ -76,9 +76,9 @@ class Launch:
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""
-        directory = prepare(self._config.directories.runs(name), private=False)
+        directory = prepare(self._config().directories.runs(name), private=False)
         runs = sorted(directory.glob("*.log"))
-        for old in runs[: max(0, len(runs) - self._config.logging.runs + 1)]:
+        for old in runs[: max(0, len(runs) - self._config().logging.runs + 1)]:
             with suppress(OSError):
                 old.unlink()
         seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order

@@ -124,6 +124,26 @@ class Supervisor:
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
 
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+    ) -> None:
+        """Other rules than it was made with, in the midst of everything.
+
+        What waits may go on by them; what is loaded stays, and goes after the new time of idleness.
+        """
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(self._scheduler.change(self._scheduler.limits, self._clock(), times))
+        self._alarm.set()
+
     # --- life ------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:

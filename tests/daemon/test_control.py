@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import msgspec
 import pytest
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
-from llamactl.config.sections import Config, Models
+from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
@@ -20,6 +21,7 @@ from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.control import Control
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
@@ -64,9 +66,10 @@ class Office:
         self.catalogue = Catalogue(db.models, self.hub.publish)
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
-        self.control = Control(
-            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
-        )
+        self.written = Config(directories=directories, models=models)
+        """What is read when the configuration is read again."""
+        current = Current(self.written, lambda: self.written, self.hub)
+        self.control = Control(current, self.hub, self.catalogue, self.supervisor, self.finder, URLS)
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
         )
@@ -119,6 +122,16 @@ async def test_there_is_one_handler_for_each_call(office: Office) -> None:
 
 
 # --- the daemon ----------------------------------------------------------------------------------
+
+
+async def test_another_configuration(office: Office, models: Path) -> None:
+    assert (await office.ask(calls.Status())).restart_for == ()
+    there = Models(directories=(FilePath(str(models)),))
+    office.written = msgspec.structs.replace(office.written, models=there, http=Http(port=1))
+    done = await office.ask(calls.Reload())
+    assert done == calls.Reloaded(changed=("models.directories",), restart_for=("http.port",))
+    assert (await office.ask(calls.Status())).restart_for == ("http.port",)
+    assert len((await office.ask(calls.ScanModels())).added) == 2
 
 
 async def test_how_the_daemon_is(stocked: Office, tmp_path: Path) -> None:

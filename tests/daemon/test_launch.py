@@ -70,7 +70,7 @@ Run = Callable[[Model], Awaitable[process.LlamaServer]]
 @pytest.fixture
 async def run(config: Config) -> AsyncIterator[Run]:
     """Launches a model; what runs at the end is killed."""
-    launch = Launch(config, lambda: {"jinja": False})
+    launch = Launch(lambda: config, lambda: {"jinja": False})
     servers: list[process.LlamaServer] = []
 
     async def run(model: Model) -> process.LlamaServer:
@@ -153,5 +153,5 @@ async def test_a_file_that_is_gone_or_no_model_is_refused_before_anything_runs(
 async def test_without_an_engine_nothing_is_started(configure: Configure, model: Model) -> None:
     config = configure('llama_server.path = "/nonexistent/llama-server"')
     with pytest.raises(NotFound, match="/nonexistent/llama-server"):
-        await Launch(config, dict)(model)
+        await Launch(lambda: config, dict)(model)
     assert not config.directories.runs(model.name).exists()

@@ -1,5 +1,7 @@
 """The catalogue."""
 
+from collections.abc import Callable
+
 import anyio.to_thread
 import msgspec
 
@@ -20,7 +22,9 @@ from llamactl.supervisor import Supervisor
 class ModelCalls:
     """`models.…`"""
 
-    def __init__(self, config: Config, catalogue: Catalogue, supervisor: Supervisor, launch: Launch) -> None:
+    def __init__(
+        self, config: Callable[[], Config], catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+    ) -> None:
         self._config = config
         self._catalogue = catalogue
         self._supervisor = supervisor
@@ -98,7 +102,7 @@ class ModelCalls:
         return arguments.show(await self._launch.preview(model))
 
     async def _scan_models(self, call: calls.ScanModels) -> ScanReport:
-        directories = call.directories or self._config.models.directories or [str(self._config.directories.models)]
+        directories = call.directories or self._config().models.directories or [str(self._config().directories.models)]
         found = await anyio.to_thread.run_sync(walk, directories, self._catalogue.models())
         return self._catalogue.apply(found)
 
