@@ -120,9 +120,7 @@ class Connection(asyncio.Protocol):
         self._serve()
 
     def allow(self, max_body: int) -> None:
-        """Another limit; what is in the middle of a body keeps the one that it began with."""
-        if not self._reader.in_body:
-            self._reader.max_body = max_body
+        self._reader.allow(max_body)
 
     # --- requests --------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class Reader:
 
     def __init__(self, max_body: int) -> None:
         self.requests: deque[Request] = deque()
-        self.max_body = max_body
+        self._max_body = max_body
         self._parser = httptools.HttpRequestParser(self)
         self._head = Head()
         self._template = b""  # under which this head is to be remembered
@@ -132,6 +132,12 @@ class Reader:
         self._switched = False  # to that protocol
         self._body_follows = False  # though the parser thinks that another protocol does
         self._around = 0  # bytes since the body last grew: of chunk extensions and trailers
+
+    def allow(self, max_body: int) -> None:
+        """Another limit. A body that has begun, and those after it, keep the one that it began with."""
+        if not self.in_body:
+            self._max_body = max_body
+            self._again = b""  # its size was allowed by the old one
 
     def feed(self, data: bytes) -> None:
         if not (self.ended or self.in_head or self.in_body) and self._is_known(data):
@@ -195,7 +201,7 @@ class Reader:
             length, self._template = int(match[1]), data[: match.start(1)] + b"0" + data[match.end(1) : end]
         self._sized = match is not None
         head = _heads.get(self._template)
-        if head is None or len(data) != end + 4 + length or length > self.max_body:
+        if head is None or len(data) != end + 4 + length or length > self._max_body:
             return False
         self.ended = not head.keep_alive
         self._again, self._again_size, self._again_head = data[: end + 4], len(data), head
@@ -259,8 +265,8 @@ class Reader:
             self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
         length = head.length
-        if length is not None and length > self.max_body:
-            self._fail(_too_large(self.max_body, length))
+        if length is not None and length > self._max_body:
+            self._fail(_too_large(self._max_body, length))
             return
         head.complete()
         if length is not None and length >= LARGE:
@@ -285,8 +291,8 @@ class Reader:
             self.place = self.place[len(data) :]
             return
         self._size += len(data)
-        if self._size > self.max_body:
-            self._fail(_too_large(self.max_body))
+        if self._size > self._max_body:
+            self._fail(_too_large(self._max_body))
             return
         if self._head.chunked:
             self._chunks += data
