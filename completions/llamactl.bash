@@ -27,7 +27,7 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
@@ -76,17 +76,29 @@ _llamactl() {
             /config/show)
                 options='--origin'
                 ;;
+            /config/set)
+                options='--now'
+                ;;
+            /config/unset)
+                options='--now'
+                ;;
             /config/validate)
                 files=yes
+                ;;
+            /config/edit)
+                options='--now'
                 ;;
             /config/import)
                 options='--dry-run'
                 files=yes
                 ;;
             /daemon)
-                words='run start stop status'
+                words='run start stop restart reload status'
                 ;;
             /daemon/stop)
+                options='--timeout'
+                ;;
+            /daemon/restart)
                 options='--timeout'
                 ;;
             /db)

@@ -258,22 +258,6 @@ class Scheduler:
             return []
         return [self._stop(resident, "stopped on request, not drained in time"), *self._settle(now)]
 
-    def change(self, limits: Limits, now: float, ttl: tuple[float, float] | None = None) -> list[Effect]:
-        """Other limits from now on. None that is resident has to go for them.
-
-        `ttl`: whoever has the first of these times of idleness has the second instead.
-        """
-        self.limits = limits
-        if ttl is not None:
-            before, after = ttl
-            for resident in self.residents.values():
-                if resident.ttl == before:
-                    resident.ttl = after
-            for line in self.lines.values():
-                if line.ttl == before:
-                    line.ttl = after
-        return self.tick(now)
-
     def pin(self, model: str) -> None:
         self.pinned.add(model)
 
