@@ -18,6 +18,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "requests": requests,
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "swap": swap,
     "idle": idle,
     "startup": startup,
+    "writing": writing,
 }
 
 
