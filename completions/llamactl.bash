@@ -108,6 +108,7 @@ _llamactl() {
                 options='--quick'
                 ;;
             /db/backup)
+                options='--force'
                 files=yes
                 ;;
         esac

@@ -115,4 +115,5 @@ complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the databa
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'
 complete -c llamactl -n '__llamactl_at /db' -a vacuum -d 'Give back the space that is free inside the database.'
 complete -c llamactl -n '__llamactl_at /db/check' -l quick -d 'Do not compare the indexes with the tables.'
+complete -c llamactl -n '__llamactl_at /db/backup' -l force -d 'Replace it if it is there; so does -y.'
 complete -c llamactl -n '__llamactl_at /db/backup' -F
