@@ -79,9 +79,9 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
         hub = Hub()
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(current, database.server.get)
+        launch = Launch(current, database.server.get, database.presets.get)
         supervisor = Supervisor(launch, hub, _limits(config), estimate)
-        control = Control(current, hub, catalogue, supervisor, launch, urls)
+        control = Control(current, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
 
         def take_over(config: Config) -> None:

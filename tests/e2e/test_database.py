@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_or_read_only(home: Home) -> None:
         dd if=/dev/zero of={data}/filler bs=4k 2>/dev/null || true
         head -c 100000 /dev/zero | tr '\\0' x > {home.place}/long
         for n in 1 2 3 4 5 6 7 8; do
-            $llamactl models set alpha chat_template="$(head -c 90000 {home.place}/long)$n" 2>&1 || break
+            $llamactl models set alpha "chat_template_kwargs={{\\"a\\": \\"$(head -c 90000 {home.place}/long)$n\\"}}" 2>&1 || break
         done
         $llamactl daemon status | head -1
         $llamactl daemon stop

@@ -10,12 +10,16 @@ from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.portable import PortableCalls
+from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
+from llamactl.store import Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
@@ -30,6 +34,8 @@ class Control:
         supervisor: Supervisor,
         launch: Launch,
         http: list[str],
+        presets: Presets,
+        defaults: ServerSettings,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -38,12 +44,16 @@ class Control:
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
+        models = ModelCalls(config, catalogue, supervisor, launch)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
             calls.Reload: self._reload,
             calls.Engine: self._engine,
-            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **models.handlers,
+            **PortableCalls(catalogue, launch, presets).handlers,
+            **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
+            **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
         }
 
