@@ -32,7 +32,14 @@ class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
     reason: str = ""
 
 
-Event = InstanceChanged | CatalogueChanged | ServiceChanged
+class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
+    """Another configuration counts: keys that changed, and all that wait for a restart of the daemon."""
+
+    changed: tuple[str, ...] = ()
+    restart_for: tuple[str, ...] = ()
+
+
+Event = InstanceChanged | CatalogueChanged | ServiceChanged | ConfigChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from llamactl import __version__
+from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
@@ -24,6 +24,7 @@ from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.process import PidFile
+from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.metrics import host
@@ -36,23 +37,25 @@ from llamactl.web import app as web
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, up: Callable[[], None]) -> None:
+def run(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
+
+    `read` reads the configuration again, as it was read first.
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
-    _refuse_what_is_not_there(config)
+    _possible(config)
     os.umask(0o077)
     config.directories.prepare()
     with PidFile(config.directories.pid_file):
         try:
-            anyio.run(_live, config, up, backend_options={"use_uvloop": _has_uvloop()})
+            anyio.run(_live, config, lambda: _possible(read()), up, backend_options={"use_uvloop": _has_uvloop()})
         except BaseExceptionGroup as group:
             raise _cause(group) from None
 
 
-def _refuse_what_is_not_there(config: Config) -> None:
-    """Who asked for protection must not believe that there is some. Raises `Refused`."""
+def _possible(config: Config) -> Config:
+    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
     http, access = config.http, config.access
     asked = {
         "http.tls_cert": http.tls_cert,
@@ -64,9 +67,10 @@ def _refuse_what_is_not_there(config: Config) -> None:
     }
     for key in [key for key, value in asked.items() if value]:
         raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    return config
 
 
-async def _live(config: Config, up: Callable[[], None]) -> None:
+async def _live(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
     http, directories = config.http, config.directories
     listeners = [
         ports.listen(spec, insecure=config.access.insecure) for spec in (f"{http.host}:{http.port}", *http.listen)
@@ -75,31 +79,30 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
     database = Database(directories.database)
     try:
         hub = Hub()
+        current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get, database.presets.get)
-        supervisor = Supervisor(
-            launch,
-            hub,
-            _limits(config),
-            estimate,
-            _budget(config),
-            ttl=config.residency.ttl,
-            load_timeout=config.residency.load_timeout,
-            hold=config.restart.first,
-        )
-        discovery = Discovery(lambda: config, catalogue)
+        launch = Launch(current, database.server.get, database.presets.get)
+        supervisor = Supervisor(launch, hub, _limits(config), estimate)
+        discovery = Discovery(current, catalogue)
         learning = Learning(hub, supervisor, catalogue)
         control = Control(
-            config, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
+            current, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
         )
-        door = Door(
-            supervisor,
-            catalogue.resolve,
-            str(directories.web_socket),
-            default=config.models.default,
-            max_body=config.http.max_body,
-            drain=config.residency.drain,
-        )
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+
+        def take_over(config: Config) -> None:
+            logs.to_console(config.logging.console_level)
+            supervisor.configure(
+                _limits(config),
+                _budget(config),
+                ttl=config.residency.ttl,
+                load_timeout=config.residency.load_timeout,
+                hold=config.restart.first,
+            )
+            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            discovery.again()
+
+        current.follow(take_over)
         control.services = services = Services(
             [
                 Service("supervisor", supervisor.run, vital=True),
@@ -116,6 +119,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         )
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
+            await group.start(obey_hangups, current, services.stop)
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))

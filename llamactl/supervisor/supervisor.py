@@ -34,6 +34,7 @@ from llamactl.core.instance import (
     state,
 )
 from llamactl.core.model import Model
+from llamactl.core.reconfigure import reconfigure
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.runner import live
@@ -123,6 +124,23 @@ class Supervisor:
         self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
+
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+    ) -> None:
+        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
+        self._alarm.set()
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "requests": requests,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "startup": startup,
     "headers": headers,
     "catalogue": catalogue,
+    "writing": writing,
 }
 
 

@@ -103,7 +103,7 @@ async def listed(place: Path) -> float:
         hub = Hub()
         known = Catalogue(db.models, hub.publish)
         assert len(known.models()) == MODELS
-        launch = Launch(config, dict)
+        launch = Launch(lambda: config, dict)
         supervisor = Supervisor(launch, hub, Limits(budget={}), lambda model: {})
         calls = ModelCalls(known, supervisor, launch, Discovery(lambda: config, known))
         taken = []

@@ -12,7 +12,7 @@ import pytest
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
-from llamactl.config.sections import Config, Models
+from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
@@ -22,6 +22,7 @@ from llamactl.core.scheduler import Limits
 from llamactl.daemon.control import Control
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
@@ -47,7 +48,7 @@ class Finder(Launch):
     """Finds the engine that it is given, or none."""
 
     def __init__(self, config: Config, db: Database) -> None:
-        super().__init__(config, db.server.get, db.presets.get)
+        super().__init__(lambda: config, db.server.get, db.presets.get)
         self.found: Executable | None = Executable("/opt/llama-server", "PATH")
         self.able = Capabilities("6123 (79c1160b)", 6123, FLAGS, templates=("chatml", "llama3"))
 
@@ -71,9 +72,12 @@ class Office:
         self.catalogue = Catalogue(db.models, self.hub.publish)
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
-        discovery = Discovery(lambda: config, self.catalogue)
+        self.written = config
+        """What is read when the configuration is read again."""
+        current = Current(config, lambda: self.written, self.hub)
+        discovery = Discovery(current, self.catalogue)
         self.control = Control(
-            config, self.hub, self.catalogue, self.supervisor, self.finder, discovery, URLS, db.presets, db.server
+            current, self.hub, self.catalogue, self.supervisor, self.finder, discovery, URLS, db.presets, db.server
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -127,6 +131,16 @@ async def test_there_is_one_handler_for_each_call(office: Office) -> None:
 
 
 # --- the daemon ----------------------------------------------------------------------------------
+
+
+async def test_another_configuration(office: Office, models: Path) -> None:
+    assert (await office.ask(calls.Status())).restart_for == ()
+    there = Models(directories=(FilePath(str(models)),))
+    office.written = msgspec.structs.replace(office.written, models=there, http=Http(port=1))
+    done = await office.ask(calls.Reload())
+    assert done == calls.Reloaded(changed=("models.directories",), restart_for=("http.port",))
+    assert (await office.ask(calls.Status())).restart_for == ("http.port",)
+    assert len((await office.ask(calls.ScanModels())).added) == 2
 
 
 async def test_how_the_daemon_is(stocked: Office, tmp_path: Path) -> None:

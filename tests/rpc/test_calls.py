@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from llamactl.core.errors import NotFound, Problem
-from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered, ServiceChanged
+from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, InstanceChanged, Numbered, ServiceChanged
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
@@ -41,7 +41,7 @@ MODEL = ModelRow(
 SERVICES = [ServiceRow(name="door", state="restarting", age=2.0, restarts=3, reason="no port")]
 STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
-    services=SERVICES, last_event=9,
+    services=SERVICES, last_event=9, restart_for=("http.port",),
 )  # fmt: skip
 DETAIL = calls.ModelDetail(
     name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready", missing=True,
@@ -70,6 +70,7 @@ TEMPLATES = calls.TemplateList(
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
+    calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
@@ -109,6 +110,7 @@ EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
+    ConfigChanged(("residency.ttl",), ("http.port",)),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))

@@ -6,7 +6,6 @@ from typing import Any
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
-from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
@@ -16,6 +15,7 @@ from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
@@ -29,7 +29,7 @@ class Control:
 
     def __init__(
         self,
-        config: Config,
+        config: Current,
         hub: Hub,
         catalogue: Catalogue,
         supervisor: Supervisor,
@@ -50,6 +50,7 @@ class Control:
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
+            calls.Reload: self._reload,
             calls.Engine: self._engine,
             **models.handlers,
             **PortableCalls(catalogue, launch, presets).handlers,
@@ -62,7 +63,7 @@ class Control:
         return await self.handlers[type(call)](call)
 
     async def _status(self, _: calls.Status) -> calls.DaemonStatus:
-        directories = self._config.directories
+        directories = self._config().directories
         return calls.DaemonStatus(
             version=__version__,
             pid=os.getpid(),
@@ -74,10 +75,15 @@ class Control:
             models=len(self._catalogue.models()),
             services=self.services.rows(),
             last_event=self._hub.last,
+            restart_for=self._config.pending,
         )
 
     async def _shutdown(self, _: calls.Shutdown) -> None:
         self.services.stop()
+
+    async def _reload(self, _: calls.Reload) -> calls.Reloaded:
+        changes = await self._config.reload()
+        return calls.Reloaded(changed=changes.live, restart_for=self._config.pending)
 
     async def _engine(self, _: calls.Engine) -> calls.EngineRow:
         try:

@@ -7,7 +7,17 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Call
-from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
+from llamactl.rpc.calls.daemon import (
+    Announcement,
+    DaemonStatus,
+    Engine,
+    EngineRow,
+    Reload,
+    Reloaded,
+    ServiceRow,
+    Shutdown,
+    Status,
+)
 from llamactl.rpc.calls.instances import (
     InstanceRow,
     ListInstances,
@@ -87,6 +97,8 @@ __all__ = [
     "PortableModel",
     "PresetRow",
     "PutPresets",
+    "Reload",
+    "Reloaded",
     "RemoveModel",
     "RemovePreset",
     "RenameModel",
