@@ -78,9 +78,9 @@ def test_a_disk_that_is_full_or_read_only(home: Home) -> None:
         $llamactl daemon start
         $llamactl models add {home.model("alpha")} --name alpha
         dd if=/dev/zero of={data}/filler bs=4k 2>/dev/null || true
-        head -c 100000 /dev/zero | tr '\\0' x > {home.place}/long
+        long=$(head -c 90000 /dev/zero | tr '\\0' x)
         for n in 1 2 3 4 5 6 7 8; do
-            $llamactl models set alpha "chat_template_kwargs={{\\"a\\": \\"$(head -c 90000 {home.place}/long)$n\\"}}" 2>&1 || break
+            $llamactl models set alpha "chat_template_kwargs={{\\"a\\": \\"$long$n\\"}}" 2>&1 || break
         done
         $llamactl daemon status | head -1
         $llamactl daemon stop
