@@ -60,7 +60,7 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -167,17 +167,29 @@ _llamactl() {
             /config/show)
                 options='--origin'
                 ;;
+            /config/set)
+                options='--now'
+                ;;
+            /config/unset)
+                options='--now'
+                ;;
             /config/validate)
                 files=yes
+                ;;
+            /config/edit)
+                options='--now'
                 ;;
             /config/import)
                 options='--dry-run'
                 files=yes
                 ;;
             /daemon)
-                words='run start stop status'
+                words='run start stop restart reload status'
                 ;;
             /daemon/stop)
+                options='--timeout'
+                ;;
+            /daemon/restart)
                 options='--timeout'
                 ;;
             /db)
@@ -187,6 +199,7 @@ _llamactl() {
                 options='--quick'
                 ;;
             /db/backup)
+                options='--force'
                 files=yes
                 ;;
         esac
