@@ -5,6 +5,7 @@ Refused is what llama.cpp's `gguf.cpp` refuses in every release, and nothing tha
 
 import math
 import struct
+from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -155,7 +156,7 @@ def _measure(listed: list[_Listed], start: int, alignment: int, size: int) -> li
     """
     tensors = []
     follows = missing = 0
-    for one, after in zip(listed, [*listed[1:], None], strict=True):
+    for one, after in zip_longest(listed, listed[1:]):
         elements = math.prod(one.shape)
         if min(one.shape, default=1) < 0 or elements >= 1 << 63:
             raise Malformed(f"it is corrupt (the tensor {_quoted(one.name)} has the shape {list(one.shape)})")
@@ -181,4 +182,4 @@ def _measure(listed: list[_Listed], start: int, alignment: int, size: int) -> li
 
 
 def _quoted(name: bytes) -> str:
-    return ascii(name.decode("utf-8", "replace"))
+    return ascii(name[:64].decode("utf-8", "replace"))

@@ -7,20 +7,20 @@ import struct
 WINDOW = 1 << 20
 """Bytes read at once."""
 
-MOST = 48 << 20
+MOST = 40 << 20
 """Bytes read of one file. The largest headers known have under 20 MB: 262,144 tokens and 514,906 merges."""
 
 _LENGTH = struct.Struct("<Q")
 
 _BLOCK = 128
-_USUAL = [6, 7, 5, 8, 4, 9, 10, 3, 11, 12, 2, 13, 1, 14, 15, 16]
+_USUAL = [6, 7, 5, 8, 4, 9, 10, 3, 11, 12, 2, 13, 1, 14, 15, 16, 0]
 """Lengths of tokens and merges, the most frequent first: they are tried in this order."""
 _STRINGS = re.compile(
     rb"(?s:%s){%d}+"
     % (
         b"|".join(
             re.escape(struct.pack("<Q", length)) + (b"." * length if length <= 16 else b".{%d}" % length)
-            for length in (*_USUAL, *range(17, 256), 0)
+            for length in (*_USUAL, *range(17, 256))
         ),
         _BLOCK,
     )
@@ -94,14 +94,15 @@ class Window:
 
     def _skip_one_by_one(self, count: int) -> None:
         """At the end of a window, at the end of the strings, and where there are long ones."""
+        length_at, window, at = _LENGTH.unpack_from, self._bytes, self._at
         for _ in range(count):
-            end = self._at + 8
-            if end > len(self._bytes):
+            if at + 8 > len(window):
+                self._at = at
                 self._fill(8)
-                end = 8
-            self._at = end + _LENGTH.unpack_from(self._bytes, end - 8)[0]
-            if self._at > len(self._bytes):
-                self._need(0)
+                window, at = self._bytes, 0
+            at += 8 + length_at(window, at)[0]
+        self._at = at
+        self._need(0)
 
     def _need(self, count: int) -> None:
         if self.position + count > self._size:
