@@ -19,7 +19,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--drain|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--drain|--host|--lines|--max-tokens|--model|--name|--output|--parallel|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -27,7 +27,7 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/fit|/devices|/version|/models|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
         esac
     done
     if [[ -n $skip ]]; then
@@ -40,7 +40,7 @@ _llamactl() {
     else
         case $place in
             '')
-                words='quickstart chat ps start stop logs version models config daemon db'
+                words='quickstart chat ps start stop logs fit devices version models config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -59,6 +59,9 @@ _llamactl() {
                 ;;
             /logs)
                 options='-f --follow -n --lines --previous'
+                ;;
+            /fit)
+                options='--ctx --parallel --save'
                 ;;
             /models)
                 words='ls add scan rm show set unset rename clone command'

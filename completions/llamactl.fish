@@ -14,7 +14,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --drain --host --lines --max-tokens --model --name --output --prompt --system --timeout -H -n -o
+            case --color --config --ctx --drain --host --lines --max-tokens --model --name --output --parallel --prompt --system --timeout -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -29,7 +29,7 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
-            case /quickstart /chat /ps /start /stop /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /logs /fit /devices /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -54,6 +54,8 @@ complete -c llamactl -n '__llamactl_at ' -a ps -d 'Show what runs.'
 complete -c llamactl -n '__llamactl_at ' -a start -d 'Load models. One that is ready already is a success.'
 complete -c llamactl -n '__llamactl_at ' -a stop -d 'Stop models. One that is stopped already is a success.'
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
+complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
+complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
@@ -75,6 +77,9 @@ complete -c llamactl -n '__llamactl_at /stop' -l timeout -x -d 'Wait no longer t
 complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
 complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
+complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
+complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
+complete -c llamactl -n '__llamactl_at /fit' -l save -d 'Set what is recommended.'
 complete -c llamactl -n '__llamactl_at /models' -a ls -d 'List the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a add -d 'Put a GGUF file into the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a scan -d 'Find GGUF files and put them into the catalogue.'

@@ -14,13 +14,16 @@ from anyio.abc import TaskStatus
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.errors import Refused
-from llamactl.core.footprint import estimate
+from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import HOST
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
@@ -75,17 +78,21 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         hub = Hub()
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(config, database.server.get)
+        budget = Budget(config.residency)
+        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory)
+        analyst = Analyst(launch, needs, catalogue, database.fits)
         supervisor = Supervisor(
             launch,
             hub,
             _limits(config),
-            estimate,
-            _budget(config),
+            needs,
+            budget,
             ttl=config.residency.ttl,
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        fit = FitCalls(catalogue, supervisor, analyst, budget)
+        control = Control(config, hub, catalogue, supervisor, launch, urls, fit)
         door = Door(
             supervisor,
             catalogue.resolve,
@@ -96,7 +103,9 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         )
         control.services = services = Services(
             [
+                Service("footprints", partial(_learn, launch, needs, hub)),
                 Service("supervisor", supervisor.run, vital=True),
+                Service("analysis", partial(analyst.run, hub)),
                 Service(
                     "control",
                     partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
@@ -119,6 +128,15 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         database.close()
         for listener in listeners:
             listener.close()
+
+
+async def _learn(
+    launch: Launch, needs: Needs, hub: Hub, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """What models take. The GPUs are known before anything is started."""
+    with suppress(NotFound, Refused):  # whoever starts a model will be told
+        await needs.engine(launch.executable())
+    await needs.run(hub, task_status=task_status)
 
 
 async def _obey_signals(
@@ -151,18 +169,6 @@ def _limits(config: Config) -> Limits:
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
     )
-
-
-def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:
-    """What all models together may take: as configured, else what is free and what ours have taken of it."""
-    if config.residency.memory:
-        return None
-    margin = config.residency.margin
-
-    def measured(pids: list[int]) -> dict[str, int]:
-        return {HOST: host.available_memory() + sum(map(host.private_memory, pids)) - margin}
-
-    return measured
 
 
 def _has_uvloop() -> bool:

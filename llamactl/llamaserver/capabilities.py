@@ -137,8 +137,12 @@ def version_in(text: str) -> tuple[str, int | None]:
     return version, int(build[1] or build[2]) if build else None
 
 
-async def answer(engine: Engine, *words: str) -> tuple[str, str]:
-    """What it prints when run with these, and what went wrong. It is ended after `TIMEOUT` or `LARGEST` bytes."""
+async def answer(engine: Engine, *words: str, patience: float | None = None) -> tuple[str, str]:
+    """What it prints when run with these, and what went wrong.
+
+    It is ended after `patience` seconds (else `TIMEOUT`) or `LARGEST` bytes.
+    """
+    seconds = TIMEOUT if patience is None else patience
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     said = bytearray()
@@ -150,7 +154,7 @@ async def answer(engine: Engine, *words: str) -> tuple[str, str]:
     finally:
         os.close(writing)
     try:
-        with anyio.move_on_after(TIMEOUT) as patience:
+        with anyio.move_on_after(seconds) as waiting:
             async with anyio.create_task_group() as group:
                 group.start_soon(_read, reading, said, session)
                 await session.wait()  # leaves nobody who could keep the pipe open
@@ -160,8 +164,8 @@ async def answer(engine: Engine, *words: str) -> tuple[str, str]:
             ended = await session.wait()
         os.close(reading)
     text = said.decode(errors="replace")
-    if patience.cancelled_caught:
-        return text, f"it gave no answer to {words[0]} within {TIMEOUT:g} s"
+    if waiting.cancelled_caught:
+        return text, f"it gave no answer to {words[0]} within {seconds:g} s"
     return text, "" if ended.code == 0 else output.reason(text.splitlines(), *ended)
 
 

@@ -21,6 +21,7 @@ _BUFFER = re.compile(
 _CONTEXT = "constructing llama_context"
 _KINDS = {"KV": "kv", "RS": "state", "compute": "compute", "output": "output"}
 _OURS = re.compile(r"CPU|AMX|BLAS|Host$|.*_Host$")
+_SUBSET = re.compile(r"^CPU_|^AMX")
 _SUFFIX = re.compile(r"_(Mapped|Private|Split)$")
 _PROJECTOR = re.compile(r"load_hparams: model size: +([\d.]+) MiB")
 _PROJECTOR_ON = re.compile(r"CLIP using (\S+) backend")
@@ -61,7 +62,7 @@ def buffers(lines: Iterable[str]) -> dict[str, Parts]:
     Weights that are rearranged for a CPU count once: their mapped pages are not used again. Of a graph that is laid
     out more than once the largest layout counts.
     """
-    mapped = repacked = 0.0
+    lines = list(lines)
     sizes: defaultdict[tuple[str, str], float] = defaultdict(float)
     computed: defaultdict[tuple[int, str], float] = defaultdict(float)
     context = 0
@@ -80,22 +81,25 @@ def buffers(lines: Iterable[str]) -> dict[str, Parts]:
             computed[context, device] = max(computed[context, device], mib)
         elif kind != "model":
             sizes[device, _KINDS[kind]] += mib
-        elif device == HOST and name.endswith("_Mapped"):
-            mapped += mib
-        elif device == HOST and name.startswith(("CPU_", "AMX")):
-            repacked += mib
-        else:
+        elif not _SUBSET.search(name):
             sizes[device, "weights"] += mib
     for (_, device), mib in computed.items():
         sizes[device, "compute"] += mib
-    if mapped or repacked:
-        sizes[HOST, "weights"] += max(mapped, repacked)
+    kept, rearranged = _weights(lines)
+    if kept or rearranged:
+        sizes[HOST, "weights"] += max(kept, rearranged)
     if sizes and projector[1]:
         sizes[projector[0], "weights"] += projector[1]
     return {
         device: Parts(**{kind: round(mib * MIB) for (of, kind), mib in sizes.items() if of == device})
         for device in dict.fromkeys(device for device, _ in sizes)
     }
+
+
+def mapped(lines: Iterable[str]) -> int:
+    """Bytes of the host's weights that it uses where they are in the file."""
+    kept, rearranged = _weights(lines)
+    return round(max(0.0, kept - rearranged) * MIB)
 
 
 def breakdown(lines: Iterable[str]) -> dict[str, Parts]:
@@ -127,6 +131,16 @@ def shortage(lines: Iterable[str]) -> Shortage | None:
 def device_of(buffer: str) -> str:
     """The device that a buffer or backend is on, as llama-server names it."""
     return HOST if _OURS.match(buffer) else _SUFFIX.sub("", buffer)
+
+
+def _weights(lines: Iterable[str]) -> tuple[float, float]:
+    """MiB on the host that are mapped, and that were copied to be rearranged."""
+    found = {True: 0.0, False: 0.0}
+    for line in lines:
+        match = _BUFFER.search(line)
+        if match and (match["kind"] or "model") == "model" and _SUBSET.search(match["name"]):
+            found[match["name"].endswith("_Mapped")] += float(match["mib"])
+    return found[True], found[False]
 
 
 def _told(line: str) -> Shortage | None:

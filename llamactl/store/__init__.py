@@ -14,6 +14,7 @@ Start reading at `database.Database`, then `tables`. Importing this takes 75 ms;
 from llamactl.store.database import Database
 from llamactl.store.failures import StoreFailed
 from llamactl.store.fits import FitParams, Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Sample, Samples
@@ -23,6 +24,7 @@ __all__ = [
     "Database",
     "FitParams",
     "Fits",
+    "Footprints",
     "Models",
     "Presets",
     "Sample",

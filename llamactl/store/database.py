@@ -12,6 +12,7 @@ from llamactl.store.access import Access
 from llamactl.store.copying import copy
 from llamactl.store.failures import CHECK, StoreFailed, told_of
 from llamactl.store.fits import Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.lock import Lock
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
@@ -43,6 +44,8 @@ class Database:
         self.presets = Presets(access)
         self.fits = Fits(access)
         """What llama-fit-params said of each model."""
+        self.footprints = Footprints(access)
+        """What models were measured to take."""
         self._writer = Writer(path, patience)
         self.samples = Samples(access, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""

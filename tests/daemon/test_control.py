@@ -18,8 +18,12 @@ from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
@@ -64,9 +68,12 @@ class Office:
         self.catalogue = Catalogue(db.models, self.hub.publish)
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
-        self.control = Control(
-            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
-        )
+        config = Config(directories=directories, models=models)
+        self.budget = Budget(config.residency, lambda: 3 * SIZE)
+        self.needs = Needs(self.finder.values, db.footprints, self.budget, lambda pid: 0)
+        analyst = Analyst(self.finder, self.needs, self.catalogue, db.fits)
+        fit = FitCalls(self.catalogue, self.supervisor, analyst, self.budget)
+        self.control = Control(config, self.hub, self.catalogue, self.supervisor, self.finder, URLS, fit)
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
         )

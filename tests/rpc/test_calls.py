@@ -9,6 +9,7 @@ from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered, ServiceChanged
 from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
+from llamactl.core.parts import Parts
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -45,6 +46,16 @@ DETAIL = calls.ModelDetail(
 )  # fmt: skip
 SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
 
+FIT = calls.FitReport(
+    model="qwen", source="arithmetic", context=8192, slots=4, trained=40960,
+    devices=[
+        calls.FitDevice(name="host", need=9, projected=Parts(weights=5, kv=3), measured=7, free=5, budget=6),
+        calls.FitDevice(name="CUDA0", need=0, projected=Parts()),
+    ],
+    added={"ctx_size": 8192}, recommended={"ctx_size": 4096, "tensor_split": "3,1"}, evicts=("a", "b"), problem=PROBLEM,
+)  # fmt: skip
+DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, budget=7, reserved=2, models=("qwen",))
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -57,6 +68,8 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.RenameModel: [MODEL],
     calls.CloneModel: [MODEL],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
+    calls.FitModel: [FIT],
+    calls.ListDevices: [[], [DEVICE]],
     calls.ScanModels: [SCAN, ScanReport()],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],

@@ -15,10 +15,10 @@ from llamactl.core.devices import Device
 from llamactl.core.facts import Facts
 from llamactl.core.footprint.cache import Layer, kv_bytes, layers, state_bytes
 from llamactl.core.footprint.compute import compute_bytes, input_bytes, output_bytes
-from llamactl.core.footprint.parts import Footprint, Parts, together, totals
 from llamactl.core.footprint.placement import place, used
 from llamactl.core.footprint.setup import RELEVANT, Setup, draft_settings, setup
 from llamactl.core.model import HOST, Setting
+from llamactl.core.parts import Footprint, Parts, together, totals
 
 __all__ = [
     "RELEVANT",

@@ -91,7 +91,7 @@ def _is_windowed(facts: Facts, number: int) -> bool:
     if not facts.sliding_window and facts.architecture not in _CHUNK:
         return False
     if facts.sliding_pattern:
-        return at(facts.sliding_pattern, number)
+        return bool(at(facts.sliding_pattern, number))
     if facts.architecture in _FIRST_FULL:
         return number % _FIRST_FULL[facts.architecture] != 0
     period = _PERIODS.get(facts.architecture, 1)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from llamactl.core.errors import BadRequest, Refused
 from llamactl.core.facts import Facts
 from llamactl.core.model import Setting
+from llamactl.core.parameters import BY_FLAG, PARAMETERS, parse, pieces
 
 AUTO_SLOTS = 4
 """What `--parallel -1`, its default, comes to; they share one cache then."""
@@ -98,6 +100,22 @@ def setup(facts: Facts, settings: Mapping[str, Setting]) -> Setup:
         devices=_devices(given("device")),
         cpu_experts=on_cpu,
     )
+
+
+def spelled_out(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """With what `custom_params` sets by flags, which llama-server reads last."""
+    found = dict(settings)
+    words = iter(pieces(PARAMETERS["custom_params"], settings.get("custom_params", "")))
+    for word in words:
+        parameter = BY_FLAG.get(word)
+        if parameter is None or parameter.name not in RELEVANT:
+            continue
+        try:
+            switch = parameter.kind == "switch" and parameter.words is None
+            found[parameter.name] = word in parameter.flags if switch else parse(parameter.name, next(words, ""))
+        except (BadRequest, Refused):
+            continue  # llama-server will say what is wrong with it
+    return found
 
 
 def draft_settings(settings: Mapping[str, Setting]) -> dict[str, Setting]:

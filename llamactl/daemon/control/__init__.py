@@ -8,6 +8,7 @@ from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
@@ -30,6 +31,7 @@ class Control:
         supervisor: Supervisor,
         launch: Launch,
         http: list[str],
+        fit: FitCalls,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -43,6 +45,7 @@ class Control:
             calls.Shutdown: self._shutdown,
             calls.Engine: self._engine,
             **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **fit.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
         }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from llamactl.rpc.calls.call import Call
 from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
+from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     InstanceRow,
     ListInstances,
@@ -47,9 +48,14 @@ __all__ = [
     "Call",
     "CloneModel",
     "DaemonStatus",
+    "DeviceRow",
     "Engine",
     "EngineRow",
+    "FitDevice",
+    "FitModel",
+    "FitReport",
     "InstanceRow",
+    "ListDevices",
     "ListInstances",
     "ListModels",
     "Lost",
