@@ -76,7 +76,7 @@ class Analyst:
     def _keep(
         self, model: Model, plan: Plan, advice: Advice, projected: Footprint, trouble: str, raw: str | None
     ) -> None:
-        facts, sizes = model.facts or Facts(), projected or plan.projected
+        facts, sizes = plan.subject.facts or Facts(), projected or plan.projected
         gpu = sum(parts.total for device, parts in sizes.items() if device != HOST)
         self._fits.put(
             model.name,

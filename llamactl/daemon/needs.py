@@ -79,7 +79,7 @@ class Needs:
         self._gpu = gpu
         self._engine = ""
         self._plans: dict[str, tuple[Model, Plan]] = {}
-        self._beside: dict[str, Subject] = {}  # drafts and projectors that were read, by path
+        self._read: dict[str, Subject] = {}  # files that the catalogue has not read, by path
         self._running: dict[str, _Running] = {}
 
     # --- questions --------------------------------------------------------------------------------
@@ -140,15 +140,17 @@ class Needs:
             self._plans.clear()
 
     async def look(self, model: Model) -> None:
-        """Read the files that are loaded with it. To be called before it is started."""
+        """Read the files that are loaded with it, and its own if nobody has yet. To be called before it is started."""
         try:
             settings = self._settings(model)
         except LlamactlError:
             return
-        for name in ("model_draft", "mmproj"):
-            path = str(settings.get(name, ""))
-            if path and path not in self._beside:
-                self._beside[path] = await anyio.to_thread.run_sync(_read, path)
+        paths = [str(settings.get(name, "")) for name in ("model_draft", "mmproj")]
+        if model.facts is None:
+            paths.append(model.path)
+        for path in paths:
+            if path and path not in self._read:
+                self._read[path] = await anyio.to_thread.run_sync(_read, path)
                 self._plans.pop(model.name, None)
 
     def analysed(self, plan: Plan, projected: Footprint) -> None:
@@ -254,14 +256,14 @@ class Needs:
         draft, projector = (str(settings.get(name, "")) for name in ("model_draft", "mmproj"))
         return Subject(
             size=model.size,
-            facts=model.facts,
+            facts=model.facts or self._other(model.path).facts,
             draft=self._other(draft) if draft else None,
             projector=self._other(projector).size if projector else 0,
         )
 
     def _other(self, path: str) -> Subject:
         """A file that is loaded beside the model's; its size at least, until `look` has read it."""
-        return self._beside.get(path) or Subject(size=_size(path))
+        return self._read.get(path) or Subject(size=_size(path))
 
 
 class _Running:

@@ -13,7 +13,7 @@ import msgspec
 
 from llamactl.core.devices import Device
 from llamactl.core.facts import Facts
-from llamactl.core.footprint.cache import Layer, kv_bytes, layers, state_bytes
+from llamactl.core.footprint.cache import at_layer, kv_bytes, layers, state_bytes
 from llamactl.core.footprint.compute import compute_bytes, input_bytes, output_bytes
 from llamactl.core.footprint.placement import place, used
 from llamactl.core.footprint.setup import RELEVANT, Setup, draft_settings, setup
@@ -82,28 +82,41 @@ def _model(subject: Subject, resolved: Setup, devices: Sequence[Device]) -> dict
         return _unknown(subject, resolved, devices)
     kept = layers(facts)
     places = place(len(kept), resolved, devices)
-    found = [{HOST: Parts(weights=facts.input_bytes, output=output_bytes(facts, resolved))}]
-    found += [_layer(facts, resolved, number, layer, places[number]) for number, layer in enumerate(kept)]
-    output = facts.output_bytes
+    found = _Tally()
+    found.add(HOST, weights=facts.input_bytes, output=output_bytes(facts, resolved))
+    for number, layer in enumerate(kept):
+        weights, experts = at_layer(facts.layer_bytes, number), at_layer(facts.expert_bytes, number)
+        if number < resolved.cpu_experts:
+            found.add(HOST, weights=experts)
+            weights -= experts
+        found.add(places[number], weights=weights)
+        holder = places[number] if resolved.offload_kv else HOST
+        found.add(holder, kv=kv_bytes(layer, resolved, facts), state=state_bytes(layer, resolved))
+    output = facts.output_bytes + sum(facts.layer_bytes[len(kept) :])  # and layers that only predict further tokens
     if facts.tied_output and places[-1] != HOST:
         output += facts.input_bytes  # a copy of the embeddings
-    beyond = sum(facts.layer_bytes[len(kept) :])  # of layers that only predict further tokens
-    found.append({places[-1]: Parts(weights=output + beyond)})
+    found.add(places[-1], weights=output)
     compute = compute_bytes(facts, kept, resolved)
-    busy = dict.fromkeys(places)
-    found += [{device: Parts(compute=compute)} for device in busy]
-    if HOST not in busy:
-        found.append({HOST: Parts(compute=input_bytes(facts, kept, resolved))})
-    return together(found)
+    for device in dict.fromkeys(places):
+        found.add(device, compute=compute)
+    if HOST not in places:
+        found.add(HOST, compute=input_bytes(facts, kept, resolved))
+    return found.parts()
 
 
-def _layer(facts: Facts, resolved: Setup, number: int, layer: Layer, device: str) -> dict[str, Parts]:
-    weights = facts.layer_bytes[number] if number < len(facts.layer_bytes) else 0
-    near = facts.expert_bytes[number] if number < min(resolved.cpu_experts, len(facts.expert_bytes)) else 0
-    away = Parts(weights=weights - near)
-    kept = Parts(kv=kv_bytes(layer, resolved, facts), state=state_bytes(layer, resolved))
-    holder = device if resolved.offload_kv else HOST
-    return together([{device: away}, {HOST: Parts(weights=near)}, {holder: kept}])
+class _Tally:
+    """Bytes by device and kind while they are being added up."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, dict[str, int]] = {}
+
+    def add(self, device: str, **bytes: int) -> None:
+        sums = self._bytes.setdefault(device, {})
+        for kind, size in bytes.items():
+            sums[kind] = sums.get(kind, 0) + size
+
+    def parts(self) -> dict[str, Parts]:
+        return {device: Parts(**sums) for device, sums in self._bytes.items()}
 
 
 def _unknown(subject: Subject, resolved: Setup, devices: Sequence[Device]) -> dict[str, Parts]:

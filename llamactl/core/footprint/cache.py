@@ -44,7 +44,8 @@ class Layer(msgspec.Struct, frozen=True):
 def layers(facts: Facts) -> list[Layer]:
     """What each layer keeps; those that only predict further tokens are left out."""
     count = max(0, (facts.layers or 0) - (facts.nextn_layers or 0))
-    return [_layer(facts, number, count) for number in range(count)]
+    state = _state(facts)
+    return [_layer(facts, number, count, state) for number in range(count)]
 
 
 def cells(setup: Setup, facts: Facts, windowed: bool) -> int:
@@ -72,8 +73,9 @@ def row(numbers: int, kind: str) -> int:
     return -(-numbers // block) * size
 
 
-def _layer(facts: Facts, number: int, count: int) -> Layer:
-    state = _state(facts) if _is_recurrent(facts, number) else 0
+def _layer(facts: Facts, number: int, count: int, state: int) -> Layer:
+    """`state` is what a recurrent layer keeps."""
+    state = state if state and _is_recurrent(facts, number) else 0
     heads = at(facts.kv_heads, number)
     cached = number < count - (facts.shared_kv_layers or 0) and facts.causal
     if not heads or not cached or (state and facts.architecture not in _BOTH):
@@ -99,8 +101,6 @@ def _is_windowed(facts: Facts, number: int) -> bool:
 
 
 def _is_recurrent(facts: Facts, number: int) -> bool:
-    if not _state(facts):
-        return False
     interval = facts.full_attention_interval or _INTERVALS.get(facts.architecture)
     if interval:
         return (number + 1) % interval != 0
@@ -121,6 +121,11 @@ def _state(facts: Facts) -> int:
     inner, size = facts.ssm_inner_size or 0, facts.ssm_state_size or 0
     convolved = max(0, (facts.ssm_conv_kernel or 0) - 1) * (inner + 2 * (facts.ssm_group_count or 0) * size)
     return convolved + inner * size
+
+
+def at_layer(by_layer: tuple[int, ...], number: int) -> int:
+    """The number of one layer; 0 of one that there is not."""
+    return by_layer[number] if number < len(by_layer) else 0
 
 
 def at(by_layer: tuple[int, ...], number: int) -> int:

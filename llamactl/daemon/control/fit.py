@@ -41,14 +41,15 @@ class FitCalls:
             raise BadRequest("a context of no tokens", "leave --ctx out for what it would be started with")
         reach = self._supervisor.outlook(model.name, {}).reach
         plan, advice = await self._analyst.analyse(model, instead, reach)
+        facts = plan.subject.facts or Facts()
         view = self._supervisor.outlook(model.name, plan.need)
-        resolved = setup(model.facts or Facts(), plan.settings)
+        resolved = setup(facts, plan.settings)
         return calls.FitReport(
             model=model.name,
             source=plan.source,
             context=resolved.context,
             slots=resolved.slots,
-            trained=model.facts.context_length if model.facts else None,
+            trained=facts.context_length,
             devices=[
                 calls.FitDevice(
                     name=device,
