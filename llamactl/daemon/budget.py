@@ -24,6 +24,7 @@ class Budget:
         """The GPUs that llama-server finds. What was free of one at the first look counts, before ours took of it."""
         before = {(device.name, device.total): device for device in self.devices}
         self.devices = [before.get((device.name, device.total), device) for device in devices]
+        self.last = {**self([]), HOST: self.last[HOST]}
 
     def __call__(self, pids: list[int]) -> dict[str, int]:
         margin = self._residency.margin

@@ -103,9 +103,8 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         )
         control.services = services = Services(
             [
-                Service("footprints", partial(_learn, launch, needs, hub)),
+                Service("footprints", partial(_learn, launch, needs, analyst, hub)),
                 Service("supervisor", supervisor.run, vital=True),
-                Service("analysis", partial(analyst.run, hub)),
                 Service(
                     "control",
                     partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
@@ -131,12 +130,19 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
 
 
 async def _learn(
-    launch: Launch, needs: Needs, hub: Hub, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    launch: Launch,
+    needs: Needs,
+    analyst: Analyst,
+    hub: Hub,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """What models take. The GPUs are known before anything is started."""
     with suppress(NotFound, Refused):  # whoever starts a model will be told
         await needs.engine(launch.executable())
-    await needs.run(hub, task_status=task_status)
+    async with anyio.create_task_group() as group:
+        await group.start(analyst.run, hub)
+        await needs.run(hub, task_status=task_status)
 
 
 async def _obey_signals(

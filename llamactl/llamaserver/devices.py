@@ -11,9 +11,13 @@ _DEVICE = re.compile(
 )
 
 
+PATIENCE = 5.0
+"""Seconds. It takes 15 ms without a GPU; with several, CUDA needs a while for each."""
+
+
 async def look(engine: Engine) -> list[Device]:
-    """In its order, with what is free at this moment; none where it can say nothing. Takes 15 ms without a GPU."""
-    text, _ = await capabilities.answer(engine, "--list-devices")
+    """In its order, with what is free at this moment; none where it cannot say."""
+    text, _ = await capabilities.answer(engine, "--list-devices", patience=PATIENCE)
     return devices_in(text)
 
 

@@ -108,7 +108,10 @@ def test_what_a_setting_comes_to() -> None:
 
 
 def test_more_arguments_count_too() -> None:
-    settings: dict[str, Setting] = {"ctx_size": 1, "custom_params": "-c 8192 --swa-full -nkvo --threads 3 -ctk nonsense"}
+    settings: dict[str, Setting] = {
+        "ctx_size": 1,
+        "custom_params": "-c 8192 --swa-full -nkvo --threads 3 -ctk nonsense",
+    }
     found = spelled_out(settings)
     assert (found["ctx_size"], found["swa_full"], found["kv_offload"]) == (8192, True, False)
     assert "threads" not in found and "cache_type_k" not in found
