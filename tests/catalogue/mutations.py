@@ -5,7 +5,6 @@ an `Outcome` as JSON: a process of its own, so that what it takes can be measure
 """
 
 import random
-import resource
 import struct
 import sys
 import time
@@ -17,6 +16,7 @@ import msgspec
 from llamactl.catalogue.gguf import NotUsable, read
 
 from . import files
+from .peak import peak
 
 FLIPS, CUTS = 600, 100
 
@@ -177,7 +177,7 @@ def main() -> None:
     told: dict[str, list[str]] = {}
     slowest = 0.0
     path = directory / "a"
-    before = _peak()
+    before = peak()
     for name, corpus in corpora.items():
         told[name] = []
         for content in corpus:
@@ -191,7 +191,7 @@ def main() -> None:
         seconds, reason = _read(directory / what)
         slowest = max(slowest, seconds)
         told["hostile"].append(reason)
-    sys.stdout.buffer.write(msgspec.json.encode(Outcome(told, slowest, _peak() - before)))
+    sys.stdout.buffer.write(msgspec.json.encode(Outcome(told, slowest, peak() - before)))
 
 
 def _read(path: Path) -> tuple[float, str]:
@@ -202,11 +202,6 @@ def _read(path: Path) -> tuple[float, str]:
     except NotUsable as error:
         reason = error.reason
     return time.thread_time() - begun, reason
-
-
-def _peak() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak << 10
 
 
 if __name__ == "__main__":
