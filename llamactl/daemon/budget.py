@@ -14,7 +14,9 @@ class Budget:
     Calling it with the pids of our llama-servers is what the supervisor wants. `last` is what it said last.
     """
 
-    def __init__(self, residency: Residency, available: Callable[[], int] = host.available_memory) -> None:
+    def __init__(
+        self, residency: Callable[[], Residency], available: Callable[[], int] = host.available_memory
+    ) -> None:
         self._residency = residency
         self._available = available
         self.devices: Sequence[Device] = ()
@@ -27,9 +29,10 @@ class Budget:
         self.last = {**self([]), HOST: self.last[HOST]}
 
     def __call__(self, pids: list[int]) -> dict[str, int]:
-        margin = self._residency.margin
-        configured: dict[str, int] = dict(named(self._residency.devices, self.devices))
-        memory: int | None = self._residency.memory or configured.get(HOST)
+        residency = self._residency()
+        margin = residency.margin
+        configured: dict[str, int] = dict(named(residency.devices, self.devices))
+        memory: int | None = residency.memory or configured.get(HOST)
         if memory is None:
             memory = self._available() + sum(map(host.private_memory, pids)) - margin
         free = {device.name: max(0, device.free - margin) for device in self.devices}

@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from llamactl import __version__
+from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
@@ -22,9 +22,12 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.learning import Learning
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
+from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.metrics import host
@@ -37,23 +40,25 @@ from llamactl.web import app as web
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, up: Callable[[], None]) -> None:
+def run(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
+
+    `read` reads the configuration again, as it was read first.
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
-    _refuse_what_is_not_there(config)
+    _possible(config)
     os.umask(0o077)
     config.directories.prepare()
     with PidFile(config.directories.pid_file):
         try:
-            anyio.run(_live, config, up, backend_options={"use_uvloop": _has_uvloop()})
+            anyio.run(_live, config, lambda: _possible(read()), up, backend_options={"use_uvloop": _has_uvloop()})
         except BaseExceptionGroup as group:
             raise _cause(group) from None
 
 
-def _refuse_what_is_not_there(config: Config) -> None:
-    """Who asked for protection must not believe that there is some. Raises `Refused`."""
+def _possible(config: Config) -> Config:
+    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
     http, access = config.http, config.access
     asked = {
         "http.tls_cert": http.tls_cert,
@@ -65,9 +70,10 @@ def _refuse_what_is_not_there(config: Config) -> None:
     }
     for key in [key for key, value in asked.items() if value]:
         raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    return config
 
 
-async def _live(config: Config, up: Callable[[], None]) -> None:
+async def _live(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
     http, directories = config.http, config.directories
     listeners = [
         ports.listen(spec, insecure=config.access.insecure) for spec in (f"{http.host}:{http.port}", *http.listen)
@@ -76,31 +82,35 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
     database = Database(directories.database)
     try:
         hub = Hub()
+        current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get)
-        budget = Budget(config.residency)
-        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory)
+        launch = Launch(current, database.server.get, database.presets.get)
+        budget = Budget(lambda: current().residency)
+        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
+        supervisor = Supervisor(launch, hub, _limits(config), needs)
+        discovery = Discovery(current, catalogue)
+        learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
-        supervisor = Supervisor(
-            launch,
-            hub,
-            _limits(config),
-            needs,
-            budget,
-            ttl=config.residency.ttl,
-            load_timeout=config.residency.load_timeout,
-            hold=config.restart.first,
-        )
         fit = FitCalls(catalogue, supervisor, analyst, budget)
-        control = Control(config, hub, catalogue, supervisor, launch, urls, fit)
-        door = Door(
-            supervisor,
-            catalogue.resolve,
-            str(directories.web_socket),
-            default=config.models.default,
-            max_body=config.http.max_body,
-            drain=config.residency.drain,
+        control = Control(
+            current, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server, fit
         )
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+
+        def take_over(config: Config) -> None:
+            logs.to_console(config.logging.console_level)
+            supervisor.configure(
+                _limits(config),
+                budget,
+                ttl=config.residency.ttl,
+                load_timeout=config.residency.load_timeout,
+                hold=config.restart.first,
+            )
+            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            needs.changed()
+            discovery.again()
+
+        current.follow(take_over)
         control.services = services = Services(
             [
                 Service("footprints", partial(_learn, launch, needs, analyst, hub)),
@@ -111,11 +121,14 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("door", partial(door.serve, listeners)),
+                Service("learning", learning.run),
+                Service("discovery", discovery.run),
             ],
             hub,
         )
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
+            await group.start(obey_hangups, current, services.stop)
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))

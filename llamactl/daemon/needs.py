@@ -60,8 +60,8 @@ class Needs:
     """Calling it with a model is what the supervisor wants: bytes per device, at once.
 
     `settings` gives what counts for a model, by parameter; `private` bytes of a process that are not in files, `gpu`
-    those that it has of each GPU, where something can tell. What it answers is kept until the model is another one, or
-    `changed` is called: after a change of the settings behind all models.
+    those that it has of each GPU, where something can tell. What it answers is kept until the model is another one, the
+    database is written to (`written` counts that), or `changed` is called.
     """
 
     def __init__(
@@ -70,15 +70,17 @@ class Needs:
         footprints: Footprints,
         budget: Budget,
         private: Callable[[int], int],
+        written: Callable[[], int],
         gpu: Callable[[int], Mapping[str, int]] | None = None,
     ) -> None:
         self._settings = settings
         self._footprints = footprints
         self._budget = budget
         self._private = private
+        self._written = written
         self._gpu = gpu
         self._engine = ""
-        self._plans: dict[str, tuple[Model, Plan]] = {}
+        self._plans: dict[str, tuple[Model, int, Plan]] = {}
         self._read: dict[str, Subject] = {}  # files that the catalogue has not read, by path
         self._running: dict[str, _Running] = {}
 
@@ -124,7 +126,7 @@ class Needs:
     # --- what is learned --------------------------------------------------------------------------
 
     def changed(self) -> None:
-        """Settings behind all models are others now."""
+        """The configuration is another one now."""
         self._plans.clear()
 
     async def engine(self, engine: Engine) -> None:
@@ -157,14 +159,12 @@ class Needs:
         """What llama-fit-params says of this plan."""
         beside = {device: Parts(overhead=parts.overhead) for device, parts in plan.projected.items()}
         self._footprints.put(plan.key, "fit-params", together([projected, beside]))
-        self._plans.clear()
 
     def grew(self, model: Model, shortage: memory.Shortage) -> dict[str, int]:
         """A load of it died of memory: it needs more than was thought. Returns what it is reckoned to need now."""
         plan = self.plan(model)
         device = shortage.device if shortage.device in plan.need else _fullest(plan.need)
         self._footprints.put(plan.key, "corrected", learned.corrected(plan.need, device, shortage.asked))
-        self._plans.clear()
         return self.plan(model).need
 
     def started(self, model: Model, server: LlamaServer) -> None:
@@ -189,11 +189,13 @@ class Needs:
 
     def _kept(self, model: Model) -> Plan | None:
         kept = self._plans.get(model.name)
-        return kept[1] if kept and (kept[0] is model or kept[0] == model) else None
+        if kept is None or kept[1] != self._written() or (kept[0] is not model and kept[0] != model):
+            return None
+        return kept[2]
 
     def _keep(self, model: Model) -> Plan:
         plan = self.planned(model, {})
-        self._plans[model.name] = (model, plan)
+        self._plans[model.name] = (model, self._written(), plan)
         return plan
 
     def _ends(self, name: str, running: "_Running") -> None:
@@ -215,7 +217,6 @@ class Needs:
             self._footprints.put(key, "measured", taken)
         except LlamactlError as error:  # a load must not fail, nor an end, because it cannot be written down
             log.warning("what a model takes could not be kept: %s", error.message)
-        self._plans.clear()
 
     def _seen(self, pid: int) -> dict[str, int]:
         """Bytes per device that the process has, of the host's only what is not in files; empty if it is gone."""

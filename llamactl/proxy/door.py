@@ -119,6 +119,9 @@ class Connection(asyncio.Protocol):
             self.forward.resume()
         self._serve()
 
+    def allow(self, max_body: int) -> None:
+        self._reader.allow(max_body)
+
     # --- requests --------------------------------------------------------------------------------
 
     def _idle(self) -> bool:
@@ -282,9 +285,8 @@ class _Upload(asyncio.BufferedProtocol):
 class Door:
     """Listens, and gives every connection what it needs.
 
-    `resolve` finds a model by what a client calls it (raising `NotFound`), `default` is the model of a
-    request that names none (empty: such a request is refused), `web` the path of the web face's socket,
-    `max_body` in bytes, `drain` seconds that requests under way are given when the door closes.
+    `resolve` finds a model by what a client calls it (raising `NotFound`), `web` is the path of the web face's socket.
+    What `configure` says may change while it is open.
     """
 
     def __init__(
@@ -298,16 +300,25 @@ class Door:
         drain: float = 30.0,
     ) -> None:
         self.supervisor = supervisor
-        self.max_body = max_body
         self.connections: set[Connection] = set()
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
-        self._default = default
         self._web_path = web
-        self._drain = drain
         self._closing = False
         self._hurry = anyio.Event()
         self._pools: dict[str, Pool] = {}
+        self.configure(default=default, max_body=max_body, drain=drain)
+
+    def configure(self, *, default: str, max_body: int, drain: float) -> None:
+        """`default`: the model of a request that names none (empty: such a request is refused).
+
+        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes.
+        """
+        self.max_body = max_body
+        self._default = default
+        self._drain = drain
+        for connection in self.connections:
+            connection.allow(max_body)
 
     @property
     def web(self) -> Pool:

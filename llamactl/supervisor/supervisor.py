@@ -35,6 +35,7 @@ from llamactl.core.instance import (
 )
 from llamactl.core.model import Model
 from llamactl.core.outlook import Outlook, outlook
+from llamactl.core.reconfigure import reconfigure
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.runner import live
@@ -124,6 +125,23 @@ class Supervisor:
         self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
+
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+    ) -> None:
+        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
+        self._alarm.set()
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -283,6 +301,11 @@ class Supervisor:
             ttl=ttl,
             requests=0 if instance is None else instance.requests,
         )
+
+    def endpoint(self, name: str) -> str:
+        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
+        instance = self._instances.get(name)
+        return instance.endpoint if instance is not None and isinstance(instance.phase, Ready) else ""
 
     def instances(self) -> list[Instance]:
         """Every model that has run, waits or is pinned since the daemon started, by name."""

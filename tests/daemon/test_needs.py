@@ -14,7 +14,7 @@ from llamactl.core.devices import Device
 from llamactl.core.events import InstanceChanged
 from llamactl.core.footprint import project
 from llamactl.core.instance import Loading, Ready
-from llamactl.core.model import HOST, Model
+from llamactl.core.model import HOST, Model, Setting
 from llamactl.core.parts import Parts, totals
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.needs import VERBOSE, Needs
@@ -58,7 +58,7 @@ class Place:
         self.private = {7: 10 * MIB}
         self.behind: dict[str, Any] = {}
         self.hub = Hub()
-        self.budget = Budget(Residency(margin=Size(0)), lambda: self.room)
+        self.budget = Budget(lambda: Residency(margin=Size(0)), lambda: self.room)
         self.db = db
         self.needs = self.anew()
 
@@ -69,6 +69,7 @@ class Place:
             self.db.footprints,
             self.budget,
             lambda pid: self.private.get(pid, 0),
+            self.db.changes,
         )
 
     async def run(self, server: Server, model: Model = MODEL) -> None:
@@ -249,11 +250,16 @@ async def test_the_files_beside_it_are_read(place: Place, tmp_path: Path) -> Non
     assert place.needs(model)[HOST] - place.needs(bare)[HOST] == 8 * MIB * 5 // 4
 
 
-async def test_an_answer_is_kept(place: Place) -> None:
-    counter = itertools.count()
-    needs = Needs(
-        lambda model: {"ctx_size": 4096 + 0 * next(counter)}, place.db.footprints, place.budget, lambda pid: 0
-    )
+async def test_an_answer_is_kept_until_something_is_written(place: Place) -> None:
+    asked = itertools.count()
+
+    def settings(model: Model) -> dict[str, Setting]:
+        return {"threads": next(asked) + 1}
+
+    needs = Needs(settings, place.db.footprints, place.budget, lambda pid: 0, place.db.changes)
     for _ in range(5):
         needs(MODEL)
-    assert next(counter) == 1
+    assert next(asked) == 1
+    place.db.presets.put("mine", {"ctx_size": 512})
+    needs(MODEL)
+    assert next(asked) == 3

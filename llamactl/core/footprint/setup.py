@@ -28,7 +28,7 @@ RELEVANT = (
     *("override_tensor", "cpu_moe", "n_cpu_moe", "override_kv", "embeddings", "reranking", "pooling", "rpc"),
     *("load_mode", "mmap", "mlock", "direct_io", "repack", "no_host", "op_offload", "fit", "fit_target", "fit_ctx"),
     *("mmproj", "mmproj_offload", "model_draft", "cache_type_k_draft", "cache_type_v_draft", "n_gpu_layers_draft"),
-    *("device_draft", "cpu_moe_draft", "n_cpu_moe_draft", "lora", "spec_type", "custom_params"),
+    *("device_draft", "cpu_moe_draft", "n_cpu_moe_draft", "lora", "spec_type", "server_path", "custom_params"),
 )
 """The settings that change how much memory a model takes."""
 

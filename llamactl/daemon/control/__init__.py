@@ -6,17 +6,22 @@ from typing import Any
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
-from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.portable import PortableCalls
+from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
+from llamactl.store import Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
@@ -25,12 +30,15 @@ class Control:
 
     def __init__(
         self,
-        config: Config,
+        config: Current,
         hub: Hub,
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
+        discovery: Discovery,
         http: list[str],
+        presets: Presets,
+        defaults: ServerSettings,
         fit: FitCalls,
     ) -> None:
         self._config = config
@@ -40,11 +48,16 @@ class Control:
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
+        models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
+            calls.Reload: self._reload,
             calls.Engine: self._engine,
-            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **models.handlers,
+            **PortableCalls(catalogue, launch, presets).handlers,
+            **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
+            **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
         }
@@ -53,7 +66,7 @@ class Control:
         return await self.handlers[type(call)](call)
 
     async def _status(self, _: calls.Status) -> calls.DaemonStatus:
-        directories = self._config.directories
+        directories = self._config().directories
         return calls.DaemonStatus(
             version=__version__,
             pid=os.getpid(),
@@ -65,10 +78,15 @@ class Control:
             models=len(self._catalogue.models()),
             services=self.services.rows(),
             last_event=self._hub.last,
+            restart_for=self._config.pending,
         )
 
     async def _shutdown(self, _: calls.Shutdown) -> None:
         self.services.stop()
+
+    async def _reload(self, _: calls.Reload) -> calls.Reloaded:
+        changes = await self._config.reload()
+        return calls.Reloaded(changed=changes.live, restart_for=self._config.pending)
 
     async def _engine(self, _: calls.Engine) -> calls.EngineRow:
         try:

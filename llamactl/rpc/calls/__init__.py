@@ -7,7 +7,17 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Call
-from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
+from llamactl.rpc.calls.daemon import (
+    Announcement,
+    DaemonStatus,
+    Engine,
+    EngineRow,
+    Reload,
+    Reloaded,
+    ServiceRow,
+    Shutdown,
+    Status,
+)
 from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     InstanceRow,
@@ -21,6 +31,8 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.models import (
     AddModel,
+    AliasModel,
+    Check,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -32,7 +44,23 @@ from llamactl.rpc.calls.models import (
     SetModel,
     SettingRow,
     ShowModel,
+    Verification,
+    VerifyModel,
 )
+from llamactl.rpc.calls.portable import ExportModels, ImportModels, ImportReport, Portable, PortableModel
+from llamactl.rpc.calls.presets import (
+    ApplyPreset,
+    ListPresets,
+    PresetRow,
+    PutPresets,
+    RemovePreset,
+    SavePreset,
+    SetDefaults,
+    SetPreset,
+    ShowDefaults,
+    ShowPreset,
+)
+from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 
 
 def _leaves(root: type[Call[Any]]) -> list[type[Call[Any]]]:
@@ -44,36 +72,61 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AliasModel",
     "Announcement",
+    "ApplyPreset",
     "Call",
+    "Check",
     "CloneModel",
     "DaemonStatus",
     "DeviceRow",
     "Engine",
     "EngineRow",
+    "ExportModels",
     "FitDevice",
     "FitModel",
     "FitReport",
+    "ImportModels",
+    "ImportReport",
     "InstanceRow",
     "ListDevices",
     "ListInstances",
     "ListModels",
+    "ListPresets",
+    "ListTemplates",
     "Lost",
     "ModelCommand",
     "ModelDetail",
     "ModelRow",
     "Notice",
+    "Portable",
+    "PortableModel",
+    "PresetRow",
+    "PutPresets",
+    "Reload",
+    "Reloaded",
     "RemoveModel",
+    "RemovePreset",
     "RenameModel",
+    "SavePreset",
     "ScanModels",
     "ServiceRow",
+    "SetDefaults",
     "SetModel",
+    "SetPreset",
+    "SetTemplates",
     "SettingRow",
+    "ShowDefaults",
     "ShowModel",
+    "ShowPreset",
     "Shutdown",
     "Snapshot",
     "StartModel",
     "Status",
     "StopModel",
+    "TemplateList",
+    "TemplateUse",
+    "Verification",
+    "VerifyModel",
     "Watch",
 ]
