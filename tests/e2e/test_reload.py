@@ -37,6 +37,7 @@ TRIED = {
     *("residency.queue_total", "residency.load_timeout", "residency.drain", "restart.first", "models.default"),
     *("models.directories", "http.max_body", "logging.console_level", "logging.runs"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
+    "residency.devices",  # in tests/daemon/test_budget.py
 }
 REFUSED = {
     *("http.tls_cert", "http.tls_key", "http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),
