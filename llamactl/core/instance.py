@@ -5,7 +5,8 @@
        └──Gone── Stopping ◀┴─┼────Unwanted──────┴─┼─────────────────┘ │
                     Failed ◀─┴──────Gone──────────┴───────────────────┘
 
-`Failed` is left like `Stopped`, by `Wanted`. Every other move is illegal and raises: it means that two
+`Failed` is left like `Stopped`, by `Wanted`. `Adopted` leads from those two to where a llama-server is that an
+earlier daemon left running. Every other move is illegal and raises: it means that two
 parts of the daemon disagree about what runs.
 
 Times are seconds on the daemon's monotonic clock; who shows them shows their distance from now.
@@ -128,7 +129,13 @@ class Gone(msgspec.Struct, frozen=True):
     exit: Exit | None = None
 
 
-Move = Wanted | Spawned | Answered | Unwanted | Gone
+class Adopted(msgspec.Struct, frozen=True):
+    """An earlier daemon left it running, and it is in this phase."""
+
+    phase: Loading | Ready | Stopping
+
+
+Move = Wanted | Spawned | Answered | Unwanted | Gone | Adopted
 
 
 class IllegalMove(Exception):
@@ -140,6 +147,8 @@ def advance(phase: Phase, move: Move) -> Phase:
     match phase, move:
         case ((Stopped() | Failed()), Wanted(at)):
             return Starting(at)
+        case ((Stopped() | Failed()), Adopted(now)):
+            return now
         case Starting(since), Spawned(_, pid):
             return Loading(since, pid)
         case Loading(since, pid), Answered(at):

@@ -1,9 +1,10 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
+import hashlib
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import anyio.to_thread
@@ -25,7 +26,6 @@ class Launch:
         """`server_defaults` gives the settings that the database has for every model."""
         self._config = config
         self._server_defaults = server_defaults
-        self._numbers = count(1)
 
     async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
         """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
@@ -40,11 +40,17 @@ class Launch:
         """
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine()
-        # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
-        socket = str(self._config.directories.sockets / f"{next(self._numbers)}.sock")
+        # A name of its own for each run: nothing can be left at that path, nor be mistaken for it.
+        socket = str(self._config.directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
-        return await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+        run_file, digest = self._new_run(model.name), self.digest(model)
+        return await process.launch(engine, command.arguments, socket, run_file, model, settings=digest)
+
+    def digest(self, model: Model) -> str:
+        """The same for what is started with the same settings."""
+        settings = {name: setting.value for name, setting in self.settings(model).items()}
+        return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     def command(
         self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str

@@ -19,6 +19,7 @@ from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
+from llamactl.daemon.adopt import adopt
 from llamactl.daemon.control import Control
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.process import PidFile
@@ -108,6 +109,7 @@ async def _live(config: Config, up: Callable[[], None]) -> None:
         )
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
+            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))

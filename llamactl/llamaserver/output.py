@@ -40,7 +40,8 @@ _HINTS = {
 def reason(lines: Sequence[str], code: int | None, signal: int | None, *, asked: bool = False) -> str:
     """Why a llama-server ended, in one line: its own decisive words where it said any.
 
-    `lines` are its last ones, `code` or `signal` what the kernel says; `asked` if it was told to end.
+    `lines` are its last ones, `code` or `signal` what the kernel says (neither when it was not our child); `asked`
+    if it was told to end.
     """
     if asked:
         return "stopped by force" if signal == signals.SIGKILL else "stopped"
@@ -50,7 +51,8 @@ def reason(lines: Sequence[str], code: int | None, signal: int | None, *, asked:
         if any(_STAMP.match(line) or line.startswith("srv ") for line in lines):
             return "stopped from outside"  # llama-server leaves with 0 when told to, and only then
         return "ended by itself before it served; is it llama-server?"
-    return _complaint(lines) or f"exit code {code}{_remark(lines)}"
+    how = "ended with a code that nobody knows" if code is None else f"exit code {code}"
+    return _complaint(lines) or f"{how}{_remark(lines)}"
 
 
 def _killed(lines: Sequence[str], signal: int) -> str:

@@ -8,6 +8,7 @@ lock: the scheduler decides, `_perform` does it, each llama-server lives in a co
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 
 import anyio
@@ -18,12 +19,13 @@ from anyio.abc import TaskGroup, TaskStatus
 from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, Refused, TimedOut, from_problem
 from llamactl.core.events import InstanceChanged
 from llamactl.core.instance import (
+    Adopted,
     Alive,
     Failed,
     Gone,
     Instance,
+    Loading,
     Move,
-    Phase,
     Ready,
     Stopped,
     Stopping,
@@ -36,54 +38,9 @@ from llamactl.core.instance import (
 from llamactl.core.model import Model
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
-from llamactl.supervisor.runner import live
+from llamactl.supervisor.lease import Entry, Lease, Waiter
+from llamactl.supervisor.runner import live, outlive
 from llamactl.supervisor.server import Launcher, Server
-
-
-class Lease:
-    """The right to use one ready instance, until `release`.
-
-    `endpoint` is the path of its Unix socket. `on_revoked` is called, once at the most, when the
-    instance is stopped in spite of the lease: the holder then lets go of its connections.
-    """
-
-    __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
-
-    def __init__(self, supervisor: "Supervisor", instance: "_Instance", resident: Resident) -> None:
-        self._supervisor = supervisor
-        self._instance = instance
-        self._resident = resident
-        self.endpoint = instance.endpoint
-        self.on_revoked: Callable[[], None] | None = None
-        instance.leases.add(self)
-        instance.requests += 1
-
-    def release(self) -> None:
-        """Give it back; a second time does nothing."""
-        leases = self._instance.leases
-        if self in leases:
-            leases.remove(self)
-            self._supervisor._released(self._resident)
-
-
-class _Instance:
-    """One model, as long as the daemon runs: what it is now, and the running server if there is one."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.phase: Phase = Stopped()
-        self.endpoint = ""
-        self.leases: set[Lease] = set()
-        self.requests = 0
-        self.scope = CancelScope()
-        self.settled = anyio.Event()  # replaced at each start; set when the process is gone
-
-
-class _Waiter:
-    def __init__(self) -> None:
-        self.decided = anyio.Event()
-        self.lease: Lease | None = None
-        self.error: LlamactlError | None = None
 
 
 class Supervisor:
@@ -117,19 +74,24 @@ class Supervisor:
         self._load_timeout = load_timeout
         self._hold = hold
         self._clock = clock
-        self._instances: dict[str, _Instance] = {}
-        self._waiters: dict[int, _Waiter] = {}
+        self._instances: dict[str, Entry] = {}
+        self._waiters: dict[int, Waiter] = {}
         self._tickets = count(1)
         self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
+        self._adopted: list[tuple[Entry, Server, float]] = []
+        self.keeps = False
+        """The llama-servers are to outlive the daemon: `run` leaves them when it ends."""
 
     # --- life ------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled; then every instance is put down before this returns."""
+        """Until cancelled; then every instance is put down before this returns, unless it `keeps` them."""
         async with anyio.create_task_group() as group:
             self._group = group
+            for instance, server, load_timeout in self._adopted:
+                group.start_soon(self._outlive, instance, server, load_timeout)
             task_status.started()
             try:
                 await self._keep_time()
@@ -137,7 +99,11 @@ class Supervisor:
                 self._group = None
                 for name, instance in self._instances.items():
                     self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
-                    if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
+                    if (
+                        not self.keeps
+                        and isinstance(instance.phase, Alive)
+                        and not isinstance(instance.phase, Stopping)
+                    ):
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
                 for waiter in self._waiters.values():
@@ -156,6 +122,21 @@ class Supervisor:
                 if self._clock() >= due:
                     self._refresh_budget()
                     self._perform(self._scheduler.tick(self._clock()))
+
+    def adopt(
+        self, model: Model, server: Server, phase: Loading | Ready | Stopping, why: str, load_timeout: float
+    ) -> None:
+        """Before `run`: this llama-server of an earlier daemon is the model's. Its idleness begins now."""
+        instance, now = self._instance(model), self._clock()
+        instance.endpoint = server.endpoint
+        resident = self._scheduler.residents[model.name] = Resident(model.name, self._need(model), self._ttl, now)
+        if isinstance(phase, Ready):
+            resident.state = "ready"
+        elif isinstance(phase, Stopping):
+            resident.state = "stopping"
+            instance.scope.cancel()
+        self._move(instance, Adopted(phase), why)
+        self._adopted.append((instance, server, load_timeout))
 
     # --- leases ----------------------------------------------------------------------------------
 
@@ -180,7 +161,7 @@ class Supervisor:
             left = phase.since + self._hold - self._clock()
             if left > 0:
                 raise LoadFailed(phase.problem.message, phase.problem.hint, retry_after=left)
-        ticket, waiter = next(self._tickets), _Waiter()
+        ticket, waiter = next(self._tickets), Waiter()
         self._waiters[ticket] = waiter
         self._refresh_budget()
         need = self._need(model)
@@ -319,26 +300,35 @@ class Supervisor:
         if effects:
             self._alarm.set()
 
-    def _decide(self, waiter: _Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
+    def _decide(self, waiter: Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
         if waiter.lease is None and waiter.error is None:
             waiter.lease, waiter.error = lease, error
             waiter.decided.set()
 
-    def _start(self, instance: _Instance) -> None:
+    def _start(self, instance: Entry) -> None:
         self._move(instance, Wanted(self._clock()))
         instance.scope = CancelScope()
         instance.settled = anyio.Event()
         assert self._group is not None
         self._group.start_soon(self._live, instance, name=f"llama-server {instance.model.name}")
 
-    async def _live(self, instance: _Instance) -> None:
-        def tell(move: Move, server: Server | None) -> None:
-            self._told(instance, move, server)
-
+    async def _live(self, instance: Entry) -> None:
         with instance.scope:
-            await live(instance.model, self._launch, tell, self._load_timeout, self._clock)
+            await live(
+                instance.model,
+                self._launch,
+                partial(self._told, instance),
+                self._load_timeout,
+                self._clock,
+                lambda: self.keeps,
+            )
 
-    def _told(self, instance: _Instance, move: Move, server: Server | None) -> None:
+    async def _outlive(self, instance: Entry, server: Server, load_timeout: float) -> None:
+        ready, tell = isinstance(instance.phase, Ready), partial(self._told, instance)
+        with instance.scope:
+            await outlive(instance.model, server, tell, load_timeout, self._clock, lambda: self.keeps, ready=ready)
+
+    def _told(self, instance: Entry, move: Move, server: Server | None) -> None:
         name, before, now = instance.model.name, instance.phase, self._clock()
         if server is not None:
             instance.endpoint = server.endpoint
@@ -355,11 +345,11 @@ class Supervisor:
             self._perform(self._scheduler.ready(name, now))
         self._alarm.set()  # nobody may be there for it any more: then its idleness has begun
 
-    def _move(self, instance: _Instance, move: Move) -> None:
+    def _move(self, instance: Entry, move: Move, reason: str = "") -> None:
         instance.phase = advance(instance.phase, move)
-        self._hub.publish(InstanceChanged(instance.model.name, instance.phase))
+        self._hub.publish(InstanceChanged(instance.model.name, instance.phase, reason))
 
-    def _revoke(self, instance: _Instance) -> None:
+    def _revoke(self, instance: Entry) -> None:
         for waiter in self._waiters.values():
             if waiter.lease is not None and waiter.lease in instance.leases:  # nobody has woken up to it yet
                 waiter.lease.release()
@@ -374,9 +364,9 @@ class Supervisor:
             pids = [pid for instance in self._instances.values() if (pid := pid_of(instance.phase))]
             self._scheduler.limits = msgspec.structs.replace(self._scheduler.limits, budget=self._budget(pids))
 
-    def _instance(self, model: Model) -> _Instance:
+    def _instance(self, model: Model) -> Entry:
         instance = self._instances.get(model.name)
         if instance is None:
-            instance = self._instances[model.name] = _Instance(model)
+            instance = self._instances[model.name] = Entry(model)
         instance.model = model
         return instance

@@ -3,6 +3,7 @@ import pytest
 
 from llamactl.core.errors import Problem
 from llamactl.core.instance import (
+    Adopted,
     Alive,
     Answered,
     Exit,
@@ -42,21 +43,23 @@ SPAWNED = Spawned(9.0, 77)
 ANSWERED = Answered(9.0)
 UNWANTED = Unwanted(9.0, "evicted for b")
 GONE = Gone(9.0, PROBLEM, EXIT)
+ADOPTED = Adopted(Ready(3.0, 66, 2.0))
 
 ILLEGAL = None
 BROKE = Failed(9.0, PROBLEM, EXIT)
 ENDED = Stopped(9.0, EXIT)
+AGAIN = Ready(3.0, 66, 2.0)
 
-MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE)
+MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE, ADOPTED)
 MATRIX: dict[Phase, tuple[Phase | None, ...]] = {
-    #          WANTED         SPAWNED           ANSWERED             UNWANTED                            GONE
-    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                            ILLEGAL),
-    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, UNWANTED.why),  BROKE),
-    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),    BROKE),
-    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, UNWANTED.why),    BROKE),
-    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                            ENDED),
-    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                            ENDED),
-    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                            ILLEGAL),
+    #          WANTED         SPAWNED           ANSWERED             UNWANTED                         GONE     ADOPTED
+    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                          ILLEGAL, AGAIN),
+    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, UNWANTED.why), BROKE, ILLEGAL),
+    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),  BROKE, ILLEGAL),
+    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, UNWANTED.why),  BROKE, ILLEGAL),
+    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                          ENDED, ILLEGAL),
+    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                          ENDED, ILLEGAL),
+    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                          ILLEGAL, AGAIN),
 }  # fmt: skip
 
 

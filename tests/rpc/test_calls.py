@@ -48,6 +48,7 @@ SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusab
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
+    calls.Reexec: [None],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from llamactl import __version__
@@ -34,13 +35,16 @@ class Control:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
+        self._supervisor = supervisor
         self._launch = launch
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
+        self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
+            calls.Reexec: self._reexec,
             calls.Engine: self._engine,
             **ModelCalls(config, catalogue, supervisor, launch).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
@@ -64,8 +68,12 @@ class Control:
             last_event=self._hub.last,
         )
 
-    async def _shutdown(self, _: calls.Shutdown) -> None:
+    async def _shutdown(self, call: calls.Shutdown) -> None:
+        self._supervisor.keeps = call.keep_models
         self.services.stop()
+
+    async def _reexec(self, _: calls.Reexec) -> None:
+        await self.reexec()
 
     async def _engine(self, _: calls.Engine) -> calls.EngineRow:
         try:

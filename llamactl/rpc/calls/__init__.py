@@ -7,7 +7,16 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Call
-from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
+from llamactl.rpc.calls.daemon import (
+    Announcement,
+    DaemonStatus,
+    Engine,
+    EngineRow,
+    Reexec,
+    ServiceRow,
+    Shutdown,
+    Status,
+)
 from llamactl.rpc.calls.instances import (
     InstanceRow,
     ListInstances,
@@ -57,6 +66,7 @@ __all__ = [
     "ModelDetail",
     "ModelRow",
     "Notice",
+    "Reexec",
     "RemoveModel",
     "RenameModel",
     "ScanModels",
