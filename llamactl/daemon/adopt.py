@@ -36,7 +36,7 @@ async def adopt(
 
     What no model of the catalogue has a use for is put down in `group`.
     """
-    adopted: set[str] = set()
+    began, adopted = time.monotonic(), set[str]()
     for left in await adoption.find(sockets):
         record, server = left.server.record, left.server
         try:
@@ -59,6 +59,8 @@ async def adopt(
             why = f"{why}; started with other settings than it has now"
         log.info("%s: %s, %s", who, left.state, why)
         supervisor.adopt(model, server, phase, why, SILENCE if left.state == "silent" else load_timeout)
+    if adopted:
+        log.info("adopted %d in %.3f s", len(adopted), time.monotonic() - began)
 
 
 def _phase(left: Left, model: Model) -> Loading | Ready | Stopping:

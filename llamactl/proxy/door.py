@@ -14,6 +14,7 @@ from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects, routing
 from llamactl.proxy.forward import Forward
+from llamactl.proxy.leaving import Leaving
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upstream import Pool
 from llamactl.supervisor import Lease, Supervisor
@@ -239,6 +240,16 @@ class Connection(asyncio.Protocol):
     def due(self) -> int:
         return self._deadline
 
+    @property
+    def busy(self) -> bool:
+        """A model is at work for it, or waited for."""
+        return self._waiting is not None or (self.forward is not None and self.forward.leased)
+
+    @property
+    def expected(self) -> bool:
+        """It will leave by itself if told to: an answer is under way, or its first request is still to come."""
+        return not self._idle() or self._deadline <= self._door.tick + HEAD
+
 
 class _Upload(asyncio.BufferedProtocol):
     """Takes the connection's place while the rest of a large body is read to where it belongs."""
@@ -305,8 +316,9 @@ class Door:
         self._default = default
         self._web_path = web
         self._drain = drain
-        self._closing = False
-        self._hurry = anyio.Event()
+        self.leaving = Leaving()
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
 
     @property
@@ -334,31 +346,38 @@ class Door:
         self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """Until cancelled; then requests under way may end. The sockets stay open, for another time."""
-        loop = asyncio.get_running_loop()
-        self._closing = False
-        self._hurry = anyio.Event()
-        servers = [
-            await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024) for sock in sockets
-        ]
+        self.leaving = Leaving()
+        self._sockets = sockets
+        await self.open()
         task_status.started()
         try:
             while True:
                 await anyio.sleep(1)
                 self._sweep()
         finally:
-            for server in servers:
-                server.close()
+            self.shut()
             with anyio.CancelScope(shield=True):
                 await self._close()
 
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            server = await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024)
+            self._servers.append(server)
+
+    def shut(self) -> None:
+        """Let nobody in; who comes waits in the kernel."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
     def hurry(self) -> None:
         """Whoever waits for the door to close has no more patience."""
-        self._hurry.set()
+        self.leaving.hurry()
 
     def left(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        if self._closing and not self.connections:
-            self._hurry.set()
+        self.leaving.left(connection)
 
     def _sweep(self) -> None:
         self.tick += 1
@@ -369,12 +388,10 @@ class Door:
                 del self._pools[pool.path]
 
     async def _close(self) -> None:
-        self._closing = True
         for connection in list(self.connections):
             connection.end()
         with anyio.move_on_after(self._drain):
-            if self.connections:
-                await self._hurry.wait()
+            await self.leaving.wait(self.connections)
         for connection in list(self.connections):
             connection.transport.abort()
         for pool in self._pools.values():

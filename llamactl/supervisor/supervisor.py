@@ -234,6 +234,10 @@ class Supervisor:
         """Never evicted and never idle too long, until unpinned or stopped by name."""
         self._scheduler.pin(name)
 
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        return tuple(sorted(self._scheduler.pinned))
+
     def unpin(self, name: str) -> None:
         self._refresh_budget()
         self._perform(self._scheduler.unpin(name, self._clock()))

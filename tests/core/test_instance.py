@@ -52,14 +52,14 @@ AGAIN = Ready(3.0, 66, 2.0)
 
 MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE, ADOPTED)
 MATRIX: dict[Phase, tuple[Phase | None, ...]] = {
-    #          WANTED         SPAWNED           ANSWERED             UNWANTED                         GONE     ADOPTED
-    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                          ILLEGAL, AGAIN),
-    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, UNWANTED.why), BROKE, ILLEGAL),
-    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),  BROKE, ILLEGAL),
-    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, UNWANTED.why),  BROKE, ILLEGAL),
-    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                          ENDED, ILLEGAL),
-    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                          ENDED, ILLEGAL),
-    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                          ILLEGAL, AGAIN),
+    #           WANTED         SPAWNED           ANSWERED             UNWANTED                           GONE     ADOPTED
+    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                           ILLEGAL, AGAIN),
+    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, UNWANTED.why), BROKE,   ILLEGAL),
+    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),   BROKE,   ILLEGAL),
+    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, UNWANTED.why),   BROKE,   ILLEGAL),
+    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                           ENDED,   ILLEGAL),
+    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                           ENDED,   ILLEGAL),
+    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                           ILLEGAL, AGAIN),
 }  # fmt: skip
 
 
