@@ -131,9 +131,11 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
                 pinned=supervisor.pinned,
             )
 
-        again = Reexec(
-            partial(clear, door, config.residency.drain), lambda: services.stopping, database.close, hand_over
-        )
+        def close() -> None:
+            supervisor.keeps = True  # should even the execution fail
+            database.close()
+
+        again = Reexec(partial(clear, door, config.residency.drain), lambda: services.stopping, close, hand_over)
         control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)

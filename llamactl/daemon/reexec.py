@@ -69,11 +69,9 @@ def command(*more: str) -> list[str]:
 
 async def check() -> None:
     """Try whether what is installed and configured now would start. Raises `Refused` with what it says."""
-    run = partial(
-        subprocess.run, command("--check"), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECKING
-    )
+    run = partial(subprocess.run, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CHECKING)
     try:
-        done = await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+        done = await anyio.to_thread.run_sync(run, command("--check"), abandon_on_cancel=True)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(f"the new daemon cannot be tried out, this one goes on: {error}") from None
     if done.returncode:

@@ -41,7 +41,8 @@ FAILED = Failed(4.0, PROBLEM, EARLIER)
 WANTED = Wanted(9.0)
 SPAWNED = Spawned(9.0, 77)
 ANSWERED = Answered(9.0)
-UNWANTED = Unwanted(9.0, "evicted for b")
+WHY = "evicted for b"
+UNWANTED = Unwanted(9.0, WHY)
 GONE = Gone(9.0, PROBLEM, EXIT)
 ADOPTED = Adopted(Ready(3.0, 66, 2.0))
 
@@ -52,14 +53,14 @@ AGAIN = Ready(3.0, 66, 2.0)
 
 MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE, ADOPTED)
 MATRIX: dict[Phase, tuple[Phase | None, ...]] = {
-    #           WANTED         SPAWNED           ANSWERED             UNWANTED                           GONE     ADOPTED
-    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                           ILLEGAL, AGAIN),
-    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, UNWANTED.why), BROKE,   ILLEGAL),
-    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),   BROKE,   ILLEGAL),
-    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, UNWANTED.why),   BROKE,   ILLEGAL),
-    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                           ENDED,   ILLEGAL),
-    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                           ENDED,   ILLEGAL),
-    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                           ILLEGAL, AGAIN),
+    #           WANTED         SPAWNED           ANSWERED             UNWANTED                  GONE     ADOPTED
+    STOPPED:   (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                  ILLEGAL, AGAIN),
+    STARTING:  (ILLEGAL,       Loading(1.0, 77), ILLEGAL,             Stopping(9.0, None, WHY), BROKE,   ILLEGAL),
+    LOADING:   (ILLEGAL,       ILLEGAL,          Ready(9.0, 42, 8.0), Stopping(9.0, 42, WHY),   BROKE,   ILLEGAL),
+    READY:     (ILLEGAL,       ILLEGAL,          ILLEGAL,             Stopping(9.0, 42, WHY),   BROKE,   ILLEGAL),
+    STOPPING:  (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                  ENDED,   ILLEGAL),
+    UNSPAWNED: (ILLEGAL,       ILLEGAL,          ILLEGAL,             ILLEGAL,                  ENDED,   ILLEGAL),
+    FAILED:    (Starting(9.0), ILLEGAL,          ILLEGAL,             ILLEGAL,                  ILLEGAL, AGAIN),
 }  # fmt: skip
 
 

@@ -126,15 +126,15 @@ def test_records_of_all_kinds(home: Home, begin: Begin) -> None:
     for path in (home.runtime / "sockets").glob("*.json"):
         record = msgspec.json.decode(path.read_bytes(), type=Record)
         assert record.process is not None
-        news: dict[str, Any] = {
+        changes: dict[str, dict[str, Any]] = {
             "unwritten": {"process": None, "served": None},  # killed between spawning and writing it down
             "removed": {"model": "nonesuch"},
             "unwanted": {"unwanted": True},
             "rebooted": {"process": msgspec.structs.replace(record.process, boot="another")},
             "replaced": {"path": "/another.gguf"},
             "unknown": {},
-        }[record.model]
-        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **news)))
+        }
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes[record.model])))
         if record.model == "unknown":
             path.unlink()
         if record.model == "rebooted":
