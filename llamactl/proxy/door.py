@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def expected(self) -> bool:
-        """It will leave by itself if told to: an answer is under way, or its first request is still to come."""
+        """An answer is under way, or the first request is still to come."""
         return not self._idle() or self._deadline <= self._door.tick + HEAD
 
 
