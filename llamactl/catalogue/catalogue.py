@@ -39,6 +39,10 @@ class Catalogue:
             raise NotFound(f"no model is called {_shortened(name)!r}", self._similar(name) + "llamactl models ls")
         return model
 
+    def get(self, name: str) -> Model | None:
+        """The model of that name; an alias does not count."""
+        return self._models.get(name)
+
     # --- files -----------------------------------------------------------------------------------
 
     def add(self, path: str | Path, name: str | None = None) -> Model:
@@ -140,9 +144,47 @@ class Catalogue:
         self._put([copy], added=(new,))
         return copy
 
-    def change(self, model: Model) -> None:
-        """What is set for the model of this name is now as here."""
-        self._put([model], changed=(model.name,))
+    def change(self, *models: Model) -> None:
+        """What is set for the models of these names is now as here, for all of them or for none."""
+        self._put(list(models), changed=tuple(model.name for model in models))
+
+    def free(self, models: Iterable[Model]) -> None:
+        """Raises `Refused` or `BadRequest` if these cannot have their names and aliases, for all that is here."""
+        coming = {model.name: model for model in models}
+        owners = {
+            name: model
+            for model in self._models.values()
+            if model.name not in coming
+            for name in (model.name, *model.aliases)
+        }
+        names = list(coming.items())
+        aliases = [(alias, model) for model in coming.values() for alias in model.aliases]
+        for name, model in names + aliases:
+            holder = owners.setdefault(valid_name(name), model)
+            if holder is not model:
+                raise self._taken(name, holder)
+
+    def take(self, models: Iterable[Model]) -> None:
+        """Models that come from elsewhere: added, or instead of those of the same names; all or none.
+
+        Raises as `free` does.
+        """
+        coming = list(models)
+        self.free(coming)
+        there = [model for model in (self._models.get(each.name) for each in coming) if model is not None]
+        known = {model.name for model in there}
+        self._store.put(*coming)
+        for model in there:
+            self._forget(model)
+        for model in coming:
+            self._remember(model)
+        names = [model.name for model in coming]
+        self._publish(
+            CatalogueChanged(
+                added=tuple(name for name in names if name not in known),
+                changed=tuple(name for name in names if name in known),
+            )
+        )
 
     # --- inside ----------------------------------------------------------------------------------
 

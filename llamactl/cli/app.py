@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl import __version__
-from llamactl.cli import chat, config, daemon, db, instances, logs, models, quickstart, render
+from llamactl.cli import chat, config, daemon, db, instances, logs, models, presets, quickstart, render, templates
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
@@ -140,6 +140,8 @@ app.command()(instances.stop)
 app.command("unload", hidden=True)(instances.stop)
 app.command()(logs.logs)
 app.add_typer(models.app, name="models")
+app.add_typer(presets.app, name="presets")
+app.add_typer(templates.app, name="templates")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(db.app, name="db")

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import render
+from llamactl.cli import defaults, portable, render
 from llamactl.cli.session import session
-from llamactl.core.errors import BadRequest
-from llamactl.core.model import Setting
+from llamactl.cli.settings import Assignments, Keys, assigned, columns
 from llamactl.core.units import show_size
 from llamactl.rpc.calls import (
     AddModel,
@@ -20,11 +19,15 @@ from llamactl.rpc.calls import (
     RenameModel,
     ScanModels,
     SetModel,
-    SettingRow,
     ShowModel,
 )
 
 app = typer.Typer(help="The catalogue of models.", no_args_is_help=False, invoke_without_command=True)
+
+
+app.add_typer(defaults.app, name="defaults")
+app.command("export")(portable.export)
+app.command("import")(portable.import_)
 
 
 @app.callback()
@@ -38,7 +41,7 @@ def default(context: typer.Context) -> None:
 def ls() -> None:
     """List the catalogue."""
     with session.client() as client:
-        _show(client.call(ListModels()))
+        show_rows(client.call(ListModels()))
 
 
 app.command("list", hidden=True)(ls)
@@ -53,7 +56,7 @@ def add(
     with session.client() as client:
         row = client.call(AddModel(str(file.expanduser().absolute()), name))
     if session.machine:
-        _show([row])
+        show_rows([row])
     else:
         render.note(f"{row.name} is in the catalogue; next: llamactl start {row.name}")
 
@@ -105,44 +108,31 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
         ("size", show_size(model.size)),
         ("state", model.state),
         ("aliases", ", ".join(model.aliases)),
+        ("preset", model.preset),
     ):
         if value:
             render.text(f"{title:<8} {value}")
     if model.settings:
         render.text("")
-        render.table(
-            {
-                "SETTING": [row.name for row in model.settings],
-                "VALUE": [_shown(row) for row in model.settings],
-                "FROM": [row.origin for row in model.settings],
-            }
-        )
+        render.table(columns(model.settings))
 
 
 @app.command("set")
 def set_(
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…", help="All of them, or none if one is bad.")],
+    settings: Assignments,
 ) -> None:
     """Change settings of a model; they count from its next start."""
-    values: dict[str, Setting] = {}
-    for word in settings:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise BadRequest(f"not KEY=VALUE: {word!r}", f"llamactl models set {name} ctx_size=8192")
-        values[key] = _absolute(key, value)
+    values = assigned(settings, f"llamactl models set {name}")
     with session.client() as client:
-        _changed(client.call(SetModel(name, set=values)))
+        changed(client.call(SetModel(name, set=values)))
 
 
 @app.command()
-def unset(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    keys: Annotated[list[str], typer.Argument(metavar="KEY…")],
-) -> None:
+def unset(name: Annotated[str, typer.Argument(metavar="NAME")], keys: Keys) -> None:
     """Leave settings of a model to what stands behind it, and to llama-server."""
     with session.client() as client:
-        _changed(client.call(SetModel(name, unset=tuple(keys))))
+        changed(client.call(SetModel(name, unset=tuple(keys))))
 
 
 @app.command()
@@ -151,7 +141,7 @@ def rename(
 ) -> None:
     """Give a stopped model another name."""
     with session.client() as client:
-        _changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
+        changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
 
 
 @app.command()
@@ -160,7 +150,7 @@ def clone(
 ) -> None:
     """Make a second model of the same file and settings."""
     with session.client() as client:
-        _changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
+        changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
 
 
 @app.command()
@@ -174,33 +164,24 @@ def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
         render.text(line)
 
 
-def _changed(row: ModelRow, message: str = "") -> None:
+def changed(row: ModelRow, message: str = "") -> None:
+    """Say that a model is, or show it to programs."""
     if session.machine:
-        _show([row])
+        show_rows([row])
         return
     render.note(message or f"{row.name} is changed")
-    if row.state in ("ready", "loading", "starting"):
-        render.note(f"it runs with its old settings: llamactl stop {row.name} && llamactl start {row.name}")
+    runs_as_before([row])
 
 
-def _absolute(key: str, value: str) -> str:
-    """Paths are meant as seen from here; the daemon sees them from elsewhere."""
-    from llamactl.core.parameters import find  # 9 ms that only this command needs
-
-    parameter = find(key)
-    if parameter.kind != "path" or not value:
-        return value
-    return str(Path(value).expanduser().absolute())
+def runs_as_before(rows: list[ModelRow]) -> None:
+    """A note for those that run, and would have to be started again."""
+    names = " ".join(row.name for row in rows if row.state in ("ready", "loading", "starting"))
+    if names:
+        runs = "it runs with its old settings" if " " not in names else "they run with their old settings"
+        render.note(f"{runs}: llamactl stop {names} && llamactl start {names}")
 
 
-def _shown(row: SettingRow) -> str:
-    if row.value is None:
-        return "***"
-    value = {True: "on", False: "off"}[row.value] if isinstance(row.value, bool) else str(row.value)
-    return f"{value} {row.unit}".rstrip()
-
-
-def _show(items: list[ModelRow]) -> None:
+def show_rows(items: list[ModelRow]) -> None:
     render.rows(
         "models",
         items,

@@ -20,7 +20,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A name, the file behind it, and what is set for it.
 
     `path` is absolute, `size` the bytes of the file (all parts of it). `settings` holds only what is
-    set; an absent one is left to llama-server. `facts` is None until the file has been read.
+    set; an absent one is left to what stands behind: first the preset of the name `preset`, if there is one.
+    `facts` is None until the file has been read.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     aliases: tuple[str, ...] = ()
     settings: dict[str, Setting] = {}
+    preset: str = ""
     facts: Facts | None = None
 
 

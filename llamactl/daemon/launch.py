@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,23 +13,47 @@ import msgspec
 from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
-from llamactl.core.errors import NotFound
+from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters.layers import Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
+
+Settings = dict[str, Setting]
+
+
+class Assumed(msgspec.Struct, frozen=True):
+    """What is to stand in the database behind the settings of models, instead of what does: presets by name."""
+
+    defaults: Settings | None = None
+    presets: dict[str, Settings] = {}
 
 
 class Launch:
     """Calling it is a `supervisor.Launcher`."""
 
-    def __init__(self, config: Config, server_defaults: Callable[[], dict[str, Setting]]) -> None:
-        """`server_defaults` gives the settings that the database has for every model."""
+    def __init__(
+        self,
+        config: Config,
+        server_defaults: Callable[[], Settings],
+        preset: Callable[[str], Settings | None] = lambda name: None,
+    ) -> None:
+        """`server_defaults` gives the settings that the database has for every model, `preset` those of a name."""
         self._config = config
         self._server_defaults = server_defaults
+        self._preset = preset
 
-    async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
-        """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
-        engine = locate.find(self._config.llama_server.path or "")
+    async def engine(
+        self, model: Model | None = None, assumed: Assumed = Assumed()
+    ) -> tuple[locate.Engine, capabilities.Capabilities]:
+        """The llama-server to use, tried out: that of a model, or of all that name none.
+
+        Raises `NotFound` or `Refused`; for a model, `BadRequest` too if something set for it cannot be.
+        """
+        own = self.settings(model, assumed).get("server_path") if model else None
+        if model and own:
+            engine = locate.of_model(str(own.value), model.name, own.layer.way_out("server_path"))
+        else:
+            engine = locate.find(self._config.llama_server.path or "")
         return engine, await capabilities.examine(engine)
 
     async def __call__(self, model: Model) -> process.LlamaServer:
@@ -39,7 +63,7 @@ class Launch:
         loses its last lines now and then.
         """
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
-        engine, able = await self.engine()
+        engine, able = await self.engine(model)
         # A name of its own for each run: nothing can be left at that path, nor be mistaken for it.
         socket = str(self._config.directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
@@ -53,32 +77,59 @@ class Launch:
         return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     def command(
-        self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
+        self,
+        engine: locate.Engine,
+        able: capabilities.Capabilities,
+        model: Model,
+        socket: str,
+        assumed: Assumed = Assumed(),
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        return arguments.build(engine.path, model, socket, self._behind(), able, environment=engine.environment)
+        behind = self._behind(model, assumed)
+        return arguments.build(engine.path, model, socket, behind, able, environment=engine.environment)
 
-    def _behind(self) -> list[Layer]:
+    def _behind(self, model: Model, assumed: Assumed) -> list[Layer]:
         """What stands behind a model's own settings, the strongest last."""
-        return [
+        defaults = self._server_defaults() if assumed.defaults is None else assumed.defaults
+        layers = [
             Layer("configuration", self._config.llama_server.settings()),
-            Layer("server defaults", self._server_defaults()),
+            Layer("server defaults", defaults),
         ]
+        if name := model.preset:
+            preset = assumed.presets.get(name)
+            if preset is None and (preset := self._preset(name)) is None:
+                raise Refused(
+                    f"{model.name} has the preset {name}, which is gone", f"llamactl presets unapply {model.name}"
+                )
+            layers.append(Layer("preset", preset, name))
+        return layers
 
-    def settings(self, model: Model) -> dict[str, Effective]:
-        """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
-        return effective([*self._behind(), Layer("model", model.settings, model.name)])
+    def settings(
+        self, model: Model, assumed: Assumed = Assumed(), only: Collection[str] | None = None
+    ) -> dict[str, Effective]:
+        """What counts for a model, by parameter, and where it stands; of `only` these.
 
-    async def preview(self, model: Model) -> arguments.Command:
+        Raises `BadRequest` or `Refused`.
+        """
+        layers = [*self._behind(model, assumed), Layer("model", model.settings, model.name)]
+        if only is not None:
+            for number, layer in enumerate(layers):
+                own = {name: layer.settings[name] for name in only if name in layer.settings}
+                layers[number] = Layer(layer.origin, own, layer.name)
+        return effective(layer for layer in layers if layer.settings)
+
+    async def preview(self, model: Model, assumed: Assumed = Assumed()) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""
-        engine, able = await self.engine()
-        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"))
+        engine, able = await self.engine(model, assumed)
+        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"), assumed)
 
-    async def check(self, model: Model) -> None:
+    async def check(self, model: Model, assumed: Assumed = Assumed()) -> None:
         """Would these settings do? Raises what `command` raises; without an engine only the values are looked at."""
-        self.settings(model)
+        if "server_path" in self.settings(model, assumed):
+            await self.preview(model, assumed)
+            return
         with suppress(NotFound):
-            await self.preview(model)
+            await self.preview(model, assumed)
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""

@@ -87,7 +87,7 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get)
+        launch = Launch(config, database.server.get, database.presets.get)
         supervisor = Supervisor(
             launch,
             hub,
@@ -98,7 +98,7 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
             load_timeout=config.residency.load_timeout,
             hold=config.restart.first,
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls)
+        control = Control(config, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
         door = Door(
             supervisor,
             catalogue.resolve,

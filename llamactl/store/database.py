@@ -96,9 +96,12 @@ class Database:
             for group in GROUPS:
                 name = TABLE_OF[group]
                 there = {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')}
-                for new in columns(group):
-                    if new.name not in there:
-                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{new.name}" {declared(new.kind)}')
+                new = {parameter.name: declared(parameter.kind) for parameter in columns(group)}
+                if group == "model":
+                    new["preset"] = "TEXT"
+                for column, kind in new.items():
+                    if column not in there:
+                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column}" {kind}')
             if fill is not None:
                 self.models.prepare()
                 fill(self.models)

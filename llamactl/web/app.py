@@ -15,6 +15,7 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
+from llamactl.web import templates
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,11 @@ Ask = Callable[[Call[Any]], Awaitable[Any]]
 _STATUS = {"ready": "loaded", "starting": "loading", "failed": "failed"}
 
 
-def application(ask: Ask) -> web.Application:
-    """`ask` answers a call, as the control channel does."""
+def application(ask: Ask, *, control: bool = False) -> web.Application:
+    """`ask` answers a call, as the control channel does. `control`: who asks here may change things.
+
+    Over TCP nobody may, as there are no keys yet.
+    """
 
     async def health(_: web.Request) -> web.Response:
         status = await ask(Status())
@@ -38,6 +42,7 @@ def application(ask: Ask) -> web.Application:
     app = web.Application(middlewares=[_errors])
     app.router.add_get("/health", health)
     app.router.add_get("/v1/models", models)
+    templates.add(app, ask, control=control)
     return app
 
 

@@ -11,5 +11,6 @@ at once, and one at a time gets work, in rounds A B C, B C A, …: machines drif
 between neighbours in time, and the median of the ratios is what counts. Believe ratios, not numbers.
 
 `traffic.py` has what goes through the door (requests, streams, hold, bodies), `swap.py`, `idle.py` and `startup.py`
-the rest. Needs Linux, gcc, and nginx as the yardstick; what is missing is named and left out.
+the rest of the daemon, `headers.py` the reading of model files. Needs Linux, gcc, and nginx as the yardstick; what is
+missing is named and left out.
 """

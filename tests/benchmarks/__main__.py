@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from .contenders import CONTENDERS
+from .headers import headers
 from .idle import idle
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "swap": swap,
     "idle": idle,
     "startup": startup,
+    "headers": headers,
 }
 
 

@@ -93,7 +93,7 @@ def test_a_flag_belongs_to_one_parameter() -> None:
 def test_the_entry_makes_sense(parameter: Parameter) -> None:
     assert PARAMETERS[parameter.name] is parameter
     assert re.fullmatch("[a-z][a-z0-9_]*", parameter.name)
-    assert parameter.flags or parameter.inverts or parameter.kind == "arguments"
+    assert parameter.flags or parameter.inverts or parameter.name in ("custom_params", "server_path")
     assert all(re.fullmatch("--?[A-Za-z][a-z0-9.-]*", flag) for flag in (*parameter.flags, *parameter.off))
     assert not parameter.flags or parameter.flags[0].startswith("--")
     assert 5 < len(parameter.help) < 100
@@ -386,8 +386,8 @@ def test_a_negation() -> None:
     [
         (model(top_p=2), "remove it with: llamactl models unset qwen top_p"),
         (Layer("configuration", {"top_p": 2}), "remove it with: llamactl config unset llama_server.top_p"),
-        (Layer("server defaults", {"top_p": 2}), "remove top_p from the server defaults"),
-        (Layer("preset", {"top_p": 2}, "fast"), "remove top_p from the preset fast"),
+        (Layer("server defaults", {"top_p": 2}), "remove it with: llamactl models defaults unset top_p"),
+        (Layer("preset", {"top_p": 2}, "fast"), "remove it with: llamactl presets unset fast top_p"),
     ],
 )
 def test_the_way_out_of_a_bad_one(layer: Layer, way_out: str) -> None:

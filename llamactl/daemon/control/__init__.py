@@ -12,11 +12,15 @@ from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.portable import PortableCalls
+from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
+from llamactl.store import Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
@@ -31,6 +35,8 @@ class Control:
         supervisor: Supervisor,
         launch: Launch,
         http: list[str],
+        presets: Presets,
+        defaults: ServerSettings,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -41,12 +47,16 @@ class Control:
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
+        models = ModelCalls(config, catalogue, supervisor, launch)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
             calls.Reexec: self._reexec,
             calls.Engine: self._engine,
-            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **models.handlers,
+            **PortableCalls(catalogue, launch, presets).handlers,
+            **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
+            **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
         }
 

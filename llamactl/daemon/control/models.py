@@ -5,11 +5,10 @@ import msgspec
 
 from llamactl.catalogue import Catalogue, examine, walk
 from llamactl.config.sections import Config
-from llamactl.core.errors import BadRequest
 from llamactl.core.instance import state
 from llamactl.core.model import Model, ScanReport
-from llamactl.core.parameters import PARAMETERS, find, parse
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.settings import merged, setting_rows, settled
 from llamactl.daemon.launch import Launch
 from llamactl.llamaserver import arguments
 from llamactl.rpc import calls
@@ -25,6 +24,7 @@ class ModelCalls:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
+        self.row = self._model_row  # for other nouns too
         self.handlers: Handlers = {
             calls.ListModels: self._list_models,
             calls.AddModel: self._add_model,
@@ -58,32 +58,18 @@ class ModelCalls:
             size=row.size,
             aliases=row.aliases,
             state=row.state,
-            settings=[
-                calls.SettingRow(
-                    name=name,
-                    group=PARAMETERS[name].group,
-                    value=None if PARAMETERS[name].secret else setting.value,
-                    origin=setting.layer.origin,
-                    unit=PARAMETERS[name].unit,
-                )
-                for name, setting in self._launch.settings(model).items()
-            ],
+            settings=setting_rows(self._launch.settings(model)),
+            preset=model.preset,
         )
 
     async def _set_model(self, call: calls.SetModel) -> ModelRow:
-        model = self._catalogue.resolve(call.name)
-        settings = dict(model.settings)
-        for given in call.unset:
-            settings.pop(find(given).name, None)
-        for given, value in call.set.items():
-            settings[find(given).name] = parse(given, value)
-        clash = {find(given).name for given in call.unset} & {find(given).name for given in call.set}
-        if clash:
-            raise BadRequest(f"{' and '.join(sorted(clash))} cannot be set and unset at once")
-        changed = msgspec.structs.replace(model, settings=settings)
-        await self._launch.check(changed)
-        self._catalogue.change(changed)
-        return self._model_row(changed)
+        def changed() -> Model:
+            model = self._catalogue.resolve(call.name)
+            return msgspec.structs.replace(model, settings=merged(model.settings, call.set, call.unset))
+
+        model = await settled(changed, self._launch.check)
+        self._catalogue.change(model)
+        return self._model_row(model)
 
     async def _rename_model(self, call: calls.RenameModel) -> ModelRow:
         name = self._catalogue.resolve(call.name).name

@@ -17,7 +17,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting that counts for a model, and where it comes from: `model`, `configuration` …
+    """A setting that counts for a model, and where it comes from: `model`, `preset fast`, `configuration` …
 
     `value` is None for a secret, which is shown to nobody.
     """
@@ -38,6 +38,7 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...]
     state: str
     settings: list[SettingRow]
+    preset: str = ""
 
 
 class ListModels(Call[list[ModelRow]], frozen=True):

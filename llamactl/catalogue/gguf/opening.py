@@ -1,7 +1,7 @@
 """The beginning of a GGUF file: is it one at all?
 
-Source of the layout: the GGUF specification in ggml's `docs/gguf.md`, and llama.cpp's `gguf.cpp`, which refuses
-version 1 and everything after 3. Numbers are in the byte order of the machine that the file was written for.
+llama.cpp refuses version 1 and everything after 3. Numbers are in the byte order of the machine that the file was
+written for: of any that llama-server runs on, little endian.
 """
 
 import os
@@ -16,7 +16,7 @@ from llamactl.core.errors import BadRequest
 OLDEST, NEWEST = 2, 3
 """The versions that llama-server loads."""
 
-_HEADER = struct.Struct("=4sIQQ")
+_HEADER = struct.Struct("<4sIQQ")
 _VALUE, _TENSOR = 13, 24
 """Bytes that one key with its value, and the description of one tensor, take at least."""
 
