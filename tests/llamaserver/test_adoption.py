@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from llamactl.core.errors import LoadFailed
-from llamactl.llamaserver import adoption, identity, records
+from llamactl.llamaserver import adoption, identity, process, records
 from llamactl.llamaserver.adoption import Left
 from llamactl.llamaserver.identity import MARK, Identity, identify
 from llamactl.llamaserver.leader import Found
@@ -163,7 +163,7 @@ async def test_somebody_else_has_its_number(sockets: Path, earlier: Earlier, how
     assert record.process is not None
     os.kill(record.process.pid, signal.SIGKILL)
     await until(_gone(record.process.pid))
-    with somebody_else([sys.executable, "-c", "input()"]) as other:
+    with somebody_else(["sh", "-c", "sleep 60 & read x; kill $! && exit 7"]) as other:
         now = identify(other.pid)
         assert now is not None
         rewrite(
@@ -184,7 +184,7 @@ async def test_somebody_else_has_its_number(sockets: Path, earlier: Earlier, how
         assert not list(sockets.iterdir())
         assert other.poll() is None
         other.communicate(b"\n")
-        assert other.returncode == 0
+        assert other.returncode == 7, "its own child was there, too"
 
 
 async def test_one_that_was_not_written_down_is_known_by_its_mark(sockets: Path, earlier: Earlier) -> None:
@@ -226,6 +226,17 @@ async def test_one_that_could_not_be_spawned_leaves_no_record(start: Start, plac
     assert not list(place.glob("*.json"))
 
 
+async def test_its_record_is_there_before_it_is(start: Start, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> Session:
+        assert (place / "a.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "lead", killed)
+    with pytest.raises(KeyboardInterrupt):
+        await start()
+    assert msgspec.json.decode((place / "a.json").read_bytes(), type=Record).process is None
+
+
 async def test_one_that_was_told_to_end_is_written_down_as_such(start: Start, place: Path) -> None:
     server = await start()
     await until(server.healthy)
@@ -238,9 +249,9 @@ async def test_a_child_of_ours_that_was_found_tells_how_it_ended(start: Start) -
     """As after re-executing: whoever was our child still is."""
     server = await start()
     await until(server.healthy)
-    process = identify(server.pid)
-    assert process is not None
-    found = Session(Found(process, server.endpoint))
+    ours = identify(server.pid)
+    assert ours is not None
+    found = Session(Found(ours, server.endpoint))
     os.kill(server.pid, signal.SIGKILL)
     with anyio.fail_after(10):
         assert await found.wait() == (None, signal.SIGKILL)
