@@ -175,7 +175,9 @@ async def test_somebody_else_has_its_number(sockets: Path, earlier: Earlier, how
             ),
             executable="/bin/another" if how == "executable" else record.executable,
         )
-        for left in await adoption.find(sockets):
+        found = await adoption.find(sockets)
+        assert len(found) == (0 if how == "boot" else 1)
+        for left in found:
             assert left.state == "gone"
             left.server.terminate()
             left.server.kill()
