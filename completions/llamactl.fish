@@ -73,7 +73,7 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
-            case /quickstart /chat /ps /start /stop /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -132,6 +132,8 @@ complete -c llamactl -n '__llamactl_at /models' -a set -d 'Change settings of a 
 complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a model to what stands behind it, and to llama-server.'
 complete -c llamactl -n '__llamactl_at /models' -a rename -d 'Give a stopped model another name.'
 complete -c llamactl -n '__llamactl_at /models' -a clone -d 'Make a second model of the same file and settings.'
+complete -c llamactl -n '__llamactl_at /models' -a alias -d 'Let a model go by other names as well.'
+complete -c llamactl -n '__llamactl_at /models' -a verify -d 'Check that the files of models are there, sound and unchanged, and that their settings would do.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
 complete -c llamactl -n '__llamactl_at /models' -a defaults -d 'Settings of llama-server for every model that has none of its own.'
 complete -c llamactl -n '__llamactl_at /models/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
@@ -143,6 +145,8 @@ complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
 complete -c llamactl -n '__llamactl_at /models/set' -a '(__llamactl_assignments)'
 complete -c llamactl -n '__llamactl_at /models/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /models/alias' -l rm -d 'Take these away instead.'
+complete -c llamactl -n '__llamactl_at /models/verify' -l deep -d 'Read all of it, where its checksum is known.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a show -d 'Show what counts for a model that sets nothing, and where it comes from.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a set -d 'Change settings of the server, for every model from its next start; others are for presets and the file.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a unset -d 'Leave settings to the configuration file, and to llama-server.'
@@ -180,21 +184,28 @@ complete -c llamactl -n '__llamactl_at /config' -a validate -d 'Check the config
 complete -c llamactl -n '__llamactl_at /config' -a edit -d 'Edit the file in $VISUAL or $EDITOR; it is put into its place when it is valid.'
 complete -c llamactl -n '__llamactl_at /config' -a import -d 'Take over what another system\'s file says of it.'
 complete -c llamactl -n '__llamactl_at /config/show' -l origin -d 'And where each value comes from.'
+complete -c llamactl -n '__llamactl_at /config/set' -l now -d 'Have the running daemon take it over.'
+complete -c llamactl -n '__llamactl_at /config/unset' -l now -d 'Have the running daemon take it over.'
 complete -c llamactl -n '__llamactl_at /config/validate' -F
+complete -c llamactl -n '__llamactl_at /config/edit' -l now -d 'Have the running daemon take it over.'
 complete -c llamactl -n '__llamactl_at /config/import' -l dry-run -d 'Only say what would be done.'
 complete -c llamactl -n '__llamactl_at /config/import' -F
 complete -c llamactl -n '__llamactl_at /daemon' -a run -d 'Run the daemon in the foreground.'
 complete -c llamactl -n '__llamactl_at /daemon' -a start -d 'Start the daemon in the background.'
 complete -c llamactl -n '__llamactl_at /daemon' -a stop -d 'Stop the daemon and every model it runs.'
+complete -c llamactl -n '__llamactl_at /daemon' -a restart -d 'Stop the daemon and every model it runs, and start it again.'
+complete -c llamactl -n '__llamactl_at /daemon' -a reload -d 'Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was.'
 complete -c llamactl -n '__llamactl_at /daemon' -a reexec -d 'Have the daemon go on as the version that is installed now. Models run on, nobody is turned away.'
 complete -c llamactl -n '__llamactl_at /daemon' -a status -d 'Show the daemon and its services. Exit 3 when none runs.'
 complete -c llamactl -n '__llamactl_at /daemon/run' -l check -d 'Only say whether it could start.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l keep-models -d 'Leave the models running, for the next daemon.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l no-keep-models -d 'The opposite of --keep-models.'
+complete -c llamactl -n '__llamactl_at /daemon/restart' -l timeout -x -d 'Wait no longer than this for its end.'
 complete -c llamactl -n '__llamactl_at /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the database is sound. Exit 1 when it is not.'
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'
 complete -c llamactl -n '__llamactl_at /db' -a vacuum -d 'Give back the space that is free inside the database.'
 complete -c llamactl -n '__llamactl_at /db/check' -l quick -d 'Do not compare the indexes with the tables.'
+complete -c llamactl -n '__llamactl_at /db/backup' -l force -d 'Replace it if it is there; so does -y.'
 complete -c llamactl -n '__llamactl_at /db/backup' -F

@@ -14,11 +14,15 @@ class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
 
 
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
-    """Models came, went or were changed; names, sorted."""
+    """Models came, went or were changed; names, sorted.
+
+    `missing` are those whose file is gone since the last look; they stay in the catalogue.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
@@ -29,7 +33,14 @@ class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
     reason: str = ""
 
 
-Event = InstanceChanged | CatalogueChanged | ServiceChanged
+class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
+    """Another configuration counts: keys that changed, and all that wait for a restart of the daemon."""
+
+    changed: tuple[str, ...] = ()
+    restart_for: tuple[str, ...] = ()
+
+
+Event = InstanceChanged | CatalogueChanged | ServiceChanged | ConfigChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
-from llamactl.core.parameters.layers import Effective, Layer, effective
+from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 Settings = dict[str, Setting]
@@ -33,7 +33,7 @@ class Launch:
 
     def __init__(
         self,
-        config: Config,
+        config: Callable[[], Config],
         server_defaults: Callable[[], Settings],
         preset: Callable[[str], Settings | None] = lambda name: None,
     ) -> None:
@@ -53,7 +53,7 @@ class Launch:
         if model and own:
             engine = locate.of_model(str(own.value), model.name, own.layer.way_out("server_path"))
         else:
-            engine = locate.find(self._config.llama_server.path or "")
+            engine = locate.find(self._config().llama_server.path or "")
         return engine, await capabilities.examine(engine)
 
     async def __call__(self, model: Model) -> process.LlamaServer:
@@ -65,7 +65,7 @@ class Launch:
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine(model)
         # A name of its own for each run: nothing can be left at that path, nor be mistaken for it.
-        socket = str(self._config.directories.sockets / f"{secrets.token_hex(6)}.sock")
+        socket = str(self._config().directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
         run_file, digest = self._new_run(model.name), self.digest(model)
@@ -92,7 +92,8 @@ class Launch:
         """What stands behind a model's own settings, the strongest last."""
         defaults = self._server_defaults() if assumed.defaults is None else assumed.defaults
         layers = [
-            Layer("configuration", self._config.llama_server.settings()),
+            Layer(BESIDE, model.beside(), model.name),
+            Layer("configuration", self._config().llama_server.settings()),
             Layer("server defaults", defaults),
         ]
         if name := model.preset:
@@ -121,7 +122,7 @@ class Launch:
     async def preview(self, model: Model, assumed: Assumed = Assumed()) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""
         engine, able = await self.engine(model, assumed)
-        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"), assumed)
+        return self.command(engine, able, model, str(self._config().directories.sockets / "0.sock"), assumed)
 
     async def check(self, model: Model, assumed: Assumed = Assumed()) -> None:
         """Would these settings do? Raises what `command` raises; without an engine only the values are looked at."""
@@ -133,9 +134,9 @@ class Launch:
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""
-        directory = prepare(self._config.directories.runs(name), private=False)
+        directory = prepare(self._config().directories.runs(name), private=False)
         runs = sorted(directory.glob("*.log"))
-        for old in runs[: max(0, len(runs) - self._config.logging.runs + 1)]:
+        for old in runs[: max(0, len(runs) - self._config().logging.runs + 1)]:
             with suppress(OSError):
                 old.unlink()
         seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order

@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from llamactl import __version__
+from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
@@ -22,9 +22,12 @@ from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.adopt import adopt
 from llamactl.daemon.control import Control
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.learning import Learning
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import Inherited, Reexec, obey_again
+from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.metrics import host
@@ -38,25 +41,34 @@ from llamactl.web import app as web
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, up: Callable[[], None], inherited: Inherited | None = None) -> None:
+def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inherited: Inherited | None = None) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
 
-    `inherited` is from before this process executed itself anew.
+    `read` reads the configuration again, as it was read first. `inherited` is from before this process executed
+    itself anew.
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
-    refuse_what_is_not_there(config)
+    possible(config)
     os.umask(0o077)
     config.directories.prepare()
     with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
         try:
-            anyio.run(_live, config, up, pid_file, inherited, backend_options={"use_uvloop": _has_uvloop()})
+            anyio.run(
+                _live,
+                config,
+                lambda: possible(read()),
+                up,
+                pid_file,
+                inherited,
+                backend_options={"use_uvloop": _has_uvloop()},
+            )
         except BaseExceptionGroup as group:
             raise _cause(group) from None
 
 
-def refuse_what_is_not_there(config: Config) -> None:
-    """Who asked for protection must not believe that there is some. Raises `Refused`."""
+def possible(config: Config) -> Config:
+    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
     http, access = config.http, config.access
     asked = {
         "http.tls_cert": http.tls_cert,
@@ -68,9 +80,16 @@ def refuse_what_is_not_there(config: Config) -> None:
     }
     for key in [key for key, value in asked.items() if value]:
         raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    return config
 
 
-async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inherited: Inherited | None) -> None:
+async def _live(
+    config: Config,
+    read: Callable[[], Config],
+    up: Callable[[], None],
+    pid_file: PidFile,
+    inherited: Inherited | None,
+) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
     listeners = {
@@ -80,33 +99,36 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
     for number in kept.values():  # what is not listened on any more
         os.close(number)
     urls = [ports.url(listener) for listener in listeners.values()]
+    database = Database(directories.database)
     channel = (
         socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
     )
-    database = Database(directories.database)
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
+        current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get, database.presets.get)
-        supervisor = Supervisor(
-            launch,
-            hub,
-            _limits(config),
-            estimate,
-            _budget(config),
-            ttl=config.residency.ttl,
-            load_timeout=config.residency.load_timeout,
-            hold=config.restart.first,
+        launch = Launch(current, database.server.get, database.presets.get)
+        supervisor = Supervisor(launch, hub, _limits(config), estimate)
+        discovery = Discovery(current, catalogue)
+        learning = Learning(hub, supervisor, catalogue)
+        control = Control(
+            current, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
         )
-        control = Control(config, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
-        door = Door(
-            supervisor,
-            catalogue.resolve,
-            str(directories.web_socket),
-            default=config.models.default,
-            max_body=config.http.max_body,
-            drain=config.residency.drain,
-        )
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+
+        def take_over(config: Config) -> None:
+            logs.to_console(config.logging.console_level)
+            supervisor.configure(
+                _limits(config),
+                _budget(config),
+                ttl=config.residency.ttl,
+                load_timeout=config.residency.load_timeout,
+                hold=config.restart.first,
+            )
+            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            discovery.again()
+
+        current.follow(take_over)
         control.services = services = Services(
             [
                 Service("supervisor", supervisor.run, vital=True),
@@ -116,6 +138,8 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("door", partial(door.serve, list(listeners.values()))),
+                Service("learning", learning.run),
+                Service("discovery", discovery.run),
             ],
             hub,
         )
@@ -135,11 +159,12 @@ async def _live(config: Config, up: Callable[[], None], pid_file: PidFile, inher
             supervisor.keeps = True  # should even the execution fail
             database.close()
 
-        again = Reexec(partial(clear, door, config.residency.drain), lambda: services.stopping, close, hand_over)
+        again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
         control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
             await group.start(again.obey_signals)
+            await group.start(obey_hangups, current, services.stop)
             obey_again()
             await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
             async with anyio.create_task_group() as running:

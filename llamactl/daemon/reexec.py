@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 VARIABLE = "LLAMACTL_INHERITED"
 """Names the pid and the file descriptor of what is inherited: `12:7`."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 """Held back by the kernel from the moment of executing until the new code can obey them."""
 
 CHECKING = 60.0

@@ -121,6 +121,9 @@ class Connection(asyncio.Protocol):
             self.forward.resume()
         self._serve()
 
+    def allow(self, max_body: int) -> None:
+        self._reader.allow(max_body)
+
     # --- requests --------------------------------------------------------------------------------
 
     def _idle(self) -> bool:
@@ -255,9 +258,8 @@ class Connection(asyncio.Protocol):
 class Door:
     """Listens, and gives every connection what it needs.
 
-    `resolve` finds a model by what a client calls it (raising `NotFound`), `default` is the model of a
-    request that names none (empty: such a request is refused), `web` the path of the web face's socket,
-    `max_body` in bytes, `drain` seconds that requests under way are given when the door closes.
+    `resolve` finds a model by what a client calls it (raising `NotFound`), `web` is the path of the web face's socket.
+    What `configure` says may change while it is open.
     """
 
     def __init__(
@@ -271,17 +273,26 @@ class Door:
         drain: float = 30.0,
     ) -> None:
         self.supervisor = supervisor
-        self.max_body = max_body
         self.connections: set[Connection] = set()
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
-        self._default = default
         self._web_path = web
-        self._drain = drain
         self.leaving = Leaving()
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
+        self.configure(default=default, max_body=max_body, drain=drain)
+
+    def configure(self, *, default: str, max_body: int, drain: float) -> None:
+        """`default`: the model of a request that names none (empty: such a request is refused).
+
+        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes.
+        """
+        self.max_body = max_body
+        self._default = default
+        self._drain = drain
+        for connection in self.connections:
+            connection.allow(max_body)
 
     @property
     def web(self) -> Pool:

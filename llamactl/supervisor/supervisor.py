@@ -36,6 +36,7 @@ from llamactl.core.instance import (
     state,
 )
 from llamactl.core.model import Model
+from llamactl.core.reconfigure import reconfigure
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
@@ -83,6 +84,23 @@ class Supervisor:
         self._adopted: list[tuple[Entry, Server, float]] = []
         self.keeps = False
         """The llama-servers are to outlive the daemon: `run` leaves them when it ends."""
+
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+    ) -> None:
+        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
+        self._alarm.set()
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -267,6 +285,11 @@ class Supervisor:
             ttl=ttl,
             requests=0 if instance is None else instance.requests,
         )
+
+    def endpoint(self, name: str) -> str:
+        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
+        instance = self._instances.get(name)
+        return instance.endpoint if instance is not None and isinstance(instance.phase, Ready) else ""
 
     def instances(self) -> list[Instance]:
         """Every model that has run, waits or is pinned since the daemon started, by name."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
+from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .headers import headers
 from .idle import idle
@@ -19,6 +20,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "requests": requests,
@@ -29,6 +31,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "idle": idle,
     "startup": startup,
     "headers": headers,
+    "catalogue": catalogue,
+    "writing": writing,
 }
 
 

@@ -71,7 +71,7 @@ Run = Callable[[Model], Awaitable[process.LlamaServer]]
 @pytest.fixture
 async def run(config: Config) -> AsyncIterator[Run]:
     """Launches a model; what runs at the end is killed."""
-    launch = Launch(config, lambda: {"jinja": False})
+    launch = Launch(lambda: config, lambda: {"jinja": False})
     servers: list[process.LlamaServer] = []
 
     async def run(model: Model) -> process.LlamaServer:
@@ -154,7 +154,7 @@ async def test_a_file_that_is_gone_or_no_model_is_refused_before_anything_runs(
 async def test_without_an_engine_nothing_is_started(configure: Configure, model: Model) -> None:
     config = configure('llama_server.path = "/nonexistent/llama-server"')
     with pytest.raises(NotFound, match="/nonexistent/llama-server"):
-        await Launch(config, dict)(model)
+        await Launch(lambda: config, dict)(model)
     assert not config.directories.runs(model.name).exists()
 
 
@@ -170,7 +170,7 @@ def stand_in(path: Path, *lacks: str) -> Path:
 
 
 async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model: Model, tmp_path: Path) -> None:
-    launch = Launch(config, dict)
+    launch = Launch(lambda: config, dict)
     own = stand_in(tmp_path / "own", "--jinja")
     with_own = msgspec.structs.replace(model, settings={"server_path": str(own)})
     engine, able = await launch.engine(with_own)
@@ -193,7 +193,9 @@ async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model:
 async def test_the_llama_server_of_a_preset(config: Config, model: Model, run: Run, tmp_path: Path) -> None:
     del run
     own = stand_in(tmp_path / "own")
-    launch = Launch(config, dict, lambda name: {"server_path": str(own), "threads": 9} if name == "fast" else None)
+    launch = Launch(
+        lambda: config, dict, lambda name: {"server_path": str(own), "threads": 9} if name == "fast" else None
+    )
     applied = msgspec.structs.replace(model, preset="fast")
     assert (await launch.engine(applied))[0].path == str(own)
     assert "--threads 9" in " ".join((await launch.preview(applied)).arguments)

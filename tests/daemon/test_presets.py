@@ -88,7 +88,7 @@ async def test_a_preset_is_saved_from_a_model_with_what_its_preset_gives(stocked
 
 async def test_what_says_which_model_it_is_is_no_matter_of_a_preset(office_with_all_flags: Office) -> None:
     office = office_with_all_flags
-    gguf(office.control._config.directories.models / "phi.gguf")
+    gguf(office.control._config().directories.models / "phi.gguf")
     await office.ask(calls.ScanModels())
     await office.ask(calls.SetModel("phi", set={"hf_repo": "a/b", "threads": 2}))
     assert (await office.ask(calls.SavePreset("p", "phi"))).settings == {"threads": 2}

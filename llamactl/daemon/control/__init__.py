@@ -7,7 +7,6 @@ from typing import Any
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
-from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
@@ -15,7 +14,9 @@ from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
@@ -29,11 +30,12 @@ class Control:
 
     def __init__(
         self,
-        config: Config,
+        config: Current,
         hub: Hub,
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
+        discovery: Discovery,
         http: list[str],
         presets: Presets,
         defaults: ServerSettings,
@@ -47,11 +49,12 @@ class Control:
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
-        models = ModelCalls(config, catalogue, supervisor, launch)
+        models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
             calls.Reexec: self._reexec,
+            calls.Reload: self._reload,
             calls.Engine: self._engine,
             **models.handlers,
             **PortableCalls(catalogue, launch, presets).handlers,
@@ -64,7 +67,7 @@ class Control:
         return await self.handlers[type(call)](call)
 
     async def _status(self, _: calls.Status) -> calls.DaemonStatus:
-        directories = self._config.directories
+        directories = self._config().directories
         return calls.DaemonStatus(
             version=__version__,
             pid=os.getpid(),
@@ -76,6 +79,7 @@ class Control:
             models=len(self._catalogue.models()),
             services=self.services.rows(),
             last_event=self._hub.last,
+            restart_for=self._config.pending,
         )
 
     async def _shutdown(self, call: calls.Shutdown) -> None:
@@ -84,6 +88,10 @@ class Control:
 
     async def _reexec(self, _: calls.Reexec) -> None:
         await self.reexec()
+
+    async def _reload(self, _: calls.Reload) -> calls.Reloaded:
+        changes = await self._config.reload()
+        return calls.Reloaded(changed=changes.live, restart_for=self._config.pending)
 
     async def _engine(self, _: calls.Engine) -> calls.EngineRow:
         try:

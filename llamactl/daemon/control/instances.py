@@ -1,7 +1,7 @@
 """What runs, and what happens."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 
 from llamactl.catalogue import Catalogue
@@ -18,7 +18,7 @@ from llamactl.supervisor import Supervisor
 class InstanceCalls:
     """`instances.…` and `watch`."""
 
-    def __init__(self, config: Config, hub: Hub, catalogue: Catalogue, supervisor: Supervisor) -> None:
+    def __init__(self, config: Callable[[], Config], hub: Hub, catalogue: Catalogue, supervisor: Supervisor) -> None:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
@@ -51,7 +51,7 @@ class InstanceCalls:
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
-        await self._supervisor.stop(name, self._config.residency.drain if call.drain is None else call.drain)
+        await self._supervisor.stop(name, self._config().residency.drain if call.drain is None else call.drain)
         return instance_row(self._supervisor.instance(name))
 
     async def _watch(self, _: calls.Watch) -> Stream:

@@ -27,7 +27,9 @@ SETTINGS = ("chat_template", "chat_template_file")
 class TemplateCalls:
     """`templates.…`"""
 
-    def __init__(self, config: Config, catalogue: Catalogue, launch: Launch, row: Callable[[Model], ModelRow]) -> None:
+    def __init__(
+        self, config: Callable[[], Config], catalogue: Catalogue, launch: Launch, row: Callable[[Model], ModelRow]
+    ) -> None:
         self._config = config
         self._catalogue = catalogue
         self._launch = launch
@@ -35,7 +37,7 @@ class TemplateCalls:
         self.handlers: Handlers = {calls.ListTemplates: self._list, calls.SetTemplates: self._set}
 
     async def _list(self, _: calls.ListTemplates) -> TemplateList:
-        directory = self._config.directories.templates
+        directory = self._config().directories.templates
         files = await anyio.to_thread.run_sync(_files, directory)
         built_in: tuple[str, ...] = ()
         problem = None
@@ -52,7 +54,7 @@ class TemplateCalls:
             directory=str(directory),
             files=files,
             uses=uses,
-            default_model=self._config.models.default,
+            default_model=self._config().models.default,
             problem=problem,
         )
 
@@ -98,7 +100,7 @@ class TemplateCalls:
             raise BadRequest(f"not the name of a template: {template!r}", "write the template into a .jinja file")
         if "/" not in template and not template.endswith(".jinja"):
             return {"chat_template": template}
-        path = self._config.directories.templates / template  # an absolute one stays itself
+        path = self._config().directories.templates / template  # an absolute one stays itself
         if "/" in template and not template.startswith("/"):
             raise BadRequest(f"the path of a template must be absolute: {template}")
         await anyio.to_thread.run_sync(_look_at, path)

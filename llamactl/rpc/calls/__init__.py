@@ -13,6 +13,8 @@ from llamactl.rpc.calls.daemon import (
     Engine,
     EngineRow,
     Reexec,
+    Reload,
+    Reloaded,
     ServiceRow,
     Shutdown,
     Status,
@@ -29,6 +31,8 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.models import (
     AddModel,
+    AliasModel,
+    Check,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -40,6 +44,8 @@ from llamactl.rpc.calls.models import (
     SetModel,
     SettingRow,
     ShowModel,
+    Verification,
+    VerifyModel,
 )
 from llamactl.rpc.calls.portable import ExportModels, ImportModels, ImportReport, Portable, PortableModel
 from llamactl.rpc.calls.presets import (
@@ -66,9 +72,11 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AliasModel",
     "Announcement",
     "ApplyPreset",
     "Call",
+    "Check",
     "CloneModel",
     "DaemonStatus",
     "Engine",
@@ -91,6 +99,8 @@ __all__ = [
     "PresetRow",
     "PutPresets",
     "Reexec",
+    "Reload",
+    "Reloaded",
     "RemoveModel",
     "RemovePreset",
     "RenameModel",
@@ -112,5 +122,7 @@ __all__ = [
     "StopModel",
     "TemplateList",
     "TemplateUse",
+    "Verification",
+    "VerifyModel",
     "Watch",
 ]

@@ -26,7 +26,10 @@ class EngineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number."""
+    """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number.
+
+    `restart_for` are keys of the configuration that have changed and wait for a restart of the daemon.
+    """
 
     version: str
     pid: int
@@ -38,6 +41,14 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     services: list[ServiceRow]
     last_event: int
+    restart_for: tuple[str, ...] = ()
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of the configuration: those whose new values count from now on, and all that wait for a restart."""
+
+    changed: tuple[str, ...] = ()
+    restart_for: tuple[str, ...] = ()
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +78,12 @@ class Reexec(Call[None], frozen=True):
     """
 
     method = "daemon.reexec"
+
+
+class Reload(Call[Reloaded], frozen=True):
+    """Read the configuration again and take over what may change meanwhile; all stays as it is if it is not valid."""
+
+    method = "daemon.reload"
 
 
 class Engine(Call[EngineRow], frozen=True):
