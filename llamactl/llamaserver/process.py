@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from llamactl.core.errors import LoadFailed
 from llamactl.core.instance import Exit
 from llamactl.core.model import Model
-from llamactl.llamaserver import api, output, records
+from llamactl.llamaserver import api, oom, output, records
 from llamactl.llamaserver.environment import clean
 from llamactl.llamaserver.identity import MARK, executable, identify
 from llamactl.llamaserver.locate import Engine
@@ -31,11 +31,16 @@ TAIL = 64 * 1024
 """Bytes of the run file that are read to tell why it ended. A backtrace or a long usage text follows
 the decisive line, so 20 lines would not do."""
 
+HEAD = 256 * 1024
+"""Bytes of the run file in which a llama-server has said how it loaded its model; it takes 12 KB, and a line for
+each of the values in the model's file."""
+
 
 class LlamaServer:
     """A llama-server process, as the supervisor's `Server` wants it.
 
-    `endpoint` is the path of its Unix socket; `record` what is written down of it.
+    `endpoint` is the path of its Unix socket; `record` what is written down of it. `before_end` is called before it is
+    told to end, once at the most.
     """
 
     def __init__(self, session: Session, record: Record) -> None:
@@ -46,6 +51,8 @@ class LlamaServer:
         self._run_file = Path(record.run_file)
         self._begins = record.begins
         self._asked = record.unwanted
+        self._oom_kills = oom.kills()
+        self.before_end: Callable[[], None] | None = None
         self._exit: Exit | None = None
 
     @property
@@ -72,8 +79,22 @@ class LlamaServer:
         ended = await self._session.wait()
         if self._exit is None:
             lines = self._last_lines()
-            why = output.reason(lines, *ended, asked=self._asked)
-            self._exit = Exit(why, *ended, tuple(lines[-20:]))
+            death = output.Death(
+                lines=lines,
+                code=ended.code,
+                signal=ended.signal,
+                asked=self._asked,
+                served=self.record.served is not None,
+                oom=oom.since(self._oom_kills),
+            )
+            self._exit = Exit(
+                output.reason(death),
+                ended.code,
+                ended.signal,
+                tuple(lines[-20:]),
+                kind=output.kind(death),
+                log=str(self._run_file),
+            )
         return self._exit
 
     def terminate(self) -> None:
@@ -93,6 +114,8 @@ class LlamaServer:
     def _ask(self) -> None:
         """It is told to end. Should the daemon end before it, the next one must not take it for wanted."""
         if not self._asked and not self._session.ended:
+            if self.before_end is not None:
+                self.before_end()
             self._asked = True
             self._note(unwanted=True)
 
@@ -102,6 +125,13 @@ class LlamaServer:
             records.write(self.record)
         except OSError as error:  # it runs all the same; only the next daemon will know less
             log.warning("%s: %s", self.record.place, error.strerror)
+
+    def beginning(self) -> list[str]:
+        """The first lines of this run. Blocks for as long as the disk does."""
+        with suppress(OSError), self._run_file.open("rb") as file:
+            file.seek(self._begins)
+            return file.read(HEAD).decode(errors="replace").splitlines()
+        return []
 
     def _last_lines(self) -> list[str]:
         with suppress(OSError), self._run_file.open("rb") as file:

@@ -13,7 +13,9 @@ Start reading at `database.Database`, then `tables`. Importing this takes 75 ms;
 
 from llamactl.core.errors import StoreFailed
 from llamactl.store.database import Database
+from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Sample, Samples
@@ -21,8 +23,11 @@ from llamactl.store.server import ServerSettings
 
 __all__ = [
     "Database",
+    "Ended",
+    "Exits",
     "FitParams",
     "Fits",
+    "Footprints",
     "Models",
     "Presets",
     "Sample",

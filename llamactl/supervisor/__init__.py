@@ -10,5 +10,6 @@ Start reading at `supervisor.Supervisor`, then `runner.live`.
 from llamactl.supervisor.lease import Lease
 from llamactl.supervisor.server import Launcher, Server
 from llamactl.supervisor.supervisor import Supervisor
+from llamactl.supervisor.watchdog import Watchdog
 
-__all__ = ["Launcher", "Lease", "Server", "Supervisor"]
+__all__ = ["Launcher", "Lease", "Server", "Supervisor", "Watchdog"]

@@ -1,4 +1,4 @@
-"""What the supervisor knows of each model, and what it gives to those who use one."""
+"""What the supervisor keeps for each lease, each model and each who waits."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,6 +10,8 @@ from llamactl.core.errors import LlamactlError
 from llamactl.core.instance import Phase, Stopped
 from llamactl.core.model import Model
 from llamactl.core.scheduler import Resident
+from llamactl.supervisor.recovery import Recovery
+from llamactl.supervisor.server import Server
 
 if TYPE_CHECKING:
     from llamactl.supervisor.supervisor import Supervisor
@@ -50,11 +52,16 @@ class Entry:
         self.endpoint = ""
         self.leases: set[Lease] = set()
         self.requests = 0
+        self.wedged: float | None = None
+        self.server: Server | None = None
+        self.recovery = Recovery(model.name)
         self.scope = CancelScope()
         self.settled = anyio.Event()  # replaced at each start; set when the process is gone
 
 
 class Waiter:
+    """Somebody who wants a lease: he is given one, or an error."""
+
     def __init__(self) -> None:
         self.decided = anyio.Event()
         self.lease: Lease | None = None

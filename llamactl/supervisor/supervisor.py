@@ -6,7 +6,7 @@ lock: the scheduler decides, `_perform` does it, each llama-server lives in a co
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -16,12 +16,12 @@ import msgspec
 from anyio import CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
-from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, Refused, TimedOut, from_problem
-from llamactl.core.events import InstanceChanged
+from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, from_problem
+from llamactl.core.events import InstanceChanged, InstanceDoubted
 from llamactl.core.instance import (
     Adopted,
     Alive,
-    Failed,
+    Backoff,
     Gone,
     Instance,
     Loading,
@@ -36,10 +36,13 @@ from llamactl.core.instance import (
     state,
 )
 from llamactl.core.model import Model
+from llamactl.core.outlook import Outlook, outlook
 from llamactl.core.reconfigure import reconfigure
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
+from llamactl.supervisor.recovery import Postponed, condemned
 from llamactl.supervisor.runner import live, outlive
 from llamactl.supervisor.server import Launcher, Server
 
@@ -50,7 +53,7 @@ class Supervisor:
     `need` says what memory a model will take, `budget` what all may take together (both bytes per
     device); the budget is asked again before each decision that may start something. `ttl` and
     `load_timeout` are seconds; after a failed load the same failure is answered for `hold` seconds
-    without another try. `clock` is monotonic, in seconds.
+    without another try. `restart` is what becomes of instances that die. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Supervisor:
         ttl: float = -1.0,
         load_timeout: float = 600.0,
         hold: float = 1.0,
+        restart: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._launch = launch
@@ -74,6 +78,7 @@ class Supervisor:
         self._ttl = ttl
         self._load_timeout = load_timeout
         self._hold = hold
+        self._restart = restart or Policy()
         self._clock = clock
         self._instances: dict[str, Entry] = {}
         self._waiters: dict[int, Waiter] = {}
@@ -93,10 +98,12 @@ class Supervisor:
         ttl: float,
         load_timeout: float,
         hold: float,
+        restart: Policy | None = None,
     ) -> None:
         """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
         times = self._ttl, ttl
         self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._restart = restart or Policy()
         self._scheduler.limits = limits
         self._refresh_budget()
         self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
@@ -117,13 +124,11 @@ class Supervisor:
                 self._group = None
                 for name, instance in self._instances.items():
                     self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
-                    if (
-                        not self.keeps
-                        and isinstance(instance.phase, Alive)
-                        and not isinstance(instance.phase, Stopping)
-                    ):
+                    alive = isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping)
+                    if alive and not self.keeps:
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
+                    self._no_more(instance, "the daemon is stopping")
                 for waiter in self._waiters.values():
                     self._decide(waiter, error=NotRunning("the daemon is stopping"))
 
@@ -146,7 +151,7 @@ class Supervisor:
     ) -> None:
         """Before `run`: this llama-server of an earlier daemon is the model's. Its idleness begins now."""
         instance, now = self._instance(model), self._clock()
-        instance.endpoint = server.endpoint
+        instance.server, instance.endpoint = server, server.endpoint
         resident = self._scheduler.residents[model.name] = Resident(model.name, self._need(model), self._ttl, now)
         if isinstance(phase, Ready):
             resident.state = "ready"
@@ -171,14 +176,20 @@ class Supervisor:
         lease = self.try_lease(model.name)
         if lease is not None:
             return lease
+        instance = self._instance(model)
+        if anew:
+            instance.recovery.forgive()
+        while True:
+            if not anew and self._group is not None:
+                queue = self._scheduler.limits.queue_per_model
+                await instance.recovery.may_start(lambda: instance.phase, self._clock, self._hold, queue)
+            anew = False
+            with suppress(Postponed):
+                return await self._lease(model)
+
+    async def _lease(self, model: Model) -> Lease:
         if self._group is None:
             raise NotRunning("the daemon is stopping")
-        instance = self._instance(model)
-        phase = instance.phase
-        if isinstance(phase, Failed) and phase.problem.code == LoadFailed.code and not anew:
-            left = phase.since + self._hold - self._clock()
-            if left > 0:
-                raise LoadFailed(phase.problem.message, phase.problem.hint, retry_after=left)
         ticket, waiter = next(self._tickets), Waiter()
         self._waiters[ticket] = waiter
         self._refresh_budget()
@@ -196,6 +207,8 @@ class Supervisor:
             raise
         finally:
             del self._waiters[ticket]
+        if isinstance(waiter.error, Postponed):
+            raise waiter.error
         if waiter.error is not None:
             raise from_problem(waiter.error.problem())
         assert waiter.lease is not None
@@ -236,6 +249,8 @@ class Supervisor:
         instance = self._instances.get(name)
         self._refresh_budget()
         self._perform(self._scheduler.retire(name, self._clock()))
+        if instance is not None and self._no_more(instance, "stopped on request"):
+            return True
         if instance is None or not isinstance(instance.phase, Alive):
             return False
         settled = instance.settled  # of this run; it may be started again while we look away
@@ -279,11 +294,13 @@ class Supervisor:
             model=name,
             phase=Stopped() if instance is None else instance.phase,
             leases=0 if resident is None else resident.leases,
-            waiting=self._scheduler.waiting(name),
+            waiting=self._scheduler.waiting(name) + (0 if instance is None else instance.recovery.waiting),
             pinned=name in self._scheduler.pinned,
             need={} if resident is None else dict(resident.need),
             ttl=ttl,
             requests=0 if instance is None else instance.requests,
+            restarts=0 if instance is None else instance.recovery.restarts,
+            wedged=None if instance is None else instance.wedged,
         )
 
     def endpoint(self, name: str) -> str:
@@ -295,15 +312,35 @@ class Supervisor:
         """Every model that has run, waits or is pinned since the daemon started, by name."""
         return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
 
+    def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
+        """What a start of a model that needs this would come to."""
+        self._refresh_budget()
+        scheduler = self._scheduler
+        return outlook(scheduler.limits, scheduler.residents.values(), scheduler.pinned, name, need)
+
     def forget(self, name: str) -> None:
         """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""
         instance = self._instances.get(name)
         if instance is not None and isinstance(instance.phase, Alive):
             raise Refused(f"{name} is {state(instance.phase)}", f"llamactl stop {name}")
-        if self._scheduler.waiting(name):
+        if self.instance(name).waiting:
             raise Refused(f"{name} is waited for", f"llamactl stop {name}")
+        if instance is not None:
+            self._no_more(instance, "it left the catalogue")
         self._instances.pop(name, None)
         self._scheduler.pinned.discard(name)
+
+    # --- for the watchdog ------------------------------------------------------------------------
+
+    def serving(self, name: str) -> Server | None:
+        """The process of an instance that is ready."""
+        instance = self._instances.get(name)
+        return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
+
+    def doubt(self, name: str, since: float | None) -> None:
+        """Nothing has moved in it since then; None: it works after all."""
+        self._instances[name].wedged = since
+        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -357,22 +394,55 @@ class Supervisor:
 
     def _told(self, instance: Entry, move: Move, server: Server | None) -> None:
         name, before, now = instance.model.name, instance.phase, self._clock()
+        instance.server = server
         if server is not None:
             instance.endpoint = server.endpoint
         if isinstance(before, Stopping) and not isinstance(move, Gone):
             return  # it was told to stop while it was being spawned; that is under way
+        if isinstance(move, Gone) and not isinstance(before, Stopping):
+            move = condemned(move, instance.wedged)
+            instance.wedged = None
+            resident, pinned = self._scheduler.residents[name], name in self._scheduler.pinned
+            move = instance.recovery.judge(self._restart, move, before, resident, pinned=pinned)
         self._move(instance, move)
         self._refresh_budget()
         if isinstance(move, Gone):
-            failed_to_load = isinstance(instance.phase, Failed) and not isinstance(before, Ready)
-            error = from_problem(move.problem) if failed_to_load else None
             instance.settled.set()  # first: it may be started again by what follows
-            self._perform(self._scheduler.gone(name, now, error))
+            self._perform(self._scheduler.gone(name, now, instance.recovery.error(instance.phase, now)))
+            if isinstance(instance.phase, Backoff) and self._group is not None:
+                self._group.start_soon(self._come_back, instance, instance.phase)
         elif isinstance(instance.phase, Ready):
             self._perform(self._scheduler.ready(name, now))
         self._alarm.set()  # nobody may be there for it any more: then its idleness has begun
 
+    async def _come_back(self, instance: Entry, phase: Backoff) -> None:
+        """When its pause is over it is started again, if it is still wanted."""
+        await instance.recovery.pause(phase.until - self._clock())
+        if instance.phase is not phase or instance.recovery.go_on():
+            return  # it was started or stopped meanwhile, or is now by those who wait
+        self._refresh_budget()
+        why = instance.recovery.objection(self._need(instance.model), self._scheduler, self._clock())
+        try:
+            if not why:
+                (await self._lease(instance.model)).release()
+        except Postponed:
+            return  # it has died again
+        except LlamactlError as error:
+            why = error.message
+        if why and instance.phase is phase:
+            self._no_more(instance, why)
+
+    def _no_more(self, instance: Entry, why: str) -> bool:
+        """If it waits to be started again, it does so no longer; did it?"""
+        waits = isinstance(instance.phase, Backoff)
+        if waits:
+            self._move(instance, Unwanted(self._clock(), why))
+        return waits
+
     def _move(self, instance: Entry, move: Move, reason: str = "") -> None:
+        if isinstance(instance.phase, Backoff):
+            instance.recovery.over.set()
+            instance.recovery.restarts += isinstance(move, Wanted)
         instance.phase = advance(instance.phase, move)
         self._hub.publish(InstanceChanged(instance.model.name, instance.phase, reason))
 

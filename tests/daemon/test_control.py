@@ -19,9 +19,13 @@ from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
@@ -76,8 +80,21 @@ class Office:
         """What is read when the configuration is read again."""
         current = Current(config, lambda: self.written, self.hub)
         discovery = Discovery(current, self.catalogue)
+        budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
+        needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
+        fit = FitCalls(self.catalogue, self.supervisor, Analyst(self.finder, needs, self.catalogue, db.fits), budget)
         self.control = Control(
-            current, self.hub, self.catalogue, self.supervisor, self.finder, discovery, URLS, db.presets, db.server
+            current,
+            self.hub,
+            self.catalogue,
+            self.supervisor,
+            self.finder,
+            discovery,
+            URLS,
+            db.presets,
+            db.server,
+            db.exits.of,
+            fit,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -287,7 +304,7 @@ async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office)
     assert await stocked.rows() == {"qwen": "ready"}
     stocked.engine.server("qwen").crash()
     await anyio.sleep(0.1)
-    assert await stocked.rows() == {"qwen": "failed"}
+    assert await stocked.rows() == {"qwen": "backoff"}
     assert list(await stocked.rows(all=True)) == ["gemma", "qwen"]
     stocked.supervisor.pin("gemma")
     assert list(await stocked.rows()) == ["gemma", "qwen"]

@@ -8,8 +8,9 @@ import pytest
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, InstanceChanged, Numbered, ServiceChanged
 from llamactl.core.facts import Facts
-from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
+from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
+from llamactl.core.parts import Parts
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -27,6 +28,9 @@ INSTANCE = InstanceRow(
     pinned=True,
     ttl=9.0,
     requests=3,
+    restarts=2,
+    next_try=1.5,
+    wedged=300.0,
     problem=PROBLEM,
 )
 MODEL = ModelRow(
@@ -67,6 +71,16 @@ TEMPLATES = calls.TemplateList(
     uses=[calls.TemplateUse(model="a", template="chatml", origin="model")],
 )  # fmt: skip
 
+FIT = calls.FitReport(
+    model="qwen", source="arithmetic", context=8192, slots=4, trained=40960,
+    devices=[
+        calls.FitDevice(name="host", need=9, projected=Parts(weights=5, kv=3), measured=7, free=5, budget=6),
+        calls.FitDevice(name="CUDA0", need=0, projected=Parts()),
+    ],
+    added={"ctx_size": 8192}, recommended={"ctx_size": 4096, "tensor_split": "3,1"}, evicts=("a", "b"), problem=PROBLEM,
+)  # fmt: skip
+DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, budget=7, reserved=2, models=("qwen",))
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -83,6 +97,8 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.AliasModel: [MODEL],
     calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
+    calls.FitModel: [FIT],
+    calls.ListDevices: [[], [DEVICE]],
     calls.ScanModels: [SCAN, ScanReport()],
     calls.ExportModels: [PORTABLE],
     calls.ImportModels: [calls.ImportReport(), calls.ImportReport(added=("a",), absent=("b",))],
@@ -100,12 +116,25 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],
     calls.StopModel: [INSTANCE],
+    calls.WhyModel: [
+        calls.Explanation(instance=INSTANCE),
+        calls.Explanation(
+            instance=INSTANCE,
+            decision="evicted for gemma",
+            exits=[
+                calls.ExitRow(at=1.5, state="ready", kind="signal", reason="killed", signal=9, pause=2.0),
+                calls.ExitRow(at=1.0, state="stopping", kind="asked", reason="stopped", code=0, why="idle"),
+            ],
+            log="/log",
+            lines=["last", "words"],
+        ),
+    ],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 
 PHASES: list[Phase] = [
     Stopped(), Stopped(1.0, EXIT), Starting(1.0), Loading(1.0, 2), Ready(1.0, 2, 3.0),
-    Stopping(1.0, None, "idle"), Failed(1.0, PROBLEM, EXIT),
+    Stopping(1.0, None, "idle"), Failed(1.0, PROBLEM, EXIT, 9.0), Backoff(1.0, 2.0, PROBLEM, EXIT),
 ]  # fmt: skip
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),

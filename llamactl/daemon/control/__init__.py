@@ -8,12 +8,14 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.control.why import WhyCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
@@ -21,12 +23,15 @@ from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
-from llamactl.store import Presets, ServerSettings
+from llamactl.store import Ended, Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
 class Control:
-    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate. `http` are URLs."""
+    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
+
+    `http` are URLs, `exits` gives those of a model.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,8 @@ class Control:
         http: list[str],
         presets: Presets,
         defaults: ServerSettings,
+        exits: Callable[[str], list[Ended]],
+        fit: FitCalls,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -60,7 +67,9 @@ class Control:
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
+            **fit.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+            **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 
     async def answer(self, call: Call[Any]) -> object:

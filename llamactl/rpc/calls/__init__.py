@@ -19,7 +19,10 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
+    ExitRow,
+    Explanation,
     InstanceRow,
     ListInstances,
     Lost,
@@ -28,6 +31,7 @@ from llamactl.rpc.calls.instances import (
     StartModel,
     StopModel,
     Watch,
+    WhyModel,
 )
 from llamactl.rpc.calls.models import (
     AddModel,
@@ -79,12 +83,19 @@ __all__ = [
     "Check",
     "CloneModel",
     "DaemonStatus",
+    "DeviceRow",
     "Engine",
     "EngineRow",
+    "ExitRow",
+    "Explanation",
     "ExportModels",
+    "FitDevice",
+    "FitModel",
+    "FitReport",
     "ImportModels",
     "ImportReport",
     "InstanceRow",
+    "ListDevices",
     "ListInstances",
     "ListModels",
     "ListPresets",
@@ -125,4 +136,5 @@ __all__ = [
     "Verification",
     "VerifyModel",
     "Watch",
+    "WhyModel",
 ]
