@@ -60,7 +60,7 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -194,12 +194,18 @@ _llamactl() {
                 files=yes
                 ;;
             /daemon)
-                words='run start stop restart reload status'
+                words='run start stop restart reload reexec status'
+                ;;
+            /daemon/run)
+                options='--check'
                 ;;
             /daemon/stop)
-                options='--timeout'
+                options='--timeout --keep-models --no-keep-models'
                 ;;
             /daemon/restart)
+                options='--timeout'
+                ;;
+            /daemon/reexec)
                 options='--timeout'
                 ;;
             /db)

@@ -18,7 +18,7 @@ from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
 from llamactl.core.units import parse_duration, show_duration
-from llamactl.rpc.calls import Announcement, DaemonStatus, ListInstances, Reload, Reloaded, Shutdown, Status
+from llamactl.rpc.calls import Announcement, DaemonStatus, ListInstances, Reexec, Reload, Reloaded, Shutdown, Status
 
 if TYPE_CHECKING:
     from llamactl.config.sections import Config
@@ -31,21 +31,32 @@ START_PATIENCE, STOP_PATIENCE = 60.0, "90s"
 
 @app.command()
 def run(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it could start.")] = False,
     detach: Annotated[bool, typer.Option("--detach", hidden=True)] = False,
     ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None,
 ) -> None:
     """Run the daemon in the foreground."""
     from llamactl.daemon.process import announce, detach as leave  # isort: skip
 
+    from llamactl.daemon.reexec import inherited
+
+    state = inherited()
+    if state is not None:  # all that the flags say was done before
+        detach, ready_fd = False, None
     try:
         read = _reader()
         config = read()
+        if check:
+            from llamactl.daemon.main import possible
+
+            possible(config)
+            return
         if detach:
             config.directories.prepare()
             leave(ready_fd, config.directories.log / "daemon.log")
         from llamactl.daemon.main import run as live
 
-        live(config, read, lambda: announce(ready_fd))
+        live(config, read, lambda: announce(ready_fd), state)
     except LlamactlError as error:
         with suppress(OSError):  # it was up, and that has been said
             announce(ready_fd, error)
@@ -90,7 +101,7 @@ def bring_up() -> None:
     if session.host:
         raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
     reading, writing = os.pipe()
-    config = ["--config", session.config] if session.config else []
+    config = ["--config", str(Path(session.config).absolute())] if session.config else []
     with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
         command = [sys.executable, "-m", "llamactl", *config, "daemon", "run", "--detach", "--ready-fd", str(writing)]
         child = subprocess.Popen(
@@ -122,21 +133,22 @@ def _started(status: DaemonStatus, message: str) -> None:
 @app.command()
 def stop(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+    keep_models: Annotated[bool, typer.Option(help="Leave the models running, for the next daemon.")] = False,
 ) -> None:
     """Stop the daemon and every model it runs."""
-    ran = bring_down(parse_duration(timeout))
+    ran = bring_down(parse_duration(timeout), keep_models=keep_models)
     if session.machine:
         render.data("daemon", {"running": False})
     else:
         render.note("the daemon has stopped" if ran else "no daemon is running")
 
 
-def bring_down(patience: float) -> bool:
+def bring_down(patience: float, *, keep_models: bool = False) -> bool:
     """Stop the daemon and return when it is gone, False if there was none; `TimedOut` after `patience` seconds."""
     try:
         with session.client() as client:
             pid = client.call(Status()).pid
-            client.call(Shutdown())
+            client.call(Shutdown(keep_models=keep_models))
     except Unreachable:
         return False
     with render.working("stopping the daemon …"):
@@ -197,6 +209,21 @@ def reloaded(done: Reloaded) -> None:
 def restart_for(keys: Sequence[str]) -> None:
     if keys:
         render.note(f"{', '.join(keys)}: only after llamactl daemon restart")
+
+
+@app.command()
+def reexec(
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+) -> None:
+    """Have the daemon go on as the version that is installed now. Models run on, nobody is turned away."""
+    patience = parse_duration(timeout)
+    with render.working("re-executing the daemon …"):
+        with session.client(patience) as client:
+            client.call(Reexec())
+            client.wait_for_end()
+        with session.client(patience) as client:
+            status = client.call(Status())
+    _started(status, f"llamactl {status.version} runs (pid {status.pid}) on {', '.join(status.http)}")
 
 
 def _ended(pid: int, timeout: float) -> bool:

@@ -8,10 +8,11 @@ from llamactl.core.instance import Phase
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
-    """A model moved to another phase."""
+    """A model moved to another phase; `reason` says why where the phase does not."""
 
     model: str
     phase: Phase
+    reason: str = ""
 
 
 class InstanceDoubted(msgspec.Struct, frozen=True, tag="wedged"):

@@ -1,9 +1,10 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
+import hashlib
+import secrets
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import anyio.to_thread
@@ -42,7 +43,6 @@ class Launch:
         self._config = config
         self._server_defaults = server_defaults
         self._preset = preset
-        self._numbers = count(1)
         self.needs: Needs | None = None  # set by `main`: it asks this for settings, and is asked what to add to them
 
     async def engine(
@@ -73,14 +73,20 @@ class Launch:
         if self.needs is not None:
             await self.needs.engine(self.executable())
             await self.needs.look(model)
-        # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
-        socket = str(self._config().directories.sockets / f"{next(self._numbers)}.sock")
+        # A name of its own for each run: nothing can be left at that path, nor be mistaken for it.
+        socket = str(self._config().directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
-        server = await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+        run_file, digest = self._new_run(model.name), self.digest(model)
+        server = await process.launch(engine, command.arguments, socket, run_file, model, settings=digest)
         if self.needs is not None:
             self.needs.started(model, server)
         return server
+
+    def digest(self, model: Model) -> str:
+        """The same for what is started with the same settings."""
+        settings = {name: setting.value for name, setting in self.settings(model).items()}
+        return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     def command(
         self,

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
+from llamactl.daemon.adopt import adopt
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
@@ -29,12 +31,14 @@ from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
+from llamactl.daemon.reexec import Inherited, Reexec, obey_again
 from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
+from llamactl.proxy.leaving import clear
 from llamactl.rpc import server as control_channel
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
@@ -43,24 +47,33 @@ from llamactl.web import app as web
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
+def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inherited: Inherited | None = None) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
 
-    `read` reads the configuration again, as it was read first.
+    `read` reads the configuration again, as it was read first. `inherited` is from before this process executed
+    itself anew.
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
-    _possible(config)
+    possible(config)
     os.umask(0o077)
     config.directories.prepare()
-    with PidFile(config.directories.pid_file):
+    with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
         try:
-            anyio.run(_live, config, lambda: _possible(read()), up, backend_options={"use_uvloop": _has_uvloop()})
+            anyio.run(
+                _live,
+                config,
+                lambda: possible(read()),
+                up,
+                pid_file,
+                inherited,
+                backend_options={"use_uvloop": _has_uvloop()},
+            )
         except BaseExceptionGroup as group:
             raise _cause(group) from None
 
 
-def _possible(config: Config) -> Config:
+def possible(config: Config) -> Config:
     """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
     http, access = config.http, config.access
     asked = {
@@ -76,15 +89,28 @@ def _possible(config: Config) -> Config:
     return config
 
 
-async def _live(config: Config, read: Callable[[], Config], up: Callable[[], None]) -> None:
+async def _live(
+    config: Config,
+    read: Callable[[], Config],
+    up: Callable[[], None],
+    pid_file: PidFile,
+    inherited: Inherited | None,
+) -> None:
     http, directories = config.http, config.directories
-    listeners = [
-        ports.listen(spec, insecure=config.access.insecure) for spec in (f"{http.host}:{http.port}", *http.listen)
-    ]
-    urls = [ports.url(listener) for listener in listeners]
+    kept = dict(inherited.listeners) if inherited else {}
+    listeners = {
+        spec: ports.listen(spec, insecure=config.access.insecure, inherited=kept.pop(spec, None))
+        for spec in (f"{http.host}:{http.port}", *http.listen)
+    }
+    for number in kept.values():  # what is not listened on any more
+        os.close(number)
+    urls = [ports.url(listener) for listener in listeners.values()]
     database = Database(directories.database)
+    channel = (
+        socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
+    )
     try:
-        hub = Hub()
+        hub = Hub(last=inherited.last_event if inherited else 0)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
@@ -134,29 +160,52 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
-                    partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
+                    partial(control_channel.serve, channel, control.answer, os.getuid()),
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
-                Service("door", partial(door.serve, listeners)),
+                Service("door", partial(door.serve, list(listeners.values()))),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
             ],
             hub,
         )
+        for name in inherited.pinned if inherited else ():
+            supervisor.pin(name)
+
+        def hand_over() -> Inherited:
+            return Inherited(
+                pid_file=pid_file.fileno(),
+                control=channel.fileno(),
+                listeners={spec: listener.fileno() for spec, listener in listeners.items()},
+                last_event=hub.last,
+                pinned=supervisor.pinned,
+            )
+
+        def close() -> None:
+            supervisor.keeps = True  # should even the execution fail
+            database.close()
+
+        again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
+        control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
+            await group.start(again.obey_signals)
             await group.start(obey_hangups, current, services.stop)
+            obey_again()
+            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
+                group.start_soon(again.run)
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:
         database.close()
-        for listener in listeners:
+        directories.control_socket.unlink(missing_ok=True)
+        for listener in (channel, *listeners.values()):
             listener.close()
 
 

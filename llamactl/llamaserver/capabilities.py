@@ -13,7 +13,7 @@ from llamactl.core.errors import Refused
 from llamactl.llamaserver import output
 from llamactl.llamaserver.environment import clean
 from llamactl.llamaserver.locate import WAY_OUT, Engine
-from llamactl.llamaserver.session import Session
+from llamactl.llamaserver.session import Session, lead
 
 TIMEOUT = 10.0
 """Seconds for one answer. It takes 15 ms, half a second when the file must come from disk first, and
@@ -147,7 +147,7 @@ async def answer(engine: Engine, *words: str, patience: float | None = None) -> 
     os.set_blocking(reading, False)
     said = bytearray()
     try:
-        session = Session([engine.path, *words], clean(os.environ, engine.environment), writing)
+        session = lead([engine.path, *words], clean(os.environ, engine.environment), writing)
     except OSError as error:
         os.close(reading)
         return "", error.strerror or str(error)

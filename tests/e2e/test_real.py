@@ -48,7 +48,7 @@ def test_answers_are_those_of_llama_server(home: Home, real: Daemon, tiny: Path)
     """The same request directly and through the port: status, content type and body."""
     home.run("models", "add", str(tiny), "--name", "tiny")
     home.run("start", "tiny")
-    endpoint = str(next((home.runtime / "sockets").iterdir()))
+    endpoint = str(next((home.runtime / "sockets").glob("*.sock")))
     requests: list[tuple[str, Any]] = [
         ("/v1/chat/completions", CHAT),
         ("/v1/chat/completions", {**CHAT, "stream": True}),

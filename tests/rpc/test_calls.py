@@ -92,6 +92,7 @@ DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, bu
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
+    calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],

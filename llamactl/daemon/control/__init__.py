@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from llamactl import __version__
@@ -50,14 +50,17 @@ class Control:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
+        self._supervisor = supervisor
         self._launch = launch
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
+        self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
+            calls.Reexec: self._reexec,
             calls.Reload: self._reload,
             calls.Engine: self._engine,
             **models.handlers,
@@ -88,8 +91,12 @@ class Control:
             restart_for=self._config.pending,
         )
 
-    async def _shutdown(self, _: calls.Shutdown) -> None:
+    async def _shutdown(self, call: calls.Shutdown) -> None:
+        self._supervisor.keeps = call.keep_models
         self.services.stop()
+
+    async def _reexec(self, _: calls.Reexec) -> None:
+        await self.reexec()
 
     async def _reload(self, _: calls.Reload) -> calls.Reloaded:
         changes = await self._config.reload()

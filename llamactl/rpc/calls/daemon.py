@@ -65,9 +65,19 @@ class Status(Call[DaemonStatus], frozen=True):
 
 
 class Shutdown(Call[None], frozen=True):
-    """Stop everything and end; answered before it happens."""
+    """Stop everything and end; answered before it happens. With `keep_models` they run on, for the next daemon."""
 
     method = "daemon.stop"
+    keep_models: bool = False
+
+
+class Reexec(Call[None], frozen=True):
+    """Go on with the code and configuration that are installed now, in the same process and without stopping a model.
+
+    Answered before it happens: the connection ends when it does. Refused, with the reason, if that would not start.
+    """
+
+    method = "daemon.reexec"
 
 
 class Reload(Call[Reloaded], frozen=True):
