@@ -1,6 +1,44 @@
 # fish completion for llamactl and llamactld
 # Written by python -m llamactl.cli.documents; change llamactl/cli instead.
 
+function __llamactl_settings
+    printf '%s\n' server_path model_url docker_repo hf_repo hf_repo_draft hf_file hf_token one_shot_preset ctx_size predict batch_size ubatch_size n_parallel cont_batching threads threads_batch cpu_mask cpu_range cpu_strict cpu_mask_batch cpu_range_batch cpu_strict_batch priority priority_batch keep tags ttl pinned temperature top_k top_p min_p top_nsigma xtc_probability xtc_threshold typical_p repeat_last_n repeat_penalty presence_penalty frequency_penalty dry_multiplier dry_base dry_allowed_length dry_penalty_last_n dry_sequence_breaker dynatemp_range dynatemp_exp mirostat mirostat_lr mirostat_ent samplers sampler_seq seed grammar grammar_file json_schema json_schema_file ignore_eos escape rope_scaling_type rope_scale rope_freq_base rope_freq_scale yarn_orig_ctx yarn_ext_factor yarn_attn_factor yarn_beta_slow yarn_beta_fast flash_attn logit_bias adaptive_target adaptive_decay backend_sampling reverse_prompt cache_ram cache_type_k cache_type_v load_mode mmap mlock direct_io numa device gpu_layers split_mode tensor_split main_gpu kv_offload repack no_host swa_full override_tensor cpu_moe n_cpu_moe kv_unified pooling context_shift rpc offline override_kv op_offload fit fit_target fit_ctx check_tensors sleep_idle_seconds polling polling_batch reasoning_format reasoning_budget custom_params reasoning reasoning_effort reasoning_budget_message reasoning_preserve skip_chat_parsing special embd_normalize perf lora lora_scaled control_vector control_vector_scaled control_vector_layer_range model_draft threads_draft threads_batch_draft draft_max draft_min draft_p_min cache_type_k_draft cache_type_v_draft cpu_moe_draft n_cpu_moe_draft n_gpu_layers_draft device_draft lora_init_without_apply spec_type spec_default spec_draft_p_split spec_draft_backend_sampling spec_draft_override_tensor spec_draft_cpu_mask spec_draft_cpu_range spec_draft_cpu_strict spec_draft_prio spec_draft_poll spec_draft_cpu_mask_batch spec_draft_cpu_strict_batch spec_draft_prio_batch spec_draft_poll_batch spec_ngram_mod_n_min spec_ngram_mod_n_max spec_ngram_mod_n_match spec_ngram_simple_size_n spec_ngram_simple_size_m spec_ngram_simple_min_hits spec_ngram_map_k_size_n spec_ngram_map_k_size_m spec_ngram_map_k_min_hits spec_ngram_map_k4v_size_n spec_ngram_map_k4v_size_m spec_ngram_map_k4v_min_hits lookup_cache_static lookup_cache_dynamic mmproj mmproj_url mmproj_auto mmproj_offload image_min_tokens image_max_tokens mtmd_batch_max_tokens webui webui_config_file no_webui embeddings reranking api_key timeout threads_http cache_reuse metrics_enabled props_enabled slots_enabled slot_save_path media_path jinja chat_template chat_template_file chat_template_kwargs prefill_assistant ctx_checkpoints warmup spm_infill log_disable log_file log_colors log_verbose log_prefix log_timestamps verbosity log_prompts_dir checkpoint_min_step cache_prompt cache_idle_slots slot_prompt_similarity sse_ping_interval reuse_port cors_origins cors_methods cors_headers cors_credentials ui_config ui_mcp_proxy tools tools_runtime mcp_servers_config mcp_servers_json agent
+end
+
+function __llamactl_assignments
+    printf '%s\n' server_path= model_url= docker_repo= hf_repo= hf_repo_draft= hf_file= hf_token= one_shot_preset= ctx_size= predict= batch_size= ubatch_size= n_parallel= cont_batching= threads= threads_batch= cpu_mask= cpu_range= cpu_strict= cpu_mask_batch= cpu_range_batch= cpu_strict_batch= priority= priority_batch= keep= tags= ttl= pinned= temperature= top_k= top_p= min_p= top_nsigma= xtc_probability= xtc_threshold= typical_p= repeat_last_n= repeat_penalty= presence_penalty= frequency_penalty= dry_multiplier= dry_base= dry_allowed_length= dry_penalty_last_n= dry_sequence_breaker= dynatemp_range= dynatemp_exp= mirostat= mirostat_lr= mirostat_ent= samplers= sampler_seq= seed= grammar= grammar_file= json_schema= json_schema_file= ignore_eos= escape= rope_scaling_type= rope_scale= rope_freq_base= rope_freq_scale= yarn_orig_ctx= yarn_ext_factor= yarn_attn_factor= yarn_beta_slow= yarn_beta_fast= flash_attn= logit_bias= adaptive_target= adaptive_decay= backend_sampling= reverse_prompt= cache_ram= cache_type_k= cache_type_v= load_mode= mmap= mlock= direct_io= numa= device= gpu_layers= split_mode= tensor_split= main_gpu= kv_offload= repack= no_host= swa_full= override_tensor= cpu_moe= n_cpu_moe= kv_unified= pooling= context_shift= rpc= offline= override_kv= op_offload= fit= fit_target= fit_ctx= check_tensors= sleep_idle_seconds= polling= polling_batch= reasoning_format= reasoning_budget= custom_params= reasoning= reasoning_effort= reasoning_budget_message= reasoning_preserve= skip_chat_parsing= special= embd_normalize= perf= lora= lora_scaled= control_vector= control_vector_scaled= control_vector_layer_range= model_draft= threads_draft= threads_batch_draft= draft_max= draft_min= draft_p_min= cache_type_k_draft= cache_type_v_draft= cpu_moe_draft= n_cpu_moe_draft= n_gpu_layers_draft= device_draft= lora_init_without_apply= spec_type= spec_default= spec_draft_p_split= spec_draft_backend_sampling= spec_draft_override_tensor= spec_draft_cpu_mask= spec_draft_cpu_range= spec_draft_cpu_strict= spec_draft_prio= spec_draft_poll= spec_draft_cpu_mask_batch= spec_draft_cpu_strict_batch= spec_draft_prio_batch= spec_draft_poll_batch= spec_ngram_mod_n_min= spec_ngram_mod_n_max= spec_ngram_mod_n_match= spec_ngram_simple_size_n= spec_ngram_simple_size_m= spec_ngram_simple_min_hits= spec_ngram_map_k_size_n= spec_ngram_map_k_size_m= spec_ngram_map_k_min_hits= spec_ngram_map_k4v_size_n= spec_ngram_map_k4v_size_m= spec_ngram_map_k4v_min_hits= lookup_cache_static= lookup_cache_dynamic= mmproj= mmproj_url= mmproj_auto= mmproj_offload= image_min_tokens= image_max_tokens= mtmd_batch_max_tokens= webui= webui_config_file= no_webui= embeddings= reranking= api_key= timeout= threads_http= cache_reuse= metrics_enabled= props_enabled= slots_enabled= slot_save_path= media_path= jinja= chat_template= chat_template_file= chat_template_kwargs= prefill_assistant= ctx_checkpoints= warmup= spm_infill= log_disable= log_file= log_colors= log_verbose= log_prefix= log_timestamps= verbosity= log_prompts_dir= checkpoint_min_step= cache_prompt= cache_idle_slots= slot_prompt_similarity= sse_ping_interval= reuse_port= cors_origins= cors_methods= cors_headers= cors_credentials= ui_config= ui_mcp_proxy= tools= tools_runtime= mcp_servers_config= mcp_servers_json= agent=
+    for name in one_shot_preset
+        printf '%s\n' $name={embd-gemma-default,fim-qwen-1.5b-default,fim-qwen-3b-default,fim-qwen-7b-default,fim-qwen-7b-spec,fim-qwen-14b-spec,fim-qwen-30b-default,gpt-oss-20b-default,gpt-oss-120b-default,vision-gemma-4b-default,vision-gemma-12b-default}
+    end
+    for name in cont_batching cpu_strict cpu_strict_batch pinned ignore_eos escape backend_sampling mmap mlock direct_io kv_offload repack no_host swa_full cpu_moe kv_unified context_shift offline op_offload fit check_tensors polling_batch reasoning_preserve skip_chat_parsing special perf cpu_moe_draft lora_init_without_apply spec_default spec_draft_backend_sampling spec_draft_cpu_strict spec_draft_poll spec_draft_cpu_strict_batch spec_draft_poll_batch mmproj_auto mmproj_offload webui no_webui embeddings reranking metrics_enabled props_enabled slots_enabled jinja prefill_assistant warmup spm_infill log_disable log_verbose log_prefix log_timestamps cache_prompt cache_idle_slots reuse_port cors_credentials ui_mcp_proxy agent
+        printf '%s\n' $name={on,off}
+    end
+    for name in rope_scaling_type
+        printf '%s\n' $name={none,linear,yarn}
+    end
+    for name in flash_attn reasoning log_colors
+        printf '%s\n' $name={on,off,auto}
+    end
+    for name in cache_type_k cache_type_v cache_type_k_draft cache_type_v_draft
+        printf '%s\n' $name={f32,f16,bf16,q8_0,q4_0,q4_1,iq4_nl,q5_0,q5_1}
+    end
+    for name in load_mode
+        printf '%s\n' $name={auto,none,mmap,mlock,mmap+mlock,dio}
+    end
+    for name in numa
+        printf '%s\n' $name={distribute,isolate,numactl}
+    end
+    for name in split_mode
+        printf '%s\n' $name={none,layer,row,tensor}
+    end
+    for name in pooling
+        printf '%s\n' $name={none,mean,cls,last,rank}
+    end
+    for name in reasoning_format
+        printf '%s\n' $name={none,deepseek,deepseek-legacy,auto}
+    end
+end
+
 # Is the line at this command?
 function __llamactl_at
     set -l place ''
@@ -14,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --drain --for --host --lines --max-tokens --model --name --output --prompt --system --timeout --ttl -H -n -o
+            case --color --config --ctx --drain --for --format --from --host --lines --max-tokens --model --name --output --parallel --prompt --system --timeout --ttl -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -29,7 +67,13 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /version /models /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/status /db /db/check /db/backup /db/vacuum
+            case /presets/list
+                set place /presets/ls
+            case /presets/remove
+                set place /presets/rm
+            case /templates/list
+                set place /templates/ls
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -59,8 +103,12 @@ complete -c llamactl -n '__llamactl_at ' -a unpin -d 'Models may be evicted agai
 complete -c llamactl -n '__llamactl_at ' -a wait -d 'Return when models are in a state, whoever brings them there.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
+complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
+complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
+complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
+complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of models.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
 complete -c llamactl -n '__llamactl_at ' -a db -d 'The database.'
@@ -87,6 +135,11 @@ complete -c llamactl -n '__llamactl_at /wait' -l timeout -x -d 'Wait no longer t
 complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
 complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
+complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
+complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
+complete -c llamactl -n '__llamactl_at /fit' -l save -d 'Set what is recommended.'
+complete -c llamactl -n '__llamactl_at /models' -a export -d 'Write models with their settings and presets to the standard output, for `models import`.'
+complete -c llamactl -n '__llamactl_at /models' -a import -d 'Take models with their settings into the catalogue, all of them or none.'
 complete -c llamactl -n '__llamactl_at /models' -a ls -d 'List the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a add -d 'Put a GGUF file into the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a scan -d 'Find GGUF files and put them into the catalogue.'
@@ -96,10 +149,49 @@ complete -c llamactl -n '__llamactl_at /models' -a set -d 'Change settings of a 
 complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a model to what stands behind it, and to llama-server.'
 complete -c llamactl -n '__llamactl_at /models' -a rename -d 'Give a stopped model another name.'
 complete -c llamactl -n '__llamactl_at /models' -a clone -d 'Make a second model of the same file and settings.'
+complete -c llamactl -n '__llamactl_at /models' -a alias -d 'Let a model go by other names as well.'
+complete -c llamactl -n '__llamactl_at /models' -a verify -d 'Check that the files of models are there, sound and unchanged, and that their settings would do.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
+complete -c llamactl -n '__llamactl_at /models' -a defaults -d 'Settings of llama-server for every model that has none of its own.'
+complete -c llamactl -n '__llamactl_at /models/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
+complete -c llamactl -n '__llamactl_at /models/import' -l replace -d 'Even if something else is set here.'
+complete -c llamactl -n '__llamactl_at /models/import' -l dry-run -d 'Only say what would be done.'
+complete -c llamactl -n '__llamactl_at /models/import' -F
 complete -c llamactl -n '__llamactl_at /models/add' -l name -x -d 'What to call it; else a name is made from the file\'s.'
 complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
+complete -c llamactl -n '__llamactl_at /models/set' -a '(__llamactl_assignments)'
+complete -c llamactl -n '__llamactl_at /models/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /models/alias' -l rm -d 'Take these away instead.'
+complete -c llamactl -n '__llamactl_at /models/verify' -l deep -d 'Read all of it, where its checksum is known.'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a show -d 'Show what counts for a model that sets nothing, and where it comes from.'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a set -d 'Change settings of the server, for every model from its next start; others are for presets and the file.'
+complete -c llamactl -n '__llamactl_at /models/defaults' -a unset -d 'Leave settings to the configuration file, and to llama-server.'
+complete -c llamactl -n '__llamactl_at /models/defaults/set' -a '(__llamactl_assignments)'
+complete -c llamactl -n '__llamactl_at /models/defaults/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /presets' -a ls -d 'List the presets.'
+complete -c llamactl -n '__llamactl_at /presets' -a show -d 'Show a preset: its settings, and the models that it is applied to.'
+complete -c llamactl -n '__llamactl_at /presets' -a save -d 'Make a preset of what is set for a model, by itself and by its preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a set -d 'Change settings of a preset, or make one; they count for its models from their next start.'
+complete -c llamactl -n '__llamactl_at /presets' -a unset -d 'Take settings out of a preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a apply -d 'Let a preset count for models, where they set nothing themselves; changes of it count for them too.'
+complete -c llamactl -n '__llamactl_at /presets' -a unapply -d 'Let no preset count for models.'
+complete -c llamactl -n '__llamactl_at /presets' -a rm -d 'Remove a preset.'
+complete -c llamactl -n '__llamactl_at /presets' -a export -d 'Write presets to the standard output, for `presets import`; secrets are left out.'
+complete -c llamactl -n '__llamactl_at /presets' -a import -d 'Take in presets, all of them or none.'
+complete -c llamactl -n '__llamactl_at /presets/save' -l from -x -d 'The model to take them from.'
+complete -c llamactl -n '__llamactl_at /presets/save' -l replace -d 'Even if there is another one of that name.'
+complete -c llamactl -n '__llamactl_at /presets/set' -a '(__llamactl_assignments)'
+complete -c llamactl -n '__llamactl_at /presets/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /presets/rm' -l force -d 'Even if it is applied to models, which lose it.'
+complete -c llamactl -n '__llamactl_at /presets/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
+complete -c llamactl -n '__llamactl_at /presets/import' -l replace -d 'Even if there is another one of that name.'
+complete -c llamactl -n '__llamactl_at /presets/import' -F
+complete -c llamactl -n '__llamactl_at /templates' -a ls -d 'List the templates that there are, and which model uses which; others use that in their file.'
+complete -c llamactl -n '__llamactl_at /templates' -a set -d 'Give a model a chat template; it counts from its next start.'
+complete -c llamactl -n '__llamactl_at /templates' -a unset -d 'Leave the chat template of a model to its preset, the defaults, and its file.'
+complete -c llamactl -n '__llamactl_at /templates' -a default -d 'Show or set the model of requests that name none.'
+complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there be none.'
 complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'
@@ -109,16 +201,28 @@ complete -c llamactl -n '__llamactl_at /config' -a validate -d 'Check the config
 complete -c llamactl -n '__llamactl_at /config' -a edit -d 'Edit the file in $VISUAL or $EDITOR; it is put into its place when it is valid.'
 complete -c llamactl -n '__llamactl_at /config' -a import -d 'Take over what another system\'s file says of it.'
 complete -c llamactl -n '__llamactl_at /config/show' -l origin -d 'And where each value comes from.'
+complete -c llamactl -n '__llamactl_at /config/set' -l now -d 'Have the running daemon take it over.'
+complete -c llamactl -n '__llamactl_at /config/unset' -l now -d 'Have the running daemon take it over.'
 complete -c llamactl -n '__llamactl_at /config/validate' -F
+complete -c llamactl -n '__llamactl_at /config/edit' -l now -d 'Have the running daemon take it over.'
 complete -c llamactl -n '__llamactl_at /config/import' -l dry-run -d 'Only say what would be done.'
 complete -c llamactl -n '__llamactl_at /config/import' -F
 complete -c llamactl -n '__llamactl_at /daemon' -a run -d 'Run the daemon in the foreground.'
 complete -c llamactl -n '__llamactl_at /daemon' -a start -d 'Start the daemon in the background.'
 complete -c llamactl -n '__llamactl_at /daemon' -a stop -d 'Stop the daemon and every model it runs.'
+complete -c llamactl -n '__llamactl_at /daemon' -a restart -d 'Stop the daemon and every model it runs, and start it again.'
+complete -c llamactl -n '__llamactl_at /daemon' -a reload -d 'Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was.'
+complete -c llamactl -n '__llamactl_at /daemon' -a reexec -d 'Have the daemon go on as the version that is installed now. Models run on, nobody is turned away.'
 complete -c llamactl -n '__llamactl_at /daemon' -a status -d 'Show the daemon and its services. Exit 3 when none runs.'
+complete -c llamactl -n '__llamactl_at /daemon/run' -l check -d 'Only say whether it could start.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l timeout -x -d 'Wait no longer than this.'
+complete -c llamactl -n '__llamactl_at /daemon/stop' -l keep-models -d 'Leave the models running, for the next daemon.'
+complete -c llamactl -n '__llamactl_at /daemon/stop' -l no-keep-models -d 'The opposite of --keep-models.'
+complete -c llamactl -n '__llamactl_at /daemon/restart' -l timeout -x -d 'Wait no longer than this for its end.'
+complete -c llamactl -n '__llamactl_at /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the database is sound. Exit 1 when it is not.'
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'
 complete -c llamactl -n '__llamactl_at /db' -a vacuum -d 'Give back the space that is free inside the database.'
 complete -c llamactl -n '__llamactl_at /db/check' -l quick -d 'Do not compare the indexes with the tables.'
+complete -c llamactl -n '__llamactl_at /db/backup' -l force -d 'Replace it if it is there; so does -y.'
 complete -c llamactl -n '__llamactl_at /db/backup' -F

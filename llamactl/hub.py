@@ -48,10 +48,10 @@ class Watcher:
 class Hub:
     """`now` gives seconds since the epoch."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = time.time, last: int = 0) -> None:
         self._now = now
         self._watchers: set[Watcher] = set()
-        self.last = 0
+        self.last = last
         """The number of the newest event; 0 before the first."""
 
     def publish(self, event: Event) -> Numbered:

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "cli": "core config rpc",
 }
 IN_A_FUNCTION_ONLY = {
-    ("cli.daemon", "run"): "daemon logs",
+    ("cli.daemon", "run"): "daemon",
     ("daemon.ports", "_holder"): "psutil",
     # A damaged database is looked at, copied and mended without the daemon, which would not start with it.
     ("cli.db", "check"): "store.upkeep",
@@ -50,6 +50,7 @@ HOMES = {
     "platformdirs": "config",
     "aiohttp": "web",
     "httptools": "proxy",
+    "inotify_simple": "catalogue.watch",
 }
 FORBIDDEN = {
     "core": {"os", "time", "random", "logging", "anyio", "socket", "asyncio", "threading", "subprocess"},

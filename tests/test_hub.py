@@ -163,3 +163,9 @@ async def test_watchers_may_come_and_go_between_events(hub: Hub) -> None:
                 say(hub)
                 assert await ids(inner, 1) == [number]
         assert await ids(outer, 5) == [1, 2, 3, 4, 5]
+
+
+def test_numbers_go_on_from_those_of_before() -> None:
+    hub = Hub(last=41)
+    assert hub.last == 41
+    assert hub.publish(ServiceChanged("door", "up")).id == 42

@@ -31,11 +31,12 @@ def _service(unit: Path) -> dict[str, str]:
 def test_systemd_understands_it(unit: Path, manager: str, tmp_path: Path) -> None:
     """With a program that exists in place of ours, which is not installed."""
     text = unit.read_text()
-    start = _service(unit)["ExecStart"]
-    (tmp_path / unit.name).write_text(text.replace(start, sys.executable))
+    for command in ("ExecStart", "ExecReload"):
+        text = text.replace(_service(unit)[command], sys.executable)
+    (tmp_path / unit.name).write_text(text)
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = ["systemd-analyze", "verify", "--man=no", manager, str(tmp_path / unit.name)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    verify = ["systemd-analyze", "verify", "--man=no", manager, str(tmp_path / unit.name)]
+    done = subprocess.run(verify, capture_output=True, text=True, env=environment, timeout=60)
     about_it = [line for line in done.stderr.splitlines() if unit.name in line]
     assert about_it == []
 

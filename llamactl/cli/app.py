@@ -8,7 +8,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl import __version__
-from llamactl.cli import chat, config, daemon, db, instances, logs, models, quickstart, render, why
+from llamactl.cli import (
+    chat,
+    config,
+    daemon,
+    db,
+    fit,
+    instances,
+    logs,
+    models,
+    presets,
+    quickstart,
+    render,
+    templates,
+    why,
+)
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
@@ -144,7 +158,11 @@ app.command()(instances.unpin)
 app.command()(instances.wait)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(fit.fit)
+app.command()(fit.devices)
 app.add_typer(models.app, name="models")
+app.add_typer(presets.app, name="presets")
+app.add_typer(templates.app, name="templates")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(db.app, name="db")

@@ -11,9 +11,10 @@ import msgspec
 import typer
 
 from llamactl.cli import render
+from llamactl.cli.daemon import reloaded
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
-from llamactl.rpc.calls import Status
+from llamactl.rpc.calls import Reload, Status
 
 app = typer.Typer(help="The configuration file.", no_args_is_help=True)
 
@@ -82,12 +83,16 @@ def get(key: Key) -> None:
         render.text(plain(kind, value))
 
 
+Now = Annotated[bool, typer.Option("--now", help="Have the running daemon take it over.")]
+
+
 @app.command("set", context_settings={"ignore_unknown_options": True})  # -1 is a value
 def set_(
     key: Key,
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help='Lists as a:b:c or ["a", "b", "c"]; - reads the standard input.')
     ],
+    now: Now = False,
 ) -> None:
     """Set a key in the file."""
     from llamactl.config.edit import assign
@@ -104,18 +109,18 @@ def set_(
     path = _file()
     changed = _rewrite(path, lambda before: assign(path, before, where, raw))
     said = shown(kind, read(kind, raw, path.parent))
-    _done(path, [key], changed, f"{key} = {said} in {path}{'' if changed else ' already'}")
+    _done(path, [key], changed, f"{key} = {said} in {path}{'' if changed else ' already'}", now)
 
 
 @app.command()
-def unset(key: Key) -> None:
+def unset(key: Key, now: Now = False) -> None:
     """Take a key out of the file. One that is not in it is a success."""
     from llamactl.config.edit import remove
     from llamactl.config.sources import find
 
     where, path = find(key)[0], _file()
     changed = path.exists() and _rewrite(path, lambda before: remove(path, before, where))
-    _done(path, [key], changed, f"{key} is {'no longer' if changed else 'not'} in {path}")
+    _done(path, [key], changed, f"{key} is {'no longer' if changed else 'not'} in {path}", now)
 
 
 @app.command()
@@ -152,7 +157,7 @@ def validate(
 
 
 @app.command()
-def edit() -> None:
+def edit(now: Now = False) -> None:
     """Edit the file in $VISUAL or $EDITOR; it is put into its place when it is valid."""
     from llamactl.config import sources
     from llamactl.config.example import example
@@ -176,7 +181,7 @@ def edit() -> None:
     _rewrite(file, put, kept)
     copy.unlink()
     keys = _differing(file, before or "", after)
-    _done(file, keys, True, f"changed {', '.join(keys) or 'nothing but remarks'} in {file}")
+    _done(file, keys, True, f"changed {', '.join(keys) or 'nothing but remarks'} in {file}", now)
 
 
 @app.command("import")
@@ -253,21 +258,37 @@ def _refuse(problems: list[BadRequest], hint: str = "") -> None:
         raise BadRequest("\n".join(problem.message for problem in problems), hint or problems[0].hint)
 
 
-def _done(path: Path, keys: list[str], changed: bool, message: str) -> None:
-    """Say it, and what else is to be done before it has an effect."""
-    restart = _is_read_by_daemon(path) if changed else None
+def _done(path: Path, keys: list[str], changed: bool, message: str, now: bool = False) -> None:
+    """Say it, and what else is to be done before it has an effect; `now`: do that, as far as it goes."""
+    from llamactl.config.changes import sort
+
+    reads = _is_read_by_daemon(path) if changed or now else None
+    waits = sort(keys) if reads else sort(())
+    if not _json():
+        render.note(message)
+        for variable in _variables(keys):
+            render.note(f"{variable} in the environment wins over it")
+    done = None
+    if now and reads:
+        with session.client() as client:
+            done = client.call(Reload())
     if _json():
-        render.data("config", {"file": str(path), "keys": keys, "changed": changed, "restart": restart})
-        return
-    render.note(message)
-    for variable in _variables(keys):
-        render.note(f"{variable} in the environment wins over it")
-    if restart:
-        render.note("the running daemon goes on as before until: llamactl daemon stop; llamactl daemon start")
+        pending = {
+            "reload": None if reads is None else bool(waits.live and not done),
+            "restart": reads and bool(waits.restart),
+        }
+        render.data("config", {"file": str(path), "keys": keys, "changed": changed, **pending})
+    elif done is not None:
+        reloaded(done)
+    elif now:
+        render.note("no daemon is running" if reads is None else "the daemon that runs reads another file")
+    elif waits:
+        then = "restart" if waits.restart else "reload"
+        render.note(f"the running daemon goes on as before until: llamactl daemon {then}")
 
 
 def _is_read_by_daemon(path: Path) -> bool | None:
-    """Does a daemon run that has read this file? None if no daemon runs."""
+    """Does a daemon run that reads this file? None if no daemon runs."""
     with suppress(LlamactlError), session.client(2.0) as client:
         return Path(client.call(Status()).config).resolve() == path.resolve()
     return None

@@ -5,9 +5,10 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -17,7 +18,10 @@ from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
 from llamactl.core.units import parse_duration, show_duration
-from llamactl.rpc.calls import Announcement, DaemonStatus, Shutdown, Status
+from llamactl.rpc.calls import Announcement, DaemonStatus, ListInstances, Reexec, Reload, Reloaded, Shutdown, Status
+
+if TYPE_CHECKING:
+    from llamactl.config.sections import Config
 
 app = typer.Typer(help="The daemon itself.", no_args_is_help=True)
 
@@ -27,27 +31,56 @@ START_PATIENCE, STOP_PATIENCE = 60.0, "90s"
 
 @app.command()
 def run(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it could start.")] = False,
     detach: Annotated[bool, typer.Option("--detach", hidden=True)] = False,
     ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None,
 ) -> None:
     """Run the daemon in the foreground."""
-    from llamactl.config.load import load
     from llamactl.daemon.process import announce, detach as leave  # isort: skip
 
+    from llamactl.daemon.reexec import inherited
+
+    state = inherited()
+    if state is not None:  # all that the flags say was done before
+        detach, ready_fd = False, None
     try:
-        config = load(Path(session.config) if session.config else None)
+        read = _reader()
+        config = read()
+        if check:
+            from llamactl.daemon.main import possible
+
+            possible(config)
+            return
         if detach:
             config.directories.prepare()
             leave(ready_fd, config.directories.log / "daemon.log")
-        from llamactl import logs
         from llamactl.daemon.main import run as live
 
-        logs.to_console("debug" if session.verbose else config.logging.console_level)
-        live(config, lambda: announce(ready_fd))
+        live(config, read, lambda: announce(ready_fd), state)
     except LlamactlError as error:
         with suppress(OSError):  # it was up, and that has been said
             announce(ready_fd, error)
         raise
+
+
+def _reader() -> Callable[[], "Config"]:
+    """Reads the configuration as flags and environment say, also when the process has left its directory."""
+    from llamactl.config.load import load
+    from llamactl.config.sections import Config
+
+    named, verbose = Path(session.config) if session.config else None, session.verbose
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it has been removed
+        here = Path("/")
+
+    def read() -> Config:
+        config = load(named, here=here)
+        if not verbose:
+            return config
+        return msgspec.structs.replace(config, logging=msgspec.structs.replace(config.logging, console_level="debug"))
+
+    return read
 
 
 @app.command()
@@ -68,7 +101,7 @@ def bring_up() -> None:
     if session.host:
         raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
     reading, writing = os.pipe()
-    config = ["--config", session.config] if session.config else []
+    config = ["--config", str(Path(session.config).absolute())] if session.config else []
     with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
         command = [sys.executable, "-m", "llamactl", *config, "daemon", "run", "--detach", "--ready-fd", str(writing)]
         child = subprocess.Popen(
@@ -100,27 +133,97 @@ def _started(status: DaemonStatus, message: str) -> None:
 @app.command()
 def stop(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+    keep_models: Annotated[bool, typer.Option(help="Leave the models running, for the next daemon.")] = False,
 ) -> None:
     """Stop the daemon and every model it runs."""
-    ran = bring_down(parse_duration(timeout))
+    ran = bring_down(parse_duration(timeout), keep_models=keep_models)
     if session.machine:
         render.data("daemon", {"running": False})
     else:
         render.note("the daemon has stopped" if ran else "no daemon is running")
 
 
-def bring_down(patience: float) -> bool:
+def bring_down(patience: float, *, keep_models: bool = False) -> bool:
     """Stop the daemon and return when it is gone, False if there was none; `TimedOut` after `patience` seconds."""
     try:
         with session.client() as client:
             pid = client.call(Status()).pid
-            client.call(Shutdown())
+            client.call(Shutdown(keep_models=keep_models))
     except Unreachable:
         return False
     with render.working("stopping the daemon …"):
         if not _ended(pid, patience):
             raise TimedOut(f"the daemon (pid {pid}) has not ended after {patience:g} s", f"kill {pid}")
     return True
+
+
+@app.command()
+def restart(
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="Wait no longer than this for its end.")
+    ] = STOP_PATIENCE,
+) -> None:
+    """Stop the daemon and every model it runs, and start it again."""
+    from llamactl.config.directories import find_directories
+
+    if session.host:
+        raise Refused("only the local daemon can be started again", "leave -H out")
+    _reader()()  # a configuration that is wrong must not take down a daemon that serves
+    try:
+        with session.client() as client:
+            before = client.call(Status())
+            loaded = [row.name for row in client.call(ListInstances())]
+    except Unreachable:
+        before, loaded = None, []
+    if before is not None and Path(before.data) != find_directories().data:
+        raise Refused(
+            f"the daemon that answers (pid {before.pid}) keeps its data in {before.data}: it was started elsewhere",
+            "as a service: systemctl restart llamactl",
+        )
+    bring_down(parse_duration(timeout))
+    bring_up()
+    with session.client() as client:
+        status = client.call(Status())
+    _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
+    if loaded:
+        render.note(f"unloaded, until somebody asks for them: {', '.join(loaded)}")
+
+
+@app.command()
+def reload() -> None:
+    """Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was."""
+    with session.client() as client:
+        done = client.call(Reload())
+    if session.machine:
+        render.data("daemon", done)
+    else:
+        reloaded(done)
+
+
+def reloaded(done: Reloaded) -> None:
+    """Say what has become of another configuration."""
+    render.note(f"taken over: {', '.join(done.changed)}" if done.changed else "there was nothing to take over")
+    restart_for(done.restart_for)
+
+
+def restart_for(keys: Sequence[str]) -> None:
+    if keys:
+        render.note(f"{', '.join(keys)}: only after llamactl daemon restart")
+
+
+@app.command()
+def reexec(
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+) -> None:
+    """Have the daemon go on as the version that is installed now. Models run on, nobody is turned away."""
+    patience = parse_duration(timeout)
+    with render.working("re-executing the daemon …"):
+        with session.client(patience) as client:
+            client.call(Reexec())
+            client.wait_for_end()
+        with session.client(patience) as client:
+            status = client.call(Status())
+    _started(status, f"llamactl {status.version} runs (pid {status.pid}) on {', '.join(status.http)}")
 
 
 def _ended(pid: int, timeout: float) -> bool:
@@ -164,6 +267,7 @@ def show(answer: DaemonStatus) -> None:
         where = ", ".join(answer.http)
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
         render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
+        restart_for(answer.restart_for)
         render.table(
             {
                 "SERVICE": [service.name for service in answer.services],

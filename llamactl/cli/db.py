@@ -61,13 +61,16 @@ def check(
 
 
 @app.command()
-def backup(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; -y replaces it.")]) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace it if it is there; so does -y.")] = False,
+) -> None:
     """Copy the database, also while the daemon writes."""
     from llamactl.store import upkeep
 
     path, to = _path(), file.expanduser().absolute()
     with render.working(f"copying {path} …"):
-        size = upkeep.backup(path, to, replace=session.yes)
+        size = upkeep.backup(path, to, replace=force or session.yes)
     if session.machine:
         render.data("backup", {"path": str(path), "file": str(to), "size": size})
     else:

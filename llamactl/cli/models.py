@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import render
+from llamactl.cli import about, defaults, portable, render
 from llamactl.cli.session import session
-from llamactl.core.errors import BadRequest
-from llamactl.core.model import Setting
-from llamactl.core.units import show_size
+from llamactl.cli.settings import Assignments, Keys, assigned, columns
+from llamactl.core.units import show_count, show_size
 from llamactl.rpc.calls import (
     AddModel,
+    AliasModel,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -20,11 +20,16 @@ from llamactl.rpc.calls import (
     RenameModel,
     ScanModels,
     SetModel,
-    SettingRow,
     ShowModel,
+    VerifyModel,
 )
 
 app = typer.Typer(help="The catalogue of models.", no_args_is_help=False, invoke_without_command=True)
+
+
+app.add_typer(defaults.app, name="defaults")
+app.command("export")(portable.export)
+app.command("import")(portable.import_)
 
 
 @app.callback()
@@ -38,7 +43,7 @@ def default(context: typer.Context) -> None:
 def ls() -> None:
     """List the catalogue."""
     with session.client() as client:
-        _show(client.call(ListModels()))
+        show_rows(client.call(ListModels()))
 
 
 app.command("list", hidden=True)(ls)
@@ -53,7 +58,7 @@ def add(
     with session.client() as client:
         row = client.call(AddModel(str(file.expanduser().absolute()), name))
     if session.machine:
-        _show([row])
+        show_rows([row])
     else:
         render.note(f"{row.name} is in the catalogue; next: llamactl start {row.name}")
 
@@ -69,13 +74,19 @@ def scan(
     if session.machine:
         render.data("scan", report)
         return
-    for mark, names in (("+", report.added), ("~", report.changed), ("-", report.missing)):
+    for mark, names in (
+        ("+", report.added),
+        ("~", report.changed),
+        (">", report.moved),
+        ("-", report.missing),
+    ):
         for name in names:
             render.text(f"{mark} {name}")
     for file in report.unusable:
         render.note(f"not usable: {file.path}: {file.reason}")
     render.note(
-        f"{len(report.added)} new, {len(report.changed)} changed, {len(report.missing)} missing, "
+        f"{len(report.added)} new, {len(report.changed)} changed, {len(report.moved)} moved, "
+        f"{len(report.missing)} missing, "
         f"{len(report.unusable)} not usable, {report.known} known"
     )
 
@@ -99,50 +110,29 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     if session.machine:
         render.data("model", model)
         return
-    for title, value in (
-        ("name", model.name),
-        ("file", model.path),
-        ("size", show_size(model.size)),
-        ("state", model.state),
-        ("aliases", ", ".join(model.aliases)),
-    ):
-        if value:
-            render.text(f"{title:<8} {value}")
+    for title, value in about.lines(model):
+        render.text(f"{title:<13} {value}")
     if model.settings:
         render.text("")
-        render.table(
-            {
-                "SETTING": [row.name for row in model.settings],
-                "VALUE": [_shown(row) for row in model.settings],
-                "FROM": [row.origin for row in model.settings],
-            }
-        )
+        render.table(columns(model.settings))
 
 
 @app.command("set")
 def set_(
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…", help="All of them, or none if one is bad.")],
+    settings: Assignments,
 ) -> None:
     """Change settings of a model; they count from its next start."""
-    values: dict[str, Setting] = {}
-    for word in settings:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise BadRequest(f"not KEY=VALUE: {word!r}", f"llamactl models set {name} ctx_size=8192")
-        values[key] = _absolute(key, value)
+    values = assigned(settings, f"llamactl models set {name}")
     with session.client() as client:
-        _changed(client.call(SetModel(name, set=values)))
+        changed(client.call(SetModel(name, set=values)))
 
 
 @app.command()
-def unset(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    keys: Annotated[list[str], typer.Argument(metavar="KEY…")],
-) -> None:
+def unset(name: Annotated[str, typer.Argument(metavar="NAME")], keys: Keys) -> None:
     """Leave settings of a model to what stands behind it, and to llama-server."""
     with session.client() as client:
-        _changed(client.call(SetModel(name, unset=tuple(keys))))
+        changed(client.call(SetModel(name, unset=tuple(keys))))
 
 
 @app.command()
@@ -151,7 +141,7 @@ def rename(
 ) -> None:
     """Give a stopped model another name."""
     with session.client() as client:
-        _changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
+        changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
 
 
 @app.command()
@@ -160,7 +150,44 @@ def clone(
 ) -> None:
     """Make a second model of the same file and settings."""
     with session.client() as client:
-        _changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
+        changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
+
+
+@app.command()
+def alias(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…")],
+    remove: Annotated[bool, typer.Option("--rm", help="Take these away instead.")] = False,
+) -> None:
+    """Let a model go by other names as well."""
+    names = tuple(aliases)
+    with session.client() as client:
+        row = client.call(AliasModel(name, remove=names) if remove else AliasModel(name, add=names))
+    if session.machine:
+        show_rows([row])
+    else:
+        render.note(f"{row.name} also goes by {', '.join(row.aliases)}" if row.aliases else f"{row.name} has no alias")
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…")],
+    deep: Annotated[bool, typer.Option("--deep", help="Read all of it, where its checksum is known.")] = False,
+) -> None:
+    """Check that the files of models are there, sound and unchanged, and that their settings would do."""
+    found = []
+    chosen = session.models(names)
+    with session.client(timeout=None) as client:
+        for name in chosen:
+            with render.working(f"verifying {name} …"):
+                found.append(client.call(VerifyModel(name, deep)))
+    if session.machine:
+        render.rows("verification", found, {}, wide=set())
+    else:
+        about.verified(found)
+    unsound = [one.name for one in found if not one.sound]
+    if unsound:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -174,42 +201,39 @@ def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
         render.text(line)
 
 
-def _changed(row: ModelRow, message: str = "") -> None:
+def changed(row: ModelRow, message: str = "") -> None:
+    """Say that a model is, or show it to programs."""
     if session.machine:
-        _show([row])
+        show_rows([row])
         return
     render.note(message or f"{row.name} is changed")
-    if row.state in ("ready", "loading", "starting"):
-        render.note(f"it runs with its old settings: llamactl stop {row.name} && llamactl start {row.name}")
+    runs_as_before([row])
 
 
-def _absolute(key: str, value: str) -> str:
-    """Paths are meant as seen from here; the daemon sees them from elsewhere."""
-    from llamactl.core.parameters import find  # 9 ms that only this command needs
-
-    parameter = find(key)
-    if parameter.kind != "path" or not value:
-        return value
-    return str(Path(value).expanduser().absolute())
+def runs_as_before(rows: list[ModelRow]) -> None:
+    """A note for those that run, and would have to be started again."""
+    names = " ".join(row.name for row in rows if row.state in ("ready", "loading", "starting"))
+    if names:
+        runs = "it runs with its old settings" if " " not in names else "they run with their old settings"
+        render.note(f"{runs}: llamactl stop {names} && llamactl start {names}")
 
 
-def _shown(row: SettingRow) -> str:
-    if row.value is None:
-        return "***"
-    value = {True: "on", False: "off"}[row.value] if isinstance(row.value, bool) else str(row.value)
-    return f"{value} {row.unit}".rstrip()
-
-
-def _show(items: list[ModelRow]) -> None:
+def show_rows(items: list[ModelRow]) -> None:
     render.rows(
         "models",
         items,
         {
             "NAME": [row.name for row in items],
             "SIZE": [show_size(row.size) for row in items],
-            "STATE": [row.state for row in items],
+            "PARAMETERS": [show_count(row.parameters) if row.parameters else "" for row in items],
+            "QUANTISATION": [row.quantisation for row in items],
+            "CONTEXT": [str(row.context_length or "") for row in items],
+            "STATE": [about.state(row) for row in items],
+            "ARCHITECTURE": [row.architecture for row in items],
+            "INPUT": [", ".join(row.modalities) for row in items],
+            "ALIASES": [", ".join(row.aliases) for row in items],
             "FILE": [row.path for row in items],
         },
-        wide={"FILE"},
+        wide={"ARCHITECTURE", "INPUT", "ALIASES", "FILE"},
         empty="The catalogue is empty: llamactl models add FILE, or llamactl models scan DIR",
     )

@@ -7,10 +7,22 @@ import msgspec
 
 from llamactl.config.sections import SECTIONS, Config
 
-RESTART = frozenset(("http.host", "http.port", "http.listen", "access.insecure", "metrics.tiers"))
+RESTART = frozenset(
+    (
+        "http.host",
+        "http.port",
+        "http.listen",
+        "models.preload",
+        "models.standby",
+        "residency.groups",
+        "access.insecure",
+        "metrics.tiers",
+    )
+)
 """The keys that are looked at once, when the daemon starts; all others may change while it runs.
 
-What `llama_server` and `residency` say holds for models loaded from then on; the certificate is read again.
+What `llama_server` says holds for models loaded from then on. Tighter limits put no model out that is loaded: they
+hold for those to come. The certificate is read again.
 """
 
 
@@ -32,6 +44,15 @@ def changed(old: Config, new: Config) -> Changes:
         for key, value in _values(new, section).items()
         if value != _values(old, section)[key]
     )
+
+
+def without_restart(old: Config, new: Config) -> Config:
+    """`new`, but for the keys that need a restart: they stay as they are in `old`."""
+    sections = {}
+    for section in SECTIONS:
+        kept = {key: value for key, value in _values(old, section).items() if f"{section}.{key}" in RESTART}
+        sections[section] = msgspec.structs.replace(getattr(new, section), **kept)
+    return msgspec.structs.replace(new, **sections)
 
 
 def sort(keys: Iterable[str]) -> Changes:

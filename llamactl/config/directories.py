@@ -53,6 +53,11 @@ class Directories(msgspec.Struct, frozen=True, kw_only=True):
         """The directory that downloaded models are put into."""
         return self.data / "models"
 
+    @property
+    def templates(self) -> Path:
+        """Where chat templates are looked for by their names; it need not exist."""
+        return self.data / "templates"
+
     def runs(self, model: str) -> Path:
         """The directory with what the llama-servers of a model wrote: one `*.log` per run, oldest first by name."""
         return self.log / "models" / quote(model, safe="")

@@ -146,7 +146,7 @@ def _take_out(text: str, key: Key) -> str:
     import tomlkit
 
     document: Any = tomlkit.parse(text)
-    document[key[0]].remove(key[1])
+    del document[key[0]][key[1]]
     return tomlkit.dumps(document)
 
 

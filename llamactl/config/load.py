@@ -29,22 +29,30 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 def load(
-    path: Path | None = None, environment: Mapping[str, str] | None = None, system_file: Path = SYSTEM_FILE
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    system_file: Path = SYSTEM_FILE,
+    here: Path | None = None,
 ) -> Config:
     """The configuration. `path` is what `--config` says; it, else `LLAMACTL_CONFIG`, replaces the user's file.
+
+    Relative paths there and in the environment start `here`, else in the working directory.
 
     Raises `BadRequest`, which names the file with line and key, or the variable, where a value cannot be used, a
     section or key is unknown, or a file named explicitly is not there. A system file that this user
     may not read is passed over.
     """
-    return survey(path, environment, system_file).config
+    return survey(path, environment, system_file, here).config
 
 
 def survey(
-    path: Path | None = None, environment: Mapping[str, str] | None = None, system_file: Path = SYSTEM_FILE
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    system_file: Path = SYSTEM_FILE,
+    here: Path | None = None,
 ) -> Survey:
     """What `load` gives, and where it comes from. Raises the same."""
-    found, problems = _survey(path, environment, system_file)
+    found, problems = _survey(path, environment, system_file, here)
     if problems:
         raise problems[0]
     return found
@@ -54,28 +62,30 @@ def problems(
     path: Path | None = None, environment: Mapping[str, str] | None = None, system_file: Path = SYSTEM_FILE
 ) -> list[BadRequest]:
     """Everything that `load` could complain of."""
-    return _survey(path, environment, system_file)[1]
+    return _survey(path, environment, system_file, None)[1]
 
 
 def user_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
     """The file that `load` reads for the user, and that changes are written to; it need not be there."""
-    return _directories(path, os.environ if environment is None else environment)[0].config_file
+    return _directories(path, os.environ if environment is None else environment, None)[0].config_file
 
 
-def _directories(path: Path | None, environment: Mapping[str, str]) -> tuple[Directories, bool]:
+def _directories(path: Path | None, environment: Mapping[str, str], here: Path | None) -> tuple[Directories, bool]:
     """With the user's file, and whether that was named explicitly."""
     directories = find_directories(environment)
     named = str(path or "") or environment.get("LLAMACTL_CONFIG", "")
     if named:
-        directories = msgspec.structs.replace(directories, config_file=Path(named).expanduser().absolute())
+        directories = msgspec.structs.replace(
+            directories, config_file=((here or Path()) / Path(named).expanduser()).absolute()
+        )
     return directories, bool(named)
 
 
 def _survey(
-    path: Path | None, environment: Mapping[str, str] | None, system_file: Path
+    path: Path | None, environment: Mapping[str, str] | None, system_file: Path, here: Path | None
 ) -> tuple[Survey, list[BadRequest]]:
     environment = os.environ if environment is None else environment
-    directories, named = _directories(path, environment)
+    directories, named = _directories(path, environment, here)
     problems: list[BadRequest] = []
     given: dict[Key, Given] = {}
     files = []
@@ -90,7 +100,7 @@ def _survey(
         if text is not None:
             files.append(file)
             given |= sources.tables(file, text, problems)
-    given |= sources.variables(environment, problems)
+    given |= sources.variables(environment, problems, here)
     values = sources.values(given, problems)
     sections: dict[str, Any] = {
         section: kind(**{key: value for (owner, key), value in values.items() if owner == section})

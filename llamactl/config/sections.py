@@ -14,7 +14,7 @@ from msgspec import Meta
 from llamactl.config.directories import Directories
 from llamactl.config.values import Address, Duration, FilePath, GroupText, Idleness, Of, Program, Rate, Size, Tier
 from llamactl.core.model import Setting
-from llamactl.core.parameters import PARAMETERS
+from llamactl.core.parameters import OF_ONE_MODEL, PARAMETERS
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -56,6 +56,10 @@ class Models(Section, frozen=True, kw_only=True):
     """Where to look for GGUF files, at any depth; if there are none, where fetched models are put."""
     watch: bool = True
     """Look again when something changes in these directories."""
+    include: tuple[Text, ...] = ()
+    """Globs of which each file must match one, by its name or its path below the directory; if there are none, all."""
+    exclude: tuple[Text, ...] = ()
+    """Globs of files and directories to pass over, like `*-embedding*` or `old/*`."""
     default: str = ""
     """The model of a request that names none."""
     standby: str = ""
@@ -76,13 +80,13 @@ class LlamaServer(Section, frozen=True, kw_only=True):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-_OF_ONE_MODEL = {"model_url", "docker_repo", "hf_repo", "hf_file", "one_shot_preset"}
-"""What says which model it is makes no default for all."""
+_NO_DEFAULTS = OF_ONE_MODEL | {"server_path"}
+"""The llama-server for all is called `path` here."""
 
 ENGINE_SETTINGS = tuple(
     parameter
     for parameter in PARAMETERS.values()
-    if not (parameter.never or parameter.gone or parameter.ours or parameter.inverts or parameter.name in _OF_ONE_MODEL)
+    if not (parameter.never or parameter.gone or parameter.ours or parameter.inverts or parameter.name in OF_ONE_MODEL)
 )
 
 EngineDefaults = msgspec.defstruct(

@@ -85,8 +85,11 @@ def values(given: Mapping[Key, Given], problems: Problems) -> dict[Key, Any]:
 # --- the environment -----------------------------------------------------------------------------
 
 
-def variables(environment: Mapping[str, str], problems: Problems) -> dict[Key, Given]:
-    """`LLAMACTL_<SECTION>_<KEY>`; other variables that begin with LLAMACTL_ are none of ours."""
+def variables(environment: Mapping[str, str], problems: Problems, here: Path | None = None) -> dict[Key, Given]:
+    """`LLAMACTL_<SECTION>_<KEY>`; other variables that begin with LLAMACTL_ are none of ours.
+
+    Relative paths start `here`, else in the working directory.
+    """
     found = {}
     for variable, said in sorted(environment.items()):
         for section in SECTIONS:
@@ -103,7 +106,7 @@ def variables(environment: Mapping[str, str], problems: Problems) -> dict[Key, G
                 problems.append(BadRequest(f"{origin}: {section}.{key}: {error.message}"))
                 continue
             if raw is not None:
-                found[section, key] = Given(raw, origin, Path.cwd(), text=True)
+                found[section, key] = Given(raw, origin, here or Path.cwd(), text=True)
     return found
 
 

@@ -13,7 +13,8 @@
     ├── QueueFull              1  −32010  429
     ├── Draining               5  −32011  503   the instance is being stopped
     ├── LoadFailed             1  −32013  503   llama-server did not become ready
-    └── UpstreamDied           1  −32014  502   llama-server went away under a request
+    ├── UpstreamDied           1  −32014  502   llama-server went away under a request
+    └── StoreFailed            1  −32015  503   the database cannot be read or written; nothing was changed
 
 The three numbers are the exit code of the command line, the JSON-RPC error code and the HTTP status.
 """
@@ -105,6 +106,10 @@ class LoadFailed(LlamactlError):
 
 class UpstreamDied(LlamactlError):
     code, rpc, status = "upstream_died", -32014, 502
+
+
+class StoreFailed(LlamactlError):
+    code, rpc, status = "store_failed", -32015, 503
 
 
 def _tree(root: type[LlamactlError]) -> list[type[LlamactlError]]:

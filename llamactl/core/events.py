@@ -8,10 +8,11 @@ from llamactl.core.instance import Phase
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
-    """A model moved to another phase."""
+    """A model moved to another phase; `reason` says why where the phase does not."""
 
     model: str
     phase: Phase
+    reason: str = ""
 
 
 class InstanceDoubted(msgspec.Struct, frozen=True, tag="wedged"):
@@ -33,11 +34,15 @@ class Placement(msgspec.Struct, frozen=True, tag="placement"):
 
 
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
-    """Models came, went or were changed; names, sorted."""
+    """Models came, went or were changed; names, sorted.
+
+    `missing` are those whose file is gone since the last look; they stay in the catalogue.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
@@ -48,7 +53,14 @@ class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):
     reason: str = ""
 
 
-Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged
+class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
+    """Another configuration counts: keys that changed, and all that wait for a restart of the daemon."""
+
+    changed: tuple[str, ...] = ()
+    restart_for: tuple[str, ...] = ()
+
+
+Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -6,7 +6,8 @@
          Failed, Backoff ◀───┴──────Gone──────────┴───────────────────┘
 
 Which of the two it is, the `Gone` says: in `Backoff` it waits to be started again. Both are left like `Stopped`, by
-`Wanted`; and `Backoff` for `Stopped`, by `Unwanted`. Every other move is illegal and raises: it means that two
+`Wanted`; and `Backoff` for `Stopped`, by `Unwanted`. `Adopted` leads from `Stopped` to where a llama-server is that an
+earlier daemon left running. Every other move is illegal and raises: it means that two
 parts of the daemon disagree about what runs.
 
 Times are seconds on the daemon's monotonic clock; who shows them shows their distance from now.
@@ -156,7 +157,13 @@ class Gone(msgspec.Struct, frozen=True):
     until: float = 0.0
 
 
-Move = Wanted | Spawned | Answered | Unwanted | Gone
+class Adopted(msgspec.Struct, frozen=True):
+    """An earlier daemon left it running, and it is in this phase."""
+
+    phase: Loading | Ready | Stopping
+
+
+Move = Wanted | Spawned | Answered | Unwanted | Gone | Adopted
 
 
 class IllegalMove(Exception):
@@ -168,6 +175,8 @@ def advance(phase: Phase, move: Move) -> Phase:
     match phase, move:
         case ((Stopped() | Backoff() | Failed()), Wanted(at)):
             return Starting(at)
+        case Stopped(), Adopted(now):
+            return now
         case Starting(since), Spawned(_, pid):
             return Loading(since, pid)
         case Loading(since, pid), Answered(at):

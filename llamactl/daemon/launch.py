@@ -1,9 +1,10 @@
 """From a model to a running llama-server: which binary, which arguments, where it listens and writes."""
 
+import hashlib
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import anyio.to_thread
@@ -12,25 +13,54 @@ import msgspec
 from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
-from llamactl.core.errors import NotFound
+from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
-from llamactl.core.parameters.layers import Effective, Layer, effective
+from llamactl.core.parameters import PARAMETERS
+from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
+from llamactl.daemon.needs import Needs
 from llamactl.llamaserver import arguments, capabilities, locate, process
+
+Settings = dict[str, Setting]
+
+
+class Assumed(msgspec.Struct, frozen=True):
+    """What is to stand in the database behind the settings of models, instead of what does: presets by name."""
+
+    defaults: Settings | None = None
+    presets: dict[str, Settings] = {}
 
 
 class Launch:
     """Calling it is a `supervisor.Launcher`."""
 
-    def __init__(self, config: Config, server_defaults: Callable[[], dict[str, Setting]]) -> None:
-        """`server_defaults` gives the settings that the database has for every model."""
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        server_defaults: Callable[[], Settings],
+        preset: Callable[[str], Settings | None] = lambda name: None,
+    ) -> None:
+        """`server_defaults` gives the settings that the database has for every model, `preset` those of a name."""
         self._config = config
         self._server_defaults = server_defaults
-        self._numbers = count(1)
+        self._preset = preset
+        self.needs: Needs | None = None  # set by `main`: it asks this for settings, and is asked what to add to them
 
-    async def engine(self) -> tuple[locate.Engine, capabilities.Capabilities]:
-        """The llama-server to use, tried out. Raises `NotFound` or `Refused`."""
-        engine = locate.find(self._config.llama_server.path or "")
+    async def engine(
+        self, model: Model | None = None, assumed: Assumed = Assumed()
+    ) -> tuple[locate.Engine, capabilities.Capabilities]:
+        """The llama-server to use, tried out: that of a model, or of all that name none.
+
+        Raises `NotFound` or `Refused`; for a model, `BadRequest` too if something set for it cannot be.
+        """
+        engine = self.executable(model, assumed)
         return engine, await capabilities.examine(engine)
+
+    def executable(self, model: Model | None = None, assumed: Assumed = Assumed()) -> locate.Engine:
+        """The same without trying it out."""
+        own = self.settings(model, assumed).get("server_path") if model else None
+        if model and own:
+            return locate.of_model(str(own.value), model.name, own.layer.way_out("server_path"))
+        return locate.find(self._config().llama_server.path or "")
 
     async def __call__(self, model: Model) -> process.LlamaServer:
         """Raises, as `LlamactlError`, what can be known before anything is spawned.
@@ -39,46 +69,92 @@ class Launch:
         loses its last lines now and then.
         """
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
-        engine, able = await self.engine()
-        # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
-        socket = str(self._config.directories.sockets / f"{next(self._numbers)}.sock")
+        engine, able = await self.engine(model)
+        if self.needs is not None:
+            await self.needs.engine(self.executable())
+            await self.needs.look(model)
+        # A name of its own for each run: nothing can be left at that path, nor be mistaken for it.
+        socket = str(self._config().directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
-        return await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+        run_file, digest = self._new_run(model.name), self.digest(model)
+        server = await process.launch(engine, command.arguments, socket, run_file, model, settings=digest)
+        if self.needs is not None:
+            self.needs.started(model, server)
+        return server
+
+    def digest(self, model: Model) -> str:
+        """The same for what is started with the same settings."""
+        settings = {name: setting.value for name, setting in self.settings(model).items()}
+        return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     def command(
-        self, engine: locate.Engine, able: capabilities.Capabilities, model: Model, socket: str
+        self,
+        engine: locate.Engine,
+        able: capabilities.Capabilities,
+        model: Model,
+        socket: str,
+        assumed: Assumed = Assumed(),
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        return arguments.build(engine.path, model, socket, self._behind(), able, environment=engine.environment)
+        added = {} if self.needs is None or assumed != Assumed() else self.needs.added(model)
+        added = {name: value for name, value in added.items() if able.has(PARAMETERS[name].flags[0])}
+        behind = [Layer("llamactl", added), *self._behind(model, assumed)]
+        return arguments.build(engine.path, model, socket, behind, able, environment=engine.environment)
 
-    def _behind(self) -> list[Layer]:
+    def _behind(self, model: Model, assumed: Assumed) -> list[Layer]:
         """What stands behind a model's own settings, the strongest last."""
-        return [
-            Layer("configuration", self._config.llama_server.settings()),
-            Layer("server defaults", self._server_defaults()),
+        defaults = self._server_defaults() if assumed.defaults is None else assumed.defaults
+        layers = [
+            Layer(BESIDE, model.beside(), model.name),
+            Layer("configuration", self._config().llama_server.settings()),
+            Layer("server defaults", defaults),
         ]
+        if name := model.preset:
+            preset = assumed.presets.get(name)
+            if preset is None and (preset := self._preset(name)) is None:
+                raise Refused(
+                    f"{model.name} has the preset {name}, which is gone", f"llamactl presets unapply {model.name}"
+                )
+            layers.append(Layer("preset", preset, name))
+        return layers
 
-    def settings(self, model: Model) -> dict[str, Effective]:
-        """What counts for a model, by parameter, and where it stands. Raises `BadRequest` or `Refused`."""
-        return effective([*self._behind(), Layer("model", model.settings, model.name)])
+    def settings(
+        self, model: Model, assumed: Assumed = Assumed(), only: Collection[str] | None = None
+    ) -> dict[str, Effective]:
+        """What counts for a model, by parameter, and where it stands; of `only` these.
 
-    async def preview(self, model: Model) -> arguments.Command:
+        Raises `BadRequest` or `Refused`.
+        """
+        layers = [*self._behind(model, assumed), Layer("model", model.settings, model.name)]
+        if only is not None:
+            for number, layer in enumerate(layers):
+                own = {name: layer.settings[name] for name in only if name in layer.settings}
+                layers[number] = Layer(layer.origin, own, layer.name)
+        return effective(layer for layer in layers if layer.settings)
+
+    def values(self, model: Model) -> Settings:
+        """`settings` without where they stand."""
+        return {name: setting.value for name, setting in self.settings(model).items()}
+
+    async def preview(self, model: Model, assumed: Assumed = Assumed()) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""
-        engine, able = await self.engine()
-        return self.command(engine, able, model, str(self._config.directories.sockets / "0.sock"))
+        engine, able = await self.engine(model, assumed)
+        return self.command(engine, able, model, str(self._config().directories.sockets / "0.sock"), assumed)
 
-    async def check(self, model: Model) -> None:
+    async def check(self, model: Model, assumed: Assumed = Assumed()) -> None:
         """Would these settings do? Raises what `command` raises; without an engine only the values are looked at."""
-        self.settings(model)
+        if "server_path" in self.settings(model, assumed):
+            await self.preview(model, assumed)
+            return
         with suppress(NotFound):
-            await self.preview(model)
+            await self.preview(model, assumed)
 
     def _new_run(self, name: str) -> Path:
         """The file that this run writes to; the oldest runs of the model go."""
-        directory = prepare(self._config.directories.runs(name), private=False)
+        directory = prepare(self._config().directories.runs(name), private=False)
         runs = sorted(directory.glob("*.log"))
-        for old in runs[: max(0, len(runs) - self._config.logging.runs + 1)]:
+        for old in runs[: max(0, len(runs) - self._config().logging.runs + 1)]:
             with suppress(OSError):
                 old.unlink()
         seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -11,25 +12,34 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from llamactl import __version__
+from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.errors import Refused
-from llamactl.core.footprint import estimate
+from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
+from llamactl.daemon.adopt import adopt
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.learning import Learning
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
+from llamactl.daemon.reexec import Inherited, Reexec, obey_again
+from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
+from llamactl.proxy.leaving import clear
 from llamactl.rpc import server as control_channel
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
@@ -38,23 +48,34 @@ from llamactl.web import app as web
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, up: Callable[[], None]) -> None:
+def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inherited: Inherited | None = None) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
+
+    `read` reads the configuration again, as it was read first. `inherited` is from before this process executed
+    itself anew.
 
     Raises a `LlamactlError` when it cannot start, or cannot go on.
     """
-    _refuse_what_is_not_there(config)
+    possible(config)
     os.umask(0o077)
     config.directories.prepare()
-    with PidFile(config.directories.pid_file):
+    with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
         try:
-            anyio.run(_live, config, up, backend_options={"use_uvloop": _has_uvloop()})
+            anyio.run(
+                _live,
+                config,
+                lambda: possible(read()),
+                up,
+                pid_file,
+                inherited,
+                backend_options={"use_uvloop": _has_uvloop()},
+            )
         except BaseExceptionGroup as group:
             raise _cause(group) from None
 
 
-def _refuse_what_is_not_there(config: Config) -> None:
-    """Who asked for protection must not believe that there is some. Raises `Refused`."""
+def possible(config: Config) -> Config:
+    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
     http, access = config.http, config.access
     asked = {
         "http.tls_cert": http.tls_cert,
@@ -66,76 +87,145 @@ def _refuse_what_is_not_there(config: Config) -> None:
     }
     for key in [key for key, value in asked.items() if value]:
         raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    return config
 
 
-async def _live(config: Config, up: Callable[[], None]) -> None:
+async def _live(
+    config: Config,
+    read: Callable[[], Config],
+    up: Callable[[], None],
+    pid_file: PidFile,
+    inherited: Inherited | None,
+) -> None:
     http, directories = config.http, config.directories
-    listeners = [
-        ports.listen(spec, insecure=config.access.insecure) for spec in (f"{http.host}:{http.port}", *http.listen)
-    ]
-    urls = [ports.url(listener) for listener in listeners]
+    kept = dict(inherited.listeners) if inherited else {}
+    listeners = {
+        spec: ports.listen(spec, insecure=config.access.insecure, inherited=kept.pop(spec, None))
+        for spec in (f"{http.host}:{http.port}", *http.listen)
+    }
+    for number in kept.values():  # what is not listened on any more
+        os.close(number)
+    urls = [ports.url(listener) for listener in listeners.values()]
     database = Database(directories.database)
+    channel = (
+        socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
+    )
     try:
-        hub = Hub()
+        hub = Hub(last=inherited.last_event if inherited else 0)
+        current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
-        launch = Launch(config, database.server.get)
-        supervisor = Supervisor(
-            launch,
-            hub,
-            _limits(config),
-            estimate,
-            _budget(config),
-            ttl=config.residency.ttl,
-            load_timeout=config.residency.load_timeout,
-            hold=config.restart.first,
-            restart=_restart(config),
-        )
+        launch = Launch(current, database.server.get, database.presets.get)
+        budget = Budget(lambda: current().residency)
+        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
+        supervisor = Supervisor(launch, hub, _limits(config), needs)
         keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
-        control = Control(config, hub, catalogue, supervisor, launch, urls, database.exits.of)
-        door = Door(
+        discovery = Discovery(current, catalogue)
+        learning = Learning(hub, supervisor, catalogue)
+        analyst = Analyst(launch, needs, catalogue, database.fits)
+        fit = FitCalls(catalogue, supervisor, analyst, budget)
+        control = Control(
+            current,
+            hub,
+            catalogue,
             supervisor,
-            catalogue.resolve,
-            str(directories.web_socket),
-            default=config.models.default,
-            max_body=config.http.max_body,
-            drain=config.residency.drain,
+            launch,
+            discovery,
+            urls,
+            database.presets,
+            database.server,
+            database.exits.of,
+            fit,
         )
-        watchdog = Watchdog(
-            supervisor,
-            door.answers,
-            api.decodes,
-            partial(api.probe, timeout=min(api.PROBED, config.restart.wedge_after)),
-            window=config.restart.wedge_after,
-            then=config.restart.wedged,
-        )
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        watchdog = Watchdog(supervisor, door.answers, api.decodes, api.probe)
+
+        def take_over(config: Config) -> None:
+            logs.to_console(config.logging.console_level)
+            supervisor.configure(
+                _limits(config),
+                budget,
+                ttl=config.residency.ttl,
+                load_timeout=config.residency.load_timeout,
+                hold=config.restart.first,
+                restart=_restart(config),
+            )
+            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            watchdog.configure(config.restart.wedge_after, config.restart.wedged)
+            needs.changed()
+            discovery.again()
+
+        current.follow(take_over)
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits).run),
+                Service("footprints", partial(_learn, launch, needs, analyst, hub)),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
-                    partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
+                    partial(control_channel.serve, channel, control.answer, os.getuid()),
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
-                Service("door", partial(door.serve, listeners)),
+                Service("door", partial(door.serve, list(listeners.values()))),
+                Service("learning", learning.run),
+                Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
             ],
             hub,
         )
+        for name in inherited.pinned if inherited else ():
+            supervisor.pin(name)
+
+        def hand_over() -> Inherited:
+            return Inherited(
+                pid_file=pid_file.fileno(),
+                control=channel.fileno(),
+                listeners={spec: listener.fileno() for spec, listener in listeners.items()},
+                last_event=hub.last,
+                pinned=supervisor.pinned,
+            )
+
+        def close() -> None:
+            supervisor.keeps = True  # should even the execution fail
+            database.close()
+
+        again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
+        control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
+            await group.start(again.obey_signals)
+            await group.start(obey_hangups, current, services.stop)
+            obey_again()
+            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
+                group.start_soon(again.run)
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:
         database.close()
-        for listener in listeners:
+        directories.control_socket.unlink(missing_ok=True)
+        for listener in (channel, *listeners.values()):
             listener.close()
+
+
+async def _learn(
+    launch: Launch,
+    needs: Needs,
+    analyst: Analyst,
+    hub: Hub,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """What models take. The GPUs are known before anything is started."""
+    with suppress(NotFound, Refused):  # whoever starts a model will be told
+        await needs.engine(launch.executable())
+    async with anyio.create_task_group() as group:
+        await group.start(analyst.run, hub)
+        await needs.run(hub, task_status=task_status)
 
 
 async def _obey_signals(
@@ -173,18 +263,6 @@ def _limits(config: Config) -> Limits:
 
 def _restart(config: Config) -> Policy:
     return Policy(**{name: getattr(config.restart, name) for name in Policy.__struct_fields__})
-
-
-def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:
-    """What all models together may take: as configured, else what is free and what ours have taken of it."""
-    if config.residency.memory:
-        return None
-    margin = config.residency.margin
-
-    def measured(pids: list[int]) -> dict[str, int]:
-        return {HOST: host.available_memory() + sum(map(host.private_memory, pids)) - margin}
-
-    return measured
 
 
 def _has_uvloop() -> bool:

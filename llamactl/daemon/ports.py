@@ -11,13 +11,15 @@ from pathlib import Path
 from llamactl.core.errors import BadRequest, Refused
 
 
-def listen(spec: str, *, insecure: bool) -> socket.socket:
-    """A listening socket for `host:port`, `[v6]:port` or `unix:///path`.
+def listen(spec: str, *, insecure: bool, inherited: int | None = None) -> socket.socket:
+    """A listening socket for `host:port`, `[v6]:port` or `unix:///path`; the one that is `inherited`, if one is.
 
     Raises `Refused` when the address is taken (naming the process where it can be seen), not to be had, or
     open to others without `insecure`; `BadRequest` when it is no address.
     """
     if spec.startswith("unix://"):
+        if inherited is not None:
+            return socket.socket(fileno=inherited)
         return _listen_unix(Path(spec.removeprefix("unix://")))
     host, _, port = spec.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
@@ -35,6 +37,8 @@ def listen(spec: str, *, insecure: bool) -> socket.socket:
             f"{spec} can be reached from other machines, and there are neither keys nor TLS",
             "listen on 127.0.0.1, or write access.insecure = true if that is meant",
         )
+    if inherited is not None:
+        return socket.socket(fileno=inherited)
     # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
     listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

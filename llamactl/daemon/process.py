@@ -20,13 +20,15 @@ class PidFile:
     file without a lock is a leftover, whatever pid stands in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inherited: int | None = None) -> None:
+        """`inherited`: the open file, where this process held it before it executed itself anew."""
         self.path = path
         self._file: int | None = None
+        self._inherited = inherited
 
     def __enter__(self) -> "PidFile":
         """Raises `Refused` when another daemon holds it."""
-        file = self._locked()
+        file = self._locked() if self._inherited is None else self._inherited
         while not self._in_place(file):  # its holder left and took it away between our opening and locking it
             os.close(file)
             file = self._locked()
@@ -51,6 +53,10 @@ class PidFile:
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file), self.path.stat())
         return False
+
+    def fileno(self) -> int:
+        assert self._file is not None
+        return self._file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._file is not None:

@@ -108,6 +108,10 @@ class Services:
     def stop(self) -> None:
         self._stop.set()
 
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until `stop`; raises what a service died of if the daemon cannot go on without it.
 

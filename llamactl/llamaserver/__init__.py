@@ -7,8 +7,10 @@ models come from (`catalogue`).
     engine = locate.find(configured)                                   which executable
     able = await capabilities.examine(engine)                          what it can do
     command = arguments.build(engine.path, model, socket, layers, able) its command line and environment
-    server = await launch(engine, command.arguments, socket, log, name) the process
+    server = await launch(engine, command.arguments, socket, log, model) the process
     await server.healthy(), await server.wait()                        its life
+
+What an earlier daemon left running is found by `adoption.find`, through the `records` of every process.
 
 Start reading at `process.py`; beneath it `session.py` is the process as the kernel sees it. Facts about
 llama-server are measured on build b10434 (CPU) unless a docstring says otherwise.

@@ -18,15 +18,13 @@ import msgspec
 from anyio.abc import SocketAttribute
 
 from llamactl.core.errors import NotRunning
+from llamactl.core.model import Told
 
 TIMEOUT = 1.0
 """Seconds for one question, from connecting to the last byte."""
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer at most. `/props` holds the chat template: 2 KB to some 100 KB."""
-
-PROBED = 30.0
-"""Seconds that one token may take of an instance that seems to be wedged."""
 
 _ONE_TOKEN = b'{"prompt":"x","n_predict":1,"cache_prompt":false}'
 _DECODES = re.compile(rb"^llamacpp:n_decode_total ([\d.e+]+)", re.MULTILINE)
@@ -72,6 +70,50 @@ async def props(endpoint: str) -> Props:
         raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
 
 
+class _Modalities(msgspec.Struct):
+    vision: bool = False
+    audio: bool = False
+
+
+class _Template(msgspec.Struct):
+    chat_template: str = ""
+    modalities: _Modalities = msgspec.field(default_factory=_Modalities)
+
+
+class _Meta(msgspec.Struct):
+    n_params: int | None = None
+    n_ctx_train: int | None = None
+    n_vocab: int | None = None
+    n_embd: int | None = None
+
+
+class _Listed(msgspec.Struct):
+    meta: _Meta | None = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Listed] = []
+
+
+async def told(endpoint: str) -> Told:
+    """What it says of its model. Raises as `props` does."""
+    try:
+        props = msgspec.json.decode((await ask(endpoint, "/props")).body, type=_Template)
+        listed = msgspec.json.decode((await ask(endpoint, "/v1/models")).body, type=_List)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+    meta = next((one.meta for one in listed.data if one.meta is not None), _Meta())
+    seen = {"image": props.modalities.vision, "audio": props.modalities.audio}
+    return Told(
+        parameters=meta.n_params,
+        context_length=meta.n_ctx_train,
+        vocabulary=meta.n_vocab,
+        embedding_length=meta.n_embd,
+        chat_template=bool(props.chat_template),
+        modalities=tuple(modality for modality, true in seen.items() if true),
+    )
+
+
 async def decodes(endpoint: str) -> int | None:
     """How many batches it has decoded since its start; None when it does not answer, or does not count them.
 
@@ -84,7 +126,7 @@ async def decodes(endpoint: str) -> int | None:
     return None
 
 
-async def probe(endpoint: str, timeout: float = PROBED) -> bool:
+async def probe(endpoint: str, timeout: float) -> bool:
     """Does it give one token within so many seconds?"""
     with suppress(NotRunning, ValueError):
         return (await ask(endpoint, "/completion", _ONE_TOKEN, timeout)).status == 200

@@ -46,8 +46,9 @@ def build(
     """The command that serves `model` on the Unix socket `socket`; `engine` is the executable's path.
 
     `layers` are what stands behind the model's own settings, the strongest last: configuration, server
-    defaults, presets. What none of them sets is left to llama-server. `extra` are arguments passed as they
-    are, after those of the setting `custom_params`. `environment` is what the engine needs anyway.
+    defaults, preset. What none of them sets is left to llama-server. `server_path` is not looked at: `engine` is
+    what came of it. `extra` are arguments passed as they are, after those of the setting `custom_params`.
+    `environment` is what the engine needs anyway.
 
     Raises `BadRequest` for a setting that does not exist or cannot have its value, `Refused` for one that
     this build of llama-server does not have, or that llamactl does not pass.
@@ -65,6 +66,8 @@ def build(
         parameter = PARAMETERS[name]
         if parameter.ours:
             continue
+        if name == "chat_template":
+            line += _template(setting, settings.get("jinja"), able)
         if parameter.secret:
             _flag(parameter, setting.layer, able)
             added[parameter.environment] = str(setting.value)
@@ -110,6 +113,28 @@ def _switch(parameter: Parameter, on: bool, layer: Layer, able: Capabilities) ->
     if any(map(able.has, other)) or not wanted:
         return []
     return [_first(wanted, parameter, layer, able)]
+
+
+def _template(template: Effective, jinja: Effective | None, able: Capabilities) -> list[str]:
+    """What must come before a chat template: with Jinja llama-server takes a name for the text of a template.
+
+    It then makes the same prompt of every conversation: that name. Only `chatml` it knows either way.
+    """
+    name, way_out = str(template.value), template.layer.way_out("chat_template")
+    if "{" in name or name == "chatml" or not able.templates:
+        return []
+    if name not in able.templates:
+        raise Refused(
+            f"this build of llama-server (version {able.version}) has no chat template {name}, "
+            f"only {', '.join(able.templates)}",
+            way_out,
+        )
+    if jinja is not None and jinja.value:
+        raise Refused(
+            f"the chat template {name} works without Jinja only, and jinja is on ({jinja.layer.title})",
+            f"{jinja.layer.way_out('jinja')}; or {way_out}",
+        )
+    return ["--no-jinja"] if jinja is None and able.has("--no-jinja") else []
 
 
 def _loading(name: str, settings: Mapping[str, Effective], able: Capabilities) -> Iterator[str]:

@@ -19,7 +19,7 @@ class Engine(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     path: str
-    origin: Literal["configuration", "PATH", "engine package"]
+    origin: Literal["model", "configuration", "PATH", "engine package"]
     environment: dict[str, str] = {}
 
 
@@ -30,7 +30,7 @@ def find(configured: str = "") -> Engine:
     is a llama-server at all shows in `capabilities`.
     """
     if configured:
-        return Engine(_configured(configured), "configuration")
+        return Engine(_executable(configured, "llama_server.path", WAY_OUT), "configuration")
     if on_path := shutil.which("llama-server"):
         # Absolute, since the daemon may change its directory; links stay, so that an upgrade is followed.
         return Engine(str(Path(on_path).absolute()), "PATH")
@@ -41,16 +41,22 @@ def find(configured: str = "") -> Engine:
     )
 
 
-def _configured(text: str) -> str:
+def of_model(path: str, model: str, way_out: str) -> Engine:
+    """The executable that is set for a model, by `server_path`. Raises as `find` does, with that hint."""
+    return Engine(_executable(path, f"server_path of {model}", way_out), "model")
+
+
+def _executable(text: str, what: str, way_out: str) -> str:
+    """`what` says so."""
     path = Path(text).expanduser()
     if os.sep not in text and (found := shutil.which(text)):
         path = Path(found)
     if not path.exists():
-        raise NotFound(f"llama_server.path is {text!r}, and no such file exists", WAY_OUT)
+        raise NotFound(f"{what} is {text!r}, and no such file exists", way_out)
     if path.is_dir():
-        raise Refused(f"llama_server.path is {text!r}, which is a directory", "name the file: …/llama-server")
+        raise Refused(f"{what} is {text!r}, which is a directory", "name the file: …/llama-server")
     if not os.access(path, os.X_OK):
-        raise Refused(f"llama_server.path is {text!r}, which is not executable", f"chmod +x {path}")
+        raise Refused(f"{what} is {text!r}, which is not executable", f"chmod +x {path}")
     return str(path.absolute())
 
 

@@ -79,7 +79,8 @@ _BY_KERNEL = {
 class Death(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of how a llama-server ended.
 
-    `lines` are its last ones, `code` or `signal` what the kernel says; `asked` if it was told to end by us,
+    `lines` are its last ones, `code` or `signal` what the kernel says (neither when it was not our child);
+    `asked` if it was told to end by us,
     `served` if it had been ready, `oom` if the kernel killed some process for lack of memory meanwhile (None: it
     does not tell).
     """
@@ -102,7 +103,8 @@ def reason(death: Death) -> str:
         if _spoke(death):
             return "stopped from outside"  # llama-server leaves with 0 when told to, and only then
         return "ended by itself before it served; is it llama-server?"
-    return _told(_complaints(death)) or f"exit code {death.code}{_remark(death.lines)}"
+    how = "ended, and nobody was told how" if death.code is None else f"exit code {death.code}"
+    return _told(_complaints(death)) or f"{how}{_remark(death.lines)}"
 
 
 def kind(death: Death) -> Kind:

@@ -1,18 +1,28 @@
 """One llama-server: started, asked whether it serves, signalled, outlived."""
 
+import logging
 import os
 import stat
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from llamactl.core.errors import LoadFailed
 from llamactl.core.instance import Exit
-from llamactl.llamaserver import api, oom, output
+from llamactl.core.model import Model
+from llamactl.llamaserver import api, oom, output, records
 from llamactl.llamaserver.environment import clean
+from llamactl.llamaserver.identity import MARK, executable, identify
 from llamactl.llamaserver.locate import Engine
-from llamactl.llamaserver.session import Session
+from llamactl.llamaserver.records import Record
+from llamactl.llamaserver.session import Session, lead
+
+log = logging.getLogger(__name__)
 
 LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 """Bytes in the path of a Unix socket: `sun_path` without the final zero."""
@@ -21,28 +31,42 @@ TAIL = 64 * 1024
 """Bytes of the run file that are read to tell why it ended. A backtrace or a long usage text follows
 the decisive line, so 20 lines would not do."""
 
+HEAD = 256 * 1024
+"""Bytes of the run file in which a llama-server has said how it loaded its model; it takes 12 KB, and a line for
+each of the values in the model's file."""
+
 
 class LlamaServer:
     """A llama-server process, as the supervisor's `Server` wants it.
 
-    `endpoint` is the path of its Unix socket.
+    `endpoint` is the path of its Unix socket; `record` what is written down of it. `before_end` is called before it is
+    told to end, once at the most.
     """
 
-    def __init__(self, session: Session, endpoint: str, run_file: Path, begins: int) -> None:
+    def __init__(self, session: Session, record: Record) -> None:
         self.pid = session.pid
-        self.endpoint = endpoint
+        self.endpoint = record.endpoint
+        self.record = record
         self._session = session
-        self._run_file = run_file
-        self._begins = begins
-        self._asked = self._served = False
+        self._run_file = Path(record.run_file)
+        self._begins = record.begins
+        self._asked = record.unwanted
         self._oom_kills = oom.kills()
+        self.before_end: Callable[[], None] | None = None
         self._exit: Exit | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The process runs no more."""
+        return self._session.ended
 
     async def healthy(self) -> bool:
         """It serves, and it is this process (or one that it started) that does. Takes 1 s at most."""
-        healthy = await api.health(self.endpoint, self.pid)
-        self._served = self._served or healthy
-        return healthy
+        serves = await api.health(self.endpoint, self.pid)
+        if serves and self.record.served is None:
+            # A wrapper has executed the real program by now.
+            self._note(served=time.monotonic(), executable=executable(self.pid))
+        return serves
 
     def progress(self) -> int:
         """Bytes it has written to its run file so far."""
@@ -60,7 +84,7 @@ class LlamaServer:
                 code=ended.code,
                 signal=ended.signal,
                 asked=self._asked,
-                served=self._served,
+                served=self.record.served is not None,
                 oom=oom.since(self._oom_kills),
             )
             self._exit = Exit(
@@ -75,17 +99,39 @@ class LlamaServer:
 
     def terminate(self) -> None:
         """SIGTERM to the process; nothing happens when it has ended."""
-        self._asked = self._asked or not self._session.ended
+        self._ask()
         self._session.terminate()
 
     def kill(self) -> None:
         """SIGKILL to everything in its session; nothing happens when it is gone."""
-        self._asked = self._asked or not self._session.ended
+        self._ask()
         self._session.kill()
 
     def close(self) -> None:
-        """Remove its socket: llama-server leaves it behind, however it ends. It must be gone."""
-        Path(self.endpoint).unlink(missing_ok=True)
+        """Remove its socket, which llama-server leaves behind however it ends, and its record. It must be gone."""
+        records.remove(self.endpoint)
+
+    def _ask(self) -> None:
+        """It is told to end. Should the daemon end before it, the next one must not take it for wanted."""
+        if not self._asked and not self._session.ended:
+            if self.before_end is not None:
+                self.before_end()
+            self._asked = True
+            self._note(unwanted=True)
+
+    def _note(self, **news: Any) -> None:
+        self.record = msgspec.structs.replace(self.record, **news)
+        try:
+            records.write(self.record)
+        except OSError as error:  # it runs all the same; only the next daemon will know less
+            log.warning("%s: %s", self.record.place, error.strerror)
+
+    def beginning(self) -> list[str]:
+        """The first lines of this run. Blocks for as long as the disk does."""
+        with suppress(OSError), self._run_file.open("rb") as file:
+            file.seek(self._begins)
+            return file.read(HEAD).decode(errors="replace").splitlines()
+        return []
 
     def _last_lines(self) -> list[str]:
         with suppress(OSError), self._run_file.open("rb") as file:
@@ -97,24 +143,42 @@ class LlamaServer:
         return []
 
 
-async def launch(engine: Engine, arguments: Sequence[str], socket_path: str, log_path: Path, name: str) -> LlamaServer:
-    """Start the llama-server `name` with this command line (`arguments.command`).
+async def launch(
+    engine: Engine, arguments: Sequence[str], socket_path: str, log_path: Path, model: Model, *, settings: str = ""
+) -> LlamaServer:
+    """Start a llama-server for `model` with this command line (`arguments.command`).
 
-    Its output is appended to `log_path`, one file per run. Raises `LoadFailed` when it cannot be spawned;
-    whether it becomes ready is to be asked.
+    Its output is appended to `log_path`, one file per run; `settings` goes into its record. Raises `LoadFailed`
+    when it cannot be spawned; whether it becomes ready is to be asked.
     """
     try:
         _free(socket_path)
-        log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        log_file = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            begins = os.fstat(log).st_size
-            session = Session(arguments, clean(os.environ, engine.environment), log)
+            record = Record(
+                model=model.name,
+                path=model.path,
+                endpoint=socket_path,
+                run_file=str(log_path),
+                begins=os.fstat(log_file).st_size,
+                launched=time.monotonic(),
+                settings=settings,
+            )
+            # Without an await from here on: there is no moment when it runs and nothing tells of it.
+            records.write(record)
+            try:
+                session = lead(arguments, {**clean(os.environ, engine.environment), MARK: socket_path}, log_file)
+            except OSError:
+                records.remove(socket_path)
+                raise
         finally:
-            os.close(log)
+            os.close(log_file)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise LoadFailed(f"llama-server for {name} could not be started: {where}{error.strerror}") from None
-    return LlamaServer(session, socket_path, Path(log_path), begins)
+        raise LoadFailed(f"llama-server for {model.name} could not be started: {where}{error.strerror}") from None
+    server = LlamaServer(session, record)
+    server._note(process=identify(session.pid))
+    return server
 
 
 def _free(socket_path: str) -> None:

@@ -6,7 +6,8 @@ the body whom a request is for, and splices the bytes. It must not know what a l
 nor answer anything itself but refusals.
 
 One client connection is a `Connection` (`door`), which reads `Request`s (`request`) and sends each
-through a `Forward` (`forward`) over an `Upstream` (`upstream`). `routing` and `dialects` are pure.
+through a `Forward` (`forward`) over an `Upstream` (`upstream`). `routing` and `dialects` are pure. `leaving` is how
+the door is closed without turning anybody away.
 
 Start reading at `door`.
 """

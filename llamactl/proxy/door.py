@@ -14,7 +14,9 @@ from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects, routing
 from llamactl.proxy.forward import Forward
+from llamactl.proxy.leaving import Leaving
 from llamactl.proxy.request import Reader, Request
+from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
 from llamactl.supervisor import Lease, Supervisor
 
@@ -76,7 +78,7 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
         if reader.place is not None:
             self._held = False
-            _Upload(self, reader)
+            Upload(self, reader)
         if self._idle():
             self._expect_more()
 
@@ -118,6 +120,9 @@ class Connection(asyncio.Protocol):
         if self.forward is not None:
             self.forward.resume()
         self._serve()
+
+    def allow(self, max_body: int) -> None:
+        self._reader.allow(max_body)
 
     # --- requests --------------------------------------------------------------------------------
 
@@ -239,52 +244,22 @@ class Connection(asyncio.Protocol):
     def due(self) -> int:
         return self._deadline
 
+    @property
+    def busy(self) -> bool:
+        """A model is at work for it, or waited for."""
+        return self._waiting is not None or (self.forward is not None and self.forward.leased)
 
-class _Upload(asyncio.BufferedProtocol):
-    """Takes the connection's place while the rest of a large body is read to where it belongs."""
-
-    def __init__(self, connection: Connection, reader: Reader) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._take_over(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        place = self._reader.place
-        assert place is not None
-        return place
-
-    def buffer_updated(self, count: int) -> None:
-        if self._reader.filled(count):
-            self._take_over(self._connection)
-            self._connection._look()
-        elif self._connection._idle():
-            self._connection._expect_more()
-
-    def eof_received(self) -> bool:
-        return self._connection.eof_received()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._connection.connection_lost(error)
-
-    def pause_writing(self) -> None:
-        self._connection.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._connection.resume_writing()
-
-    def _take_over(self, protocol: asyncio.BaseProtocol) -> None:
-        transport = self._connection.transport
-        transport.pause_reading()  # how to read is decided when reading begins
-        transport.set_protocol(protocol)
-        transport.resume_reading()
+    @property
+    def expected(self) -> bool:
+        """An answer is under way, or the first request is still to come."""
+        return not self._idle() or self._deadline <= self._door.tick + HEAD
 
 
 class Door:
     """Listens, and gives every connection what it needs.
 
-    `resolve` finds a model by what a client calls it (raising `NotFound`), `default` is the model of a
-    request that names none (empty: such a request is refused), `web` the path of the web face's socket,
-    `max_body` in bytes, `drain` seconds that requests under way are given when the door closes.
+    `resolve` finds a model by what a client calls it (raising `NotFound`), `web` is the path of the web face's socket.
+    What `configure` says may change while it is open.
     """
 
     def __init__(
@@ -298,16 +273,26 @@ class Door:
         drain: float = 30.0,
     ) -> None:
         self.supervisor = supervisor
-        self.max_body = max_body
         self.connections: set[Connection] = set()
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
-        self._default = default
         self._web_path = web
-        self._drain = drain
-        self._closing = False
-        self._hurry = anyio.Event()
+        self.leaving = Leaving()
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
+        self.configure(default=default, max_body=max_body, drain=drain)
+
+    def configure(self, *, default: str, max_body: int, drain: float) -> None:
+        """`default`: the model of a request that names none (empty: such a request is refused).
+
+        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes.
+        """
+        self.max_body = max_body
+        self._default = default
+        self._drain = drain
+        for connection in self.connections:
+            connection.allow(max_body)
 
     @property
     def web(self) -> Pool:
@@ -334,26 +319,34 @@ class Door:
         self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
     ) -> None:
         """Until cancelled; then requests under way may end. The sockets stay open, for another time."""
-        loop = asyncio.get_running_loop()
-        self._closing = False
-        self._hurry = anyio.Event()
-        servers = [
-            await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024) for sock in sockets
-        ]
+        self.leaving = Leaving()
+        self._sockets = sockets
+        await self.open()
         task_status.started()
         try:
             while True:
                 await anyio.sleep(1)
                 self._sweep()
         finally:
-            for server in servers:
-                server.close()
+            self.shut()
             with anyio.CancelScope(shield=True):
                 await self._close()
 
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            server = await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024)
+            self._servers.append(server)
+
+    def shut(self) -> None:
+        """Let nobody in; who comes waits in the kernel."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
     def hurry(self) -> None:
         """Whoever waits for the door to close has no more patience."""
-        self._hurry.set()
+        self.leaving.hurry()
 
     def answers(self, endpoint: str) -> dict[int, object]:
         """How far each answer is that this endpoint is giving, tunnels aside."""
@@ -362,8 +355,7 @@ class Door:
 
     def left(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        if self._closing and not self.connections:
-            self._hurry.set()
+        self.leaving.left(connection)
 
     def _sweep(self) -> None:
         self.tick += 1
@@ -374,12 +366,10 @@ class Door:
                 del self._pools[pool.path]
 
     async def _close(self) -> None:
-        self._closing = True
         for connection in list(self.connections):
             connection.end()
         with anyio.move_on_after(self._drain):
-            if self.connections:
-                await self._hurry.wait()
+            await self.leaving.wait(self.connections)
         for connection in list(self.connections):
             connection.transport.abort()
         for pool in self._pools.values():

@@ -250,6 +250,11 @@ class Forward:
 
     # --- the end ---------------------------------------------------------------------------------
 
+    @property
+    def leased(self) -> bool:
+        """A model is at work for it."""
+        return self._lease is not None
+
     def _revoked(self) -> None:
         self._fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))
 

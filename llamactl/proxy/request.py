@@ -133,6 +133,12 @@ class Reader:
         self._body_follows = False  # though the parser thinks that another protocol does
         self._around = 0  # bytes since the body last grew: of chunk extensions and trailers
 
+    def allow(self, max_body: int) -> None:
+        """Another limit. A body that has begun, and those after it, keep the one that it began with."""
+        if not self.in_body:
+            self._max_body = max_body
+            self._again = b""  # its size was allowed by the old one
+
     def feed(self, data: bytes) -> None:
         if not (self.ended or self.in_head or self.in_body) and self._is_known(data):
             return

@@ -63,6 +63,12 @@ class Client:
         """The present, then every event; this connection serves nothing else any more."""
         return self.call(Watch()), self._notices()
 
+    def wait_for_end(self) -> None:
+        """Until the daemon ends this connection. Raises `TimedOut`."""
+        with contextlib.suppress(Unreachable):
+            while True:
+                self._line()
+
     def _notices(self) -> Iterator[Notice]:
         while True:
             yield _notice(_decoded(self._line(), _Notification).params)

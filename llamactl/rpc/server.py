@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import msgspec
-from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from llamactl.core.errors import LlamactlError
@@ -35,20 +35,34 @@ class Stream(msgspec.Struct):
 Handler = Callable[[Call[Any]], Awaitable[object]]
 
 
-async def serve(
-    path: Path, handler: Handler, owner: int, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    """Listen on `path` (0600) until cancelled; only `owner` (a uid) and root are answered.
+def listen(path: Path) -> socket.socket:
+    """A listening socket at `path` (0600); what is there is removed.
 
     The directory must be private already: the socket is made there before its mode is set.
     """
     path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
     try:
-        async with await anyio.create_unix_listener(path, mode=0o600) as listener:
-            task_status.started()
-            await listener.serve(lambda stream: _converse(stream, handler, owner))
-    finally:
-        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def serve(
+    listener: socket.socket,
+    handler: Handler,
+    owner: int,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Until cancelled; only `owner` (a uid) and root are answered. The socket stays open, for another time."""
+    async with await SocketListener.from_socket(listener.dup()) as accepting:
+        task_status.started()
+        await accepting.serve(lambda stream: _converse(stream, handler, owner))
 
 
 async def _converse(stream: SocketStream, handler: Handler, owner: int) -> None:

@@ -5,16 +5,17 @@ leaves it: what it gives and takes are the values of `core`. It must not know wh
 
 What is reached through a `Database` is synchronous and belongs to the thread that opened it, the one of the daemon's
 event loop: calls are few and short (a model more or less), and a database locked by somebody else is waited for
-five seconds. What writes all the time goes through `writer`, a thread with a connection of its own. `upkeep` is
+half a second. What writes all the time goes through `writer`, a thread with a connection of its own. `upkeep` is
 for the command line: it works beside a daemon, and without one.
 
 Start reading at `database.Database`, then `tables`. Importing this takes 75 ms; only the daemon and `llamactl db` do.
 """
 
+from llamactl.core.errors import StoreFailed
 from llamactl.store.database import Database
 from llamactl.store.exits import Ended, Exits
-from llamactl.store.failures import StoreFailed
 from llamactl.store.fits import FitParams, Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Sample, Samples
@@ -26,6 +27,7 @@ __all__ = [
     "Exits",
     "FitParams",
     "Fits",
+    "Footprints",
     "Models",
     "Presets",
     "Sample",

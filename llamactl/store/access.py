@@ -10,6 +10,19 @@ import peewee
 from llamactl.store.failures import told_of
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Peewee's own would end one that a full disk has ended already, and tell of that instead of the disk."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 class Access:
     """The connection of a `Database`, in transactions only. What fails in one comes out as `StoreFailed`."""
 
@@ -27,8 +40,9 @@ class Access:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All that is written inside is there afterwards, or nothing of it."""
-        with told_of(self._path), self._db.atomic("IMMEDIATE"):
-            yield self.connection()
+        connection = self.connection()
+        with told_of(self._path), transaction(connection):
+            yield connection
 
     def connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._db.connection()  # type: ignore[no-untyped-call, unused-ignore]

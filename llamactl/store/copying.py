@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from llamactl.store.failures import CHECK, StoreFailed
+from llamactl.core.errors import StoreFailed
+from llamactl.store.failures import CHECK
 
 PAGES = 256
 """Copied at once: 1 MiB."""

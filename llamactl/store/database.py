@@ -1,5 +1,6 @@
 """The database file: opened, checked, made if it is not there, brought up to date if it is old."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,18 +8,20 @@ from types import TracebackType
 
 import peewee
 
+from llamactl.core.errors import StoreFailed
 from llamactl.core.parameters import GROUPS, columns
 from llamactl.store.access import Access
 from llamactl.store.copying import copy
 from llamactl.store.exits import Exits
-from llamactl.store.failures import CHECK, StoreFailed, told_of
+from llamactl.store.failures import CHECK, corrupt, told_of
 from llamactl.store.fits import Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.lock import Lock
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
-from llamactl.store.tables import TABLE_OF, TABLES, declared
+from llamactl.store.tables import TABLE_OF, TABLES, SampleTable, declared
 from llamactl.store.versions import MIGRATIONS, VERSION, Version, identify, show
 from llamactl.store.writer import Writer
 
@@ -26,10 +29,19 @@ PRAGMAS: dict[str, str | int] = {"foreign_keys": 1, "synchronous": "normal"}
 """Of each connection; that we write ahead and vacuum incrementally is written in the file."""
 
 
+MANY_FREE, MOST_GIVEN = 256, 4096
+"""Pages of 4 KiB: so many that are free are worth giving back, and so many at most go when a daemon starts."""
+
+
+SHORT = 0.5
+"""Seconds to wait for a lock of somebody else where the event loop waits, too."""
+
+
 class Database:
     """An open database; close it. To be used by the thread that opened it, and by no other.
 
-    `patience` is how many seconds to wait for a lock of somebody else; `now` gives seconds since the epoch.
+    `patience` is how many seconds to wait for a lock of somebody else when it is opened, and in the thread that
+    writes; else it is no more than `SHORT`. `now` gives seconds since the epoch.
     Raises `Refused` for a database that another daemon uses, of another program or of a newer llamactl, which is
     left as it is, and `StoreFailed` for one that cannot be used. So does everything that is reached through it.
     """
@@ -46,6 +58,8 @@ class Database:
         """What llama-fit-params said of each model."""
         self.exits = Exits(access)
         """How the llama-servers of each model ended."""
+        self.footprints = Footprints(access)
+        """What models were measured to take."""
         self._writer = Writer(path, patience)
         self.samples = Samples(access, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
@@ -56,15 +70,26 @@ class Database:
                 found = identify(self._access.connection(), path)
                 if found is None:
                     self._db.pragma("auto_vacuum", "incremental")  # means something before the first table only
+                else:
+                    self._check()
                 self._db.pragma("journal_mode", "wal")
                 if found is not None and found != VERSION:
                     self._keep_a_copy(found)
                 self._make(found)
+                self._give_back()
+                self._db.pragma("busy_timeout", round(1000 * min(patience, SHORT)))
                 self.models.prepare()
                 self.server.prepare()
         except BaseException:
             self.close()
             raise
+
+    def changes(self) -> int:
+        """How many rows were written through it so far: while this stays, so does all that it keeps.
+
+        Measurements of the machine do not count.
+        """
+        return self._access.connection().total_changes
 
     def close(self) -> None:
         """Nothing happens the second time."""
@@ -99,9 +124,12 @@ class Database:
             for group in GROUPS:
                 name = TABLE_OF[group]
                 there = {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')}
-                for new in columns(group):
-                    if new.name not in there:
-                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{new.name}" {declared(new.kind)}')
+                new = {parameter.name: declared(parameter.kind) for parameter in columns(group)}
+                if group == "model":
+                    new["preset"] = "TEXT"
+                for column, kind in new.items():
+                    if column not in there:
+                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column}" {kind}')
             if fill is not None:
                 self.models.prepare()
                 fill(self.models)
@@ -110,6 +138,28 @@ class Database:
             )  # fails at once where nothing can be written
             if found != VERSION:
                 connection.execute(_VERSION, (show(VERSION), self._access.milliseconds()))
+
+    def _check(self) -> None:
+        """All but the measurements, which may be many: what is wrong with these is told by who reads or writes them."""
+        connection = self._access.connection()
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
+        for (table,) in tables:
+            if table != SampleTable._meta.table_name:
+                (said,) = connection.execute(f'PRAGMA quick_check("{table}")').fetchone()
+                if said != "ok":
+                    raise corrupt(self.path, said)
+
+    def _give_back(self) -> None:
+        """What is free inside, if that is much; a running daemon soon uses again what it frees."""
+        connection = self._access.connection()
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if free >= MANY_FREE:
+            give_back(connection, MOST_GIVEN)
+
+
+def give_back(connection: sqlite3.Connection, pages: int) -> None:
+    """To the file system, so many of the pages that are free. In a transaction of its own."""
+    connection.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` would stop after the first page
 
 
 _VERSION = 'INSERT OR REPLACE INTO "metadata" ("key", "value", "updated_at") VALUES (\'db_version\', ?, ?)'

@@ -4,20 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
 import msgspec
 import peewee
 
-from llamactl.core.errors import BadRequest, LlamactlError
-
-
-class StoreFailed(LlamactlError):
-    """The database cannot be read or written; nothing was changed."""
-
-    code: ClassVar[str] = "store_failed"
-    status: ClassVar[int] = 503
-
+from llamactl.core.errors import BadRequest, StoreFailed
 
 CHECK = "llamactl db check"
 
@@ -40,6 +31,12 @@ _FAILURES = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", f"look at the health of its disk; then: {CHECK}"),
 }
 """What happened and the way out, by SQLite's primary error code."""
+
+
+def corrupt(path: Path, said: str) -> StoreFailed:
+    """`said` is what SQLite found."""
+    what, hint = _FAILURES[sqlite3.SQLITE_CORRUPT]
+    return StoreFailed(f"the database {path} {what} ({said.replace(chr(10), ' ')})", hint)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from llamactl.core.errors import Refused
-from llamactl.store.failures import CHECK, StoreFailed
+from llamactl.core.errors import Refused, StoreFailed
+from llamactl.store.failures import CHECK
 
 
 class Lock:

@@ -12,12 +12,13 @@ from llamactl.store.access import Access
 from llamactl.store.columns import Column, Columns, readable, share
 from llamactl.store.tables import TABLE_OF
 
-_KEPT = ("name", "path", "size", "aliases", "settings")
+_KEPT = ("name", "path", "size", "aliases", "settings", "preset")
 """The fields of a `Model` with a place of their own; all others are facts about its file."""
 
 _TABLES = tuple(TABLE_OF.values())
 _DESCRIBED = ", ".join(
-    f'"models"."{name}"' for name in ("id", "name", "model_path", "file_size_bytes", "facts", "other_settings")
+    f'"models"."{name}"'
+    for name in ("id", "name", "model_path", "file_size_bytes", "facts", "other_settings", "preset")
 )
 
 
@@ -31,11 +32,11 @@ class Models:
         """Look at the columns, once they are there. All statements are made here, of their names alone."""
         self._groups = [Columns.of(self._access.connection(), group) for group in GROUPS]
         models = self._groups[0]
-        columns = '"name", "type", "model_path", "file_size_bytes", "facts", "other_settings", "updated_at"'
+        columns = '"name", "type", "model_path", "file_size_bytes", "facts", "other_settings", "preset", "updated_at"'
         kept = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ")[1:])
         self._insert = (
             f'INSERT INTO "models" ({columns}{models.listed}, "created_at") '
-            f"VALUES (?, ?, ?, ?, ?, ?, ?{models.unknowns}, ?) "
+            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?{models.unknowns}, ?) "
             f'ON CONFLICT ("name") DO UPDATE SET {kept}{models.replaced}'
         )
         assigned = ", ".join(f"{name} = ?" for name in columns.split(", "))
@@ -60,7 +61,7 @@ class Models:
                 'SELECT "model_id", "alias" FROM "model_aliases" ORDER BY "model_id", "position"'
             ):
                 aliases.setdefault(model_id, []).append(alias)
-            return [_model(row, aliases.get(row[0], ()), columns.settings(row[6:])) for row in rows]
+            return [_model(row, aliases.get(row[0], ()), columns.settings(row[7:])) for row in rows]
 
     def put(self, *models: Model) -> None:
         """Add those whose name is new, replace the others; these keep the time at which they were added.
@@ -146,6 +147,7 @@ def _row(model: Model, left: Mapping[str, Setting]) -> tuple[Any, ...]:
         model.size,
         _json(facts) if facts else None,
         _json(left) if left else None,
+        model.preset or None,
     )
 
 
@@ -155,8 +157,10 @@ def _json(value: object) -> str:
 
 def _model(row: tuple[Any, ...], aliases: Iterable[str], settings: dict[str, Setting]) -> Model:
     """Checks every value: SQLite keeps any in any column."""
-    _, name, path, size, facts, left, *_ = row
+    _, name, path, size, facts, left, preset, *_ = row
     said = {"name": name, "path": path, "size": size, "aliases": tuple(aliases), "settings": settings}
+    if preset is not None:
+        said["preset"] = preset
     if left is not None:
         said["settings"] = msgspec.json.decode(left, type=dict[str, Setting]) | settings
     if facts is not None:

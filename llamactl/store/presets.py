@@ -28,14 +28,20 @@ class Presets:
 
     def put(self, name: str, settings: Mapping[str, Setting]) -> None:
         """Add it, or replace the one of that name."""
-        readable(settings, name)
-        text, now = msgspec.json.encode(settings).decode(), self._access.milliseconds()
+        self.put_all({name: settings})
+
+    def put_all(self, presets: Mapping[str, Mapping[str, Setting]]) -> None:
+        """The same with several, all or none."""
+        now = self._access.milliseconds()
+        for name, settings in presets.items():
+            readable(settings, name)
+        rows = [(name, msgspec.json.encode(settings).decode(), now, now) for name, settings in presets.items()]
         with self._access.writing() as connection:
-            connection.execute(
+            connection.executemany(
                 'INSERT INTO "presets" ("name", "settings", "created_at", "updated_at") VALUES (?, ?, ?, ?) '
                 'ON CONFLICT ("name") '
                 'DO UPDATE SET "settings" = excluded."settings", "updated_at" = excluded."updated_at"',
-                (name, text, now, now),
+                rows,
             )
 
     def remove(self, name: str) -> bool:

@@ -58,13 +58,13 @@ def _settings(group: Group, besides: frozenset[str] = frozenset()) -> dict[str, 
 
 
 MODEL_COLUMNS = (
-    *("id", "name", "type", "model_path", "file_size_bytes", "facts", "other_settings"),
+    *("id", "name", "type", "model_path", "file_size_bytes", "preset", "facts", "other_settings"),
     *("fit_params_available", "last_fit_params_check", "created_at", "updated_at"),
 )
 """Of `models`, besides its settings.
 
 `type` is the architecture. `facts` is the JSON of what a `Model` says of its file, `other_settings` of the
-settings that have no column or do not fit into it.
+settings that have no column or do not fit into it. `preset` is NULL where there is none.
 """
 
 ModelTable = _table(
@@ -76,6 +76,7 @@ ModelTable = _table(
         "model_path": peewee.TextField(),
         "file_size_bytes": peewee.IntegerField(),
         **_settings("model", frozenset(MODEL_COLUMNS)),
+        "preset": peewee.TextField(null=True),
         "facts": peewee.TextField(null=True),
         "other_settings": peewee.TextField(null=True),
         "fit_params_available": peewee.IntegerField(null=True),
@@ -170,6 +171,17 @@ SampleTable = _table(
     stamps=("created_at",),
 )
 
+FootprintTable = _table(
+    "footprints",
+    {
+        "id": peewee.AutoField(),
+        "key": peewee.TextField(),
+        "source": peewee.TextField(),
+        "memory": peewee.TextField(),
+    },
+    stamps=("created_at",),
+)
+
 _index(ModelTable, "models_name", "name", unique=True)
 _index(ModelTable, "models_type", "type")
 _index(ModelTable, "models_created", "created_at")
@@ -178,6 +190,7 @@ for _group, _group_table in GROUP_TABLES.items():
 _index(FitTable, "fit_params_model_id", "model_id", unique=True)
 _index(ExitTable, "exits_model_id", "model_id")
 _index(AliasTable, "aliases_model_id", "model_id")
+_index(FootprintTable, "footprints_key", "key", "source")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
 GROUP_TABLES["server"].add_index(
@@ -187,4 +200,14 @@ GROUP_TABLES["server"].add_index(
     )
 )
 
-TABLES = (Metadata, ModelTable, *GROUP_TABLES.values(), FitTable, AliasTable, PresetTable, ExitTable, SampleTable)
+TABLES = (
+    Metadata,
+    ModelTable,
+    *GROUP_TABLES.values(),
+    FitTable,
+    AliasTable,
+    PresetTable,
+    ExitTable,
+    SampleTable,
+    FootprintTable,
+)

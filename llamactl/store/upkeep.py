@@ -11,6 +11,7 @@ import msgspec
 
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.store.copying import copy
+from llamactl.store.database import give_back
 from llamactl.store.failures import told_of
 from llamactl.store.lock import Lock
 from llamactl.store.versions import VERSION, identify, show
@@ -104,7 +105,7 @@ def backup(path: Path, to: Path, replace: bool = False, told: Callable[[int, int
         with suppress(FileNotFoundError):
             if own.samefile(to):
                 raise Refused(f"{to} is the database itself", "name another file")
-    exists = Refused(f"{to} is there already", f"to replace it: llamactl db backup -y {to}")
+    exists = Refused(f"{to} is there already", f"to replace it: llamactl db backup --force {to}")
     if to.exists() and not replace:
         raise exists
     try:
@@ -138,7 +139,7 @@ def vacuum(path: Path) -> Vacuumed:
             else:
                 free = _number(connection, "freelist_count")
                 while free:
-                    connection.execute(f"PRAGMA incremental_vacuum({STEP})").fetchall()
+                    give_back(connection, STEP)
                     free, last = _number(connection, "freelist_count"), free
                     if free >= last:
                         break

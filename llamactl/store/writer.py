@@ -9,7 +9,9 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
-from llamactl.store.failures import CHECK, StoreFailed, told_of
+from llamactl.core.errors import StoreFailed
+from llamactl.store.access import transaction
+from llamactl.store.failures import CHECK, told_of
 
 Item = TypeVar("Item")
 
@@ -76,7 +78,9 @@ class Writer:
                 try:
                     with told_of(self._path):
                         connection = connection or self._connect()
-                        _commit(connection, batches)
+                        with transaction(connection):
+                            for batch in batches:
+                                connection.executemany(batch.statement, map(batch.row, batch.items))
                 except Exception as error:  # it is for those who wait to deal with
                     failed = error
                 for loop in {batch.written.get_loop() for batch in batches}:
@@ -106,18 +110,6 @@ class Writer:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
-
-
-def _commit(connection: sqlite3.Connection, batches: list[_Batch]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for batch in batches:
-            connection.executemany(batch.statement, map(batch.row, batch.items))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has ended it already
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _tell(batches: list[_Batch], failed: Exception | None) -> None:

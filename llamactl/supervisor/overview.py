@@ -86,6 +86,11 @@ class Overview:
         self._quiet = self._quiet or anyio.Event()
         await self._quiet.wait()
 
+    def endpoint(self, name: str) -> str:
+        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
+        server = self.serving(name)
+        return "" if server is None else server.endpoint
+
     def rested(self, but: str) -> float:
         """For how many seconds no other model has been in use or wanted: 0 if one is, infinite if none is loaded."""
         if any(name != but for name in self._scheduler.lines):

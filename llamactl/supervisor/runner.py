@@ -26,11 +26,13 @@ async def live(
     tell: Callable[[Move, Server | None], None],
     load_timeout: float,
     clock: Callable[[], float],
+    kept: Callable[[], bool] = lambda: False,
 ) -> None:
     """Launch, announce readiness, outlive; cancelled, put down. The last thing told is always `Gone`.
 
     `load_timeout` is seconds without a sign of progress. Cancelling this is how a server is stopped,
-    whatever it was doing; spawning and putting down are never interrupted.
+    whatever it was doing; spawning and putting down are never interrupted. Where it is `kept`, cancelling
+    leaves it running.
     """
     try:
         with CancelScope(shield=True):
@@ -42,27 +44,43 @@ async def live(
         problem = _load_failed(model, refused.message, refused.hint).problem()
         tell(Gone(clock(), problem, Exit(refused.message, kind=kind)), None)
         return
-    ready = stalled = False
+    tell(Spawned(clock(), server.pid), server)
+    await outlive(model, server, tell, load_timeout, clock, kept)
+
+
+async def outlive(
+    model: Model,
+    server: Server,
+    tell: Callable[[Move, Server | None], None],
+    load_timeout: float,
+    clock: Callable[[], float],
+    kept: Callable[[], bool],
+    *,
+    ready: bool = False,
+) -> None:
+    """The life of a server that has been spawned, or is `ready` already."""
+    stalled = False
     try:
-        tell(Spawned(clock(), server.pid), server)
-        ready, stalled = await _becomes_ready(server, load_timeout, clock)
+        if not ready:
+            ready, stalled = await _becomes_ready(server, load_timeout, clock)
+            if ready:
+                tell(Answered(clock()), server)
         if ready:
-            tell(Answered(clock()), server)
             await server.wait()
     finally:
-        with CancelScope(shield=True):
-            exit = await put_down(server, loses=ready)
-            server.close()
-            if ready:
-                ended: LlamactlError = UpstreamDied(f"{model.name} ended: {exit.reason}")
-            elif stalled:
-                exit = replace(
-                    exit, reason=f"no progress for {load_timeout:g} s, and it does not serve", kind="stalled"
-                )
-                ended = _load_failed(model, exit.reason)
-            else:
-                ended = _load_failed(model, exit.reason)
-            tell(Gone(clock(), ended.problem(), exit), None)
+        if not kept():
+            with CancelScope(shield=True):
+                exit = await put_down(server, loses=ready)
+                server.close()
+                if ready:
+                    ended: LlamactlError = UpstreamDied(f"{model.name} ended: {exit.reason}")
+                elif stalled:
+                    why = f"no progress for {load_timeout:g} s, and it does not serve"
+                    exit = replace(exit, reason=why, kind="stalled")
+                    ended = _load_failed(model, exit.reason)
+                else:
+                    ended = _load_failed(model, exit.reason)
+                tell(Gone(clock(), ended.problem(), exit), None)
 
 
 def _load_failed(model: Model, reason: str, hint: str = "") -> LoadFailed:

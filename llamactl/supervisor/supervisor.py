@@ -6,8 +6,9 @@ lock: the scheduler decides, `_perform` does it, each llama-server lives in a co
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Literal
 
@@ -20,9 +21,11 @@ from anyio.abc import TaskGroup, TaskStatus
 from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, Refused, from_problem
 from llamactl.core.events import InstanceChanged, Placement
 from llamactl.core.instance import (
+    Adopted,
     Alive,
     Backoff,
     Gone,
+    Loading,
     Move,
     Ready,
     Stopping,
@@ -33,13 +36,15 @@ from llamactl.core.instance import (
     state,
 )
 from llamactl.core.model import Model
+from llamactl.core.outlook import Outlook, outlook
+from llamactl.core.reconfigure import reconfigure
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Start, Stop
+from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Start, State, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
 from llamactl.supervisor.overview import Overview
 from llamactl.supervisor.recovery import Postponed, condemned, lacked_memory, with_numbers
-from llamactl.supervisor.runner import live
+from llamactl.supervisor.runner import live, outlive
 from llamactl.supervisor.server import Launcher, Server
 
 
@@ -79,13 +84,37 @@ class Supervisor(Overview):
         self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
+        self._adopted: list[tuple[Entry, Server, float]] = []
+        self.keeps = False
+        """The llama-servers are to outlive the daemon: `run` leaves them when it ends."""
+
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+        restart: Policy | None = None,
+    ) -> None:
+        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._restart = restart or Policy()
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
+        self._alarm.set()
 
     # --- life ------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled; then every instance is put down before this returns."""
+        """Until cancelled; then every instance is put down before this returns, unless it `keeps` them."""
         async with anyio.create_task_group() as group:
             self._group = group
+            for instance, server, load_timeout in self._adopted:
+                group.start_soon(self._outlive, instance, server, load_timeout)
             task_status.started()
             try:
                 await self._keep_time()
@@ -93,7 +122,8 @@ class Supervisor(Overview):
                 self._group = None
                 for name, instance in self._instances.items():
                     self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
-                    if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
+                    alive = isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping)
+                    if alive and not self.keeps:
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
                     self._no_more(instance, "the daemon is stopping")
@@ -113,6 +143,23 @@ class Supervisor(Overview):
                 if self._clock() >= due:
                     self._refresh_budget()
                     self._perform(self._scheduler.tick(self._clock()))
+
+    def adopt(
+        self, model: Model, server: Server, phase: Loading | Ready | Stopping, why: str, load_timeout: float
+    ) -> None:
+        """Before `run`: this llama-server of an earlier daemon is the model's. Its idleness begins now."""
+        instance = self._instance(model)
+        instance.server, instance.endpoint = server, server.endpoint
+        state: State = "ready" if isinstance(phase, Ready) else "starting"
+        if isinstance(phase, Stopping):
+            state = "stopping"
+            instance.scope.cancel()
+        if model.pinned:
+            self._scheduler.pin(model.name)
+        ttl = self._ttl if model.ttl is None else model.ttl
+        self._scheduler.adopt(model.name, self._need(model), self._clock(), ttl, state)
+        self._move(instance, Adopted(phase), why)
+        self._adopted.append((instance, server, load_timeout))
 
     # --- leases ----------------------------------------------------------------------------------
 
@@ -246,10 +293,19 @@ class Supervisor(Overview):
         """Never evicted and never idle too long, until unpinned or stopped by name."""
         self._scheduler.pin(name)
 
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        return tuple(sorted(self._scheduler.pinned))
+
     def unpin(self, name: str) -> None:
         self._refresh_budget()
         self._perform(self._scheduler.unpin(name, self._clock()))
         self._alarm.set()
+
+    def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
+        """What a start of a model that needs this would come to."""
+        self._refresh_budget()
+        return outlook(self._scheduler, name, need, self._clock())
 
     def forget(self, name: str) -> None:
         """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""
@@ -304,11 +360,20 @@ class Supervisor(Overview):
         self._group.start_soon(self._live, instance, name=f"llama-server {instance.model.name}")
 
     async def _live(self, instance: Entry) -> None:
-        def tell(move: Move, server: Server | None) -> None:
-            self._told(instance, move, server)
-
         with instance.scope:
-            await live(instance.model, self._launch, tell, self._load_timeout, self._clock)
+            await live(
+                instance.model,
+                self._launch,
+                partial(self._told, instance),
+                self._load_timeout,
+                self._clock,
+                lambda: self.keeps,
+            )
+
+    async def _outlive(self, instance: Entry, server: Server, load_timeout: float) -> None:
+        ready, tell = isinstance(instance.phase, Ready), partial(self._told, instance)
+        with instance.scope:
+            await outlive(instance.model, server, tell, load_timeout, self._clock, lambda: self.keeps, ready=ready)
 
     def _told(self, instance: Entry, move: Move, server: Server | None) -> None:
         name, before, now = instance.model.name, instance.phase, self._clock()
@@ -366,12 +431,12 @@ class Supervisor(Overview):
             self._move(instance, Unwanted(self._clock(), why))
         return waits
 
-    def _move(self, instance: Entry, move: Move) -> None:
+    def _move(self, instance: Entry, move: Move, reason: str = "") -> None:
         if isinstance(instance.phase, Backoff):
             instance.recovery.over.set()
             instance.recovery.restarts += isinstance(move, Wanted)
         instance.phase = advance(instance.phase, move)
-        self._hub.publish(InstanceChanged(instance.model.name, instance.phase))
+        self._hub.publish(InstanceChanged(instance.model.name, instance.phase, reason))
 
     def _revoke(self, instance: Entry) -> None:
         for waiter in self._waiters.values():

@@ -5,6 +5,7 @@ nothing has moved between two looks is the llama-server itself asked, which then
 Before it is called wedged it is asked for one token: who gives one works, and only that request hangs.
 """
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
@@ -17,6 +18,9 @@ from llamactl.core.wedge import Look, Watch, compare
 from llamactl.supervisor.server import Server
 from llamactl.supervisor.supervisor import Supervisor
 
+PROBED = 30.0
+"""Seconds that one token may take of an instance that seems to be wedged, or the window if that is shorter."""
+
 LOOKS, SOONEST = 10, 2.0
 """In a window, and seconds between two: more often llama-server would not notice when clients leave."""
 
@@ -25,7 +29,7 @@ class Watchdog:
     """`window` in seconds; 0: it does not look.
 
     Of an endpoint, `answers` tells how far its answers are (see `core.wedge.Look`), `decodes` how many decodes it
-    has counted (None: no answer), `probe` whether it gives a token within some time.
+    has counted (None: no answer), `probe` whether it gives a token within so many seconds.
     """
 
     def __init__(
@@ -33,7 +37,7 @@ class Watchdog:
         supervisor: Supervisor,
         answers: Callable[[str], Mapping[int, object]],
         decodes: Callable[[str], Awaitable[int | None]],
-        probe: Callable[[str], Awaitable[bool]],
+        probe: Callable[[str, float], Awaitable[bool]],
         *,
         window: float = 300.0,
         then: Literal["mark", "restart"] = "mark",
@@ -46,16 +50,23 @@ class Watchdog:
         self._window = window
         self._then = then
         self._clock = clock
+        self._configured = anyio.Event()
         self._watches: dict[tuple[str, int], Watch] = {}
         """By name and pid: another process is another matter."""
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         task_status.started()
-        if not self._window:
-            await anyio.sleep_forever()
         while True:
-            await anyio.sleep(max(SOONEST, self._window / LOOKS))
+            self._configured = anyio.Event()
+            with anyio.move_on_after(max(SOONEST, self._window / LOOKS) if self._window else math.inf):
+                await self._configured.wait()
+                continue
             await self._look_at_all()
+
+    def configure(self, window: float, then: Literal["mark", "restart"]) -> None:
+        """Other rules than it was made with."""
+        self._window, self._then = window, then
+        self._configured.set()
 
     async def _look_at_all(self) -> None:
         busy: dict[tuple[str, int], bool] = {}
@@ -89,7 +100,7 @@ class Watchdog:
             await self._doubt(name, server, watch)
 
     async def _doubt(self, name: str, server: Server, watch: Watch) -> None:
-        if await self._probe(server.endpoint):
+        if await self._probe(server.endpoint, min(PROBED, self._window)):
             self._watches.pop((name, server.pid), None)
         elif self._supervisor.serving(name) is server:  # it has not ended while it was asked
             self._supervisor.doubt(name, watch.since)

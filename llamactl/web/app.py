@@ -15,6 +15,7 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
+from llamactl.web import templates
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,11 @@ Ask = Callable[[Call[Any]], Awaitable[Any]]
 _STATUS = {"ready": "loaded", "starting": "loading", "backoff": "loading", "failed": "failed"}
 
 
-def application(ask: Ask) -> web.Application:
-    """`ask` answers a call, as the control channel does."""
+def application(ask: Ask, *, control: bool = False) -> web.Application:
+    """`ask` answers a call, as the control channel does. `control`: who asks here may change things.
+
+    Over TCP nobody may, as there are no keys yet.
+    """
 
     async def health(_: web.Request) -> web.Response:
         status = await ask(Status())
@@ -38,6 +42,7 @@ def application(ask: Ask) -> web.Application:
     app = web.Application(middlewares=[_errors])
     app.router.add_get("/health", health)
     app.router.add_get("/v1/models", models)
+    templates.add(app, ask, control=control)
     return app
 
 
@@ -88,6 +93,16 @@ def _json(value: object, status: int = 200) -> web.Response:
 
 def _openai_model(row: ModelRow) -> dict[str, object]:
     """OpenAI's model object, with llama.cpp's `status` and `meta` beside it."""
+    meta = {
+        "size": row.size,
+        "n_params": row.parameters,
+        "n_ctx_train": row.context_length,
+        "n_vocab": row.vocabulary,
+        "n_embd": row.embedding_length,
+        "architecture": row.architecture,
+        "quantisation": row.quantisation,
+        "modalities": row.modalities,
+    }
     return {
         "id": row.name,
         "object": "model",
@@ -95,5 +110,5 @@ def _openai_model(row: ModelRow) -> dict[str, object]:
         "owned_by": "llamactl",
         "aliases": list(row.aliases),
         "status": {"value": _STATUS.get(row.state, row.state if row.state == "loading" else "unloaded")},
-        "meta": {"size": row.size},
+        "meta": {key: value for key, value in meta.items() if value},  # what is not known is left out
     }

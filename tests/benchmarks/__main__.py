@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
+from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
@@ -20,6 +21,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "requests": requests,
@@ -29,8 +31,10 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "swap": swap,
     "idle": idle,
     "startup": startup,
-    "deciding": deciding,
     "headers": headers,
+    "catalogue": catalogue,
+    "writing": writing,
+    "deciding": deciding,
 }
 
 

@@ -40,8 +40,8 @@ def in_bash(line: str, where: Path) -> set[str]:
 
 def in_fish(line: str, where: Path) -> set[str]:
     lines = _said(["fish", "--no-config", "-c", f"source {HERE}/llamactl.fish; complete -C '{line}'"], where)
-    # fish repeats what stands before the value
-    return {answer.partition("\t")[0].rpartition("=")[2] for answer in lines}
+    # fish repeats what stands before the value; where there is none, it is the setting that is offered
+    return {answer.partition("\t")[0].rpartition("=")[2] for answer in lines} - {""}
 
 
 def _said(command: list[str], where: Path) -> set[str]:
@@ -78,6 +78,12 @@ SHELLS = [
         ("llamactl models add mod", {"model.gguf", "models/"}),
         ("llamactl models scan mod", {"models/"}),
         ("llamactl quickstart --model model", {"model.gguf", "models/"}),
+        ("llamactl models set x split_mode=", {"none", "layer", "row", "tensor"}),
+        ("llamactl models set x threads=2 jinja=o", {"on", "off"}),
+        ("llamactl presets set x numa=d", {"distribute"}),
+        ("llamactl models defaults set pooling=no", {"none"}),
+        ("llamactl presets unset x split_", {"split_mode"}),
+        ("llamactl models unset x mmp", {"mmproj", "mmproj_url", "mmproj_auto", "mmproj_offload"}),
         ("llamactl chat x --system ", set()),
         ("llamactl chat x -- -", set()),
         ("llamactl ps --nothing", set()),
@@ -110,6 +116,9 @@ def test_every_option_of_every_command(complete: Complete, tmp_path: Path) -> No
         ("llamactl load --no\t", "--no-wait"),
         ("llamactl models \t", "Put a GGUF file into the catalogue."),
         ("llamactl models add mod\t", "model.gguf"),
+        ("llamactl models set x split_m\t", "split_mode="),
+        ("llamactl models set x split_mode=la\t", "split_mode=layer"),
+        ("llamactl presets unset x load_m\t", "load_mode"),
         ("llamactld --verb\t", "--verbose"),
     ],
 )

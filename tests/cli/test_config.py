@@ -12,6 +12,8 @@ import pytest
 
 from llamactl.config.describe import describe
 from llamactl.config.example import example
+from llamactl.core.errors import BadRequest
+from llamactl.rpc.calls import Reloaded
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import STATUS, Stub
 
@@ -206,20 +208,43 @@ def test_a_variable_that_wins_is_told(llamactl: Llamactl, file: Path, monkeypatc
     )
 
 
-def test_a_daemon_that_has_read_the_file_is_to_be_started_again(llamactl: Llamactl, file: Path, stub: Stub) -> None:
+def test_a_daemon_that_has_read_the_file_is_to_read_it_again(llamactl: Llamactl, file: Path, stub: Stub) -> None:
     stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, config=str(file))
-    assert "llamactl daemon stop; llamactl daemon start" in llamactl("config", "set", "residency.ttl", "5").err
-    assert "llamactl daemon stop" not in llamactl("config", "set", "residency.ttl", "5").err  # nothing has changed
-    assert llamactl("config", "set", "residency.ttl", "6", "--json").json() == {
-        "schema": "llamactl.config/v1",
-        "file": str(file),
-        "keys": ["residency.ttl"],
-        "changed": True,
-        "restart": True,
-    }
+    assert "until: llamactl daemon reload\n" in llamactl("config", "set", "residency.ttl", "5").err
+    assert "until:" not in llamactl("config", "set", "residency.ttl", "5").err  # nothing has changed
+    assert "until: llamactl daemon restart\n" in llamactl("config", "set", "http.port", "5").err
+    assert "until: llamactl daemon restart\n" in llamactl("config", "unset", "http.port").err
+    said = {"schema": "llamactl.config/v1", "file": str(file), "keys": ["residency.ttl"], "changed": True}
+    change = ("config", "set", "residency.ttl", "--json")
+    assert llamactl(*change, "6").json() == {**said, "reload": True, "restart": False}
+    assert llamactl("config", "set", "http.port", "7", "--json").json()["restart"] is True
     stub.answers["daemon.status"] = STATUS  # of another file
-    said = llamactl("config", "set", "residency.ttl", "7")
-    assert said.code == 0 and "llamactl daemon stop" not in said.err
+    told = llamactl("config", "set", "residency.ttl", "7")
+    assert told.code == 0 and "until:" not in told.err
+    assert llamactl(*change, "8").json() == {**said, "reload": False, "restart": False}
+    stub.answers.pop("daemon.status")  # it hangs up
+    assert llamactl(*change, "9").json() == {**said, "reload": None, "restart": None}
+
+
+def test_now_has_the_daemon_read_it_again(llamactl: Llamactl, file: Path, stub: Stub) -> None:
+    stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, config=str(file))
+    stub.answers["daemon.reload"] = Reloaded(changed=("residency.ttl",), restart_for=("http.port",))
+    said = llamactl("config", "set", "--now", "residency.ttl", "5")
+    assert said.code == 0
+    assert "taken over: residency.ttl" in said.err and "http.port: only after llamactl daemon restart" in said.err
+    assert llamactl("config", "set", "--now", "residency.ttl", "5", "--json").json()["reload"] is False
+    assert llamactl("config", "unset", "--now", "residency.ttl").code == 0
+    assert [method for method, _ in stub.asked].count("daemon.reload") == 3
+    stub.answers["daemon.reload"] = BadRequest("/etc/llamactl/config.toml, line 3: no")
+    said = llamactl("config", "set", "--now", "residency.ttl", "6")
+    assert said.code == 2 and "line 3" in said.err and "6" in file.read_text()
+    stub.answers["daemon.status"] = STATUS
+    assert "reads another file" in llamactl("config", "set", "--now", "residency.ttl", "7").err
+
+
+def test_now_without_a_daemon(llamactl: Llamactl, file: Path) -> None:
+    said = llamactl("config", "set", "--now", "residency.ttl", "5")
+    assert said.code == 0 and "no daemon is running" in said.err
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")

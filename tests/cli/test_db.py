@@ -74,7 +74,7 @@ def test_backup(path: Path, llamactl: Llamactl, home: Path, monkeypatch: pytest.
     said = llamactl("db", "backup", "copy.db")
     assert said.code == 0 and f"{home}/copy.db has all of {path}" in said.err
     again = llamactl("db", "backup", "~/copy.db")
-    assert again.code == 5 and "-y" in again.err
+    assert again.code == 5 and "--force" in again.err
     done = llamactl("db", "backup", "~/copy.db", "-y", "--json").json()
     assert done["schema"] == "llamactl.backup/v1"
     assert (done["file"], done["size"]) == (f"{home}/copy.db", (home / "copy.db").stat().st_size)

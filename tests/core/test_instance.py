@@ -3,6 +3,7 @@ import pytest
 
 from llamactl.core.errors import Problem
 from llamactl.core.instance import (
+    Adopted,
     Alive,
     Answered,
     Backoff,
@@ -42,26 +43,29 @@ FAILED = Failed(4.0, PROBLEM, EARLIER, 600.0)
 WANTED = Wanted(9.0)
 SPAWNED = Spawned(9.0, 77)
 ANSWERED = Answered(9.0)
-UNWANTED = Unwanted(9.0, "evicted for b")
+WHY = "evicted for b"
+UNWANTED = Unwanted(9.0, WHY)
 GONE = Gone(9.0, PROBLEM, EXIT, until=99.0)
 AGAIN = Gone(9.0, PROBLEM, EXIT, again=10.0)
+THERE = Ready(3.0, 66, 2.0)
+ADOPTED = Adopted(THERE)
 
 NONE = None
 BROKE = Failed(9.0, PROBLEM, EXIT, 99.0)
 PAUSES = Backoff(9.0, 10.0, PROBLEM, EXIT)
 ENDED = Stopped(9.0, EXIT, "idle")
 
-MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE, AGAIN)
+MOVES: tuple[Move, ...] = (WANTED, SPAWNED, ANSWERED, UNWANTED, GONE, AGAIN, ADOPTED)
 MATRIX: dict[Phase, tuple[Phase | None, ...]] = {
-    #          WANTED  SPAWNED  ANSWERED  UNWANTED  GONE  AGAIN
-    STOPPED:   (Starting(9.0), NONE,  NONE,  NONE,  NONE, NONE),
-    STARTING:  (NONE,  Loading(1.0, 77), NONE,  Stopping(9.0, None, UNWANTED.why),  BROKE,   PAUSES),
-    LOADING:   (NONE,  NONE,  Ready(9.0, 42, 8.0), Stopping(9.0, 42, UNWANTED.why),    BROKE,   PAUSES),
-    READY:     (NONE,  NONE,  NONE,  Stopping(9.0, 42, UNWANTED.why),    BROKE,   PAUSES),
-    STOPPING:  (NONE,  NONE,  NONE,  NONE,                            ENDED,   ENDED),
-    UNSPAWNED: (NONE,  NONE,  NONE,  NONE,                            ENDED,   ENDED),
-    BACKOFF:   (Starting(9.0), NONE,  NONE,  Stopped(9.0, EARLIER, UNWANTED.why), NONE, NONE),
-    FAILED:    (Starting(9.0), NONE,  NONE,  NONE,  NONE, NONE),
+    #           WANTED         SPAWNED           ANSWERED             UNWANTED                    GONE   AGAIN  ADOPTED
+    STOPPED:   (Starting(9.0), NONE,             NONE,                NONE,                       NONE,  NONE,   THERE),
+    STARTING:  (NONE,          Loading(1.0, 77), NONE,                Stopping(9.0, None, WHY),   BROKE, PAUSES, NONE),
+    LOADING:   (NONE,          NONE,             Ready(9.0, 42, 8.0), Stopping(9.0, 42, WHY),     BROKE, PAUSES, NONE),
+    READY:     (NONE,          NONE,             NONE,                Stopping(9.0, 42, WHY),     BROKE, PAUSES, NONE),
+    STOPPING:  (NONE,          NONE,             NONE,                NONE,                       ENDED, ENDED,  NONE),
+    UNSPAWNED: (NONE,          NONE,             NONE,                NONE,                       ENDED, ENDED,  NONE),
+    BACKOFF:   (Starting(9.0), NONE,             NONE,                Stopped(9.0, EARLIER, WHY), NONE,  NONE,   NONE),
+    FAILED:    (Starting(9.0), NONE,             NONE,                NONE,                       NONE,  NONE,   NONE),
 }  # fmt: skip
 
 

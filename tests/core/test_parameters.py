@@ -386,8 +386,8 @@ def test_a_negation() -> None:
     [
         (model(top_p=2), "remove it with: llamactl models unset qwen top_p"),
         (Layer("configuration", {"top_p": 2}), "remove it with: llamactl config unset llama_server.top_p"),
-        (Layer("server defaults", {"top_p": 2}), "remove top_p from the server defaults"),
-        (Layer("preset", {"top_p": 2}, "fast"), "remove top_p from the preset fast"),
+        (Layer("server defaults", {"top_p": 2}), "remove it with: llamactl models defaults unset top_p"),
+        (Layer("preset", {"top_p": 2}, "fast"), "remove it with: llamactl presets unset fast top_p"),
     ],
 )
 def test_the_way_out_of_a_bad_one(layer: Layer, way_out: str) -> None:

@@ -12,16 +12,21 @@ import pytest
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
-from llamactl.config.sections import Config, Models
+from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
-from llamactl.core.parameters.layers import Layer
 from llamactl.core.scheduler import Limits
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
-from llamactl.daemon.launch import Launch
+from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.discovery import Discovery
+from llamactl.daemon.launch import Assumed, Launch
+from llamactl.daemon.needs import Needs
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
@@ -33,27 +38,28 @@ from llamactl.rpc.server import Stream
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor
 from tests.catalogue.files import SIZE, gguf
+from tests.catalogue.models import language_model, projector
 from tests.rpc.far import serving
 from tests.supervisor.fakes import Engine, Habits, now
 
 pytestmark = pytest.mark.anyio
 
+FLAGS = frozenset(("--ctx-size", "--threads", "--temp", "--jinja", "--no-jinja", "--chat-template"))
 URLS = ["http://127.0.0.1:8134"]
 
 
 class Finder(Launch):
     """Finds the engine that it is given, or none."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config, db: Database) -> None:
+        super().__init__(lambda: config, db.server.get, db.presets.get)
         self.found: Executable | None = Executable("/opt/llama-server", "PATH")
+        self.able = Capabilities("6123 (79c1160b)", 6123, FLAGS, templates=("chatml", "llama3"))
 
-    async def engine(self) -> tuple[Executable, Capabilities]:
+    async def engine(self, model: Model | None = None, assumed: Assumed = Assumed()) -> tuple[Executable, Capabilities]:
         if self.found is None:
             raise NotFound("no llama-server anywhere", "pip install …")
-        return self.found, Capabilities("6123 (79c1160b)", 6123, frozenset())
-
-    def _behind(self) -> list[Layer]:
-        return []
+        return self.found, self.able
 
 
 class Office:
@@ -64,19 +70,31 @@ class Office:
             config_file=place / "config.toml", data=place / "data", log=place / "log", runtime=place / "run"
         )
         self.engine = Engine()
-        self.finder = Finder()
+        config = Config(directories=directories, models=models)
+        self.finder = Finder(config, db)
         self.hub = Hub()
         self.catalogue = Catalogue(db.models, self.hub.publish)
         limits = Limits(budget={HOST: 3 * SIZE}, max_models=2)
         self.supervisor = Supervisor(self.engine, self.hub, limits, lambda model: {HOST: model.size}, clock=now)
+        self.written = config
+        """What is read when the configuration is read again."""
+        current = Current(config, lambda: self.written, self.hub)
+        discovery = Discovery(current, self.catalogue)
+        budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
+        needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
+        fit = FitCalls(self.catalogue, self.supervisor, Analyst(self.finder, needs, self.catalogue, db.fits), budget)
         self.control = Control(
-            Config(directories=directories, models=models),
+            current,
             self.hub,
             self.catalogue,
             self.supervisor,
             self.finder,
+            discovery,
             URLS,
+            db.presets,
+            db.server,
             db.exits.of,
+            fit,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -130,6 +148,16 @@ async def test_there_is_one_handler_for_each_call(office: Office) -> None:
 
 
 # --- the daemon ----------------------------------------------------------------------------------
+
+
+async def test_another_configuration(office: Office, models: Path) -> None:
+    assert (await office.ask(calls.Status())).restart_for == ()
+    there = Models(directories=(FilePath(str(models)),))
+    office.written = msgspec.structs.replace(office.written, models=there, http=Http(port=1))
+    done = await office.ask(calls.Reload())
+    assert done == calls.Reloaded(changed=("models.directories",), restart_for=("http.port",))
+    assert (await office.ask(calls.Status())).restart_for == ("http.port",)
+    assert len((await office.ask(calls.ScanModels())).added) == 2
 
 
 async def test_how_the_daemon_is(stocked: Office, tmp_path: Path) -> None:
@@ -222,6 +250,48 @@ async def test_a_model_that_runs_is_not_removed(stocked: Office) -> None:
     await stocked.ask(calls.StopModel("qwen"))
     await stocked.ask(calls.RemoveModel("qwen"))
     assert await stocked.rows(all=True) == {"gemma": "stopped"}
+
+
+async def test_what_is_known_of_a_model_is_shown(office: Office, tmp_path: Path) -> None:
+    path = language_model(tmp_path / "m" / "qwen.gguf", tokens=9)
+    language_model(tmp_path / "m" / "tiny-draft.gguf", tokens=9)
+    other = projector(tmp_path / "m" / "mmproj-qwen.gguf")
+    office.finder.found = None
+    row = await office.ask(calls.AddModel(str(path)))
+    assert (row.architecture, row.context_length, row.vocabulary) == ("llama", 4096, 9)
+    assert row.modalities == ("text", "image") and not row.missing
+    detail = await office.ask(calls.ShowModel("qwen"))
+    assert (detail.facts.title, detail.facts.vocabulary, len(detail.fingerprint)) == ("qwen", 9, 32)
+    assert detail.drafts == str(tmp_path / "m" / "tiny-draft.gguf")
+    assert [(one.name, one.value, one.origin) for one in detail.settings] == [("mmproj", str(other), "found beside it")]
+    await office.ask(calls.SetModel("qwen", {"mmproj_auto": "off"}))
+    assert [one.name for one in (await office.ask(calls.ShowModel("qwen"))).settings] == ["mmproj_auto"]
+    path.unlink()
+    await office.ask(calls.ScanModels((str(tmp_path / "m"),)))
+    assert (await office.ask(calls.ShowModel("qwen"))).missing
+
+
+async def test_a_model_is_given_other_names(stocked: Office) -> None:
+    assert (await stocked.ask(calls.AliasModel("qwen", ("q", "org/q:1")))).aliases == ("q", "org/q:1")
+    assert (await stocked.ask(calls.StartModel("org/q:1"))).name == "qwen"
+    assert (await stocked.ask(calls.AliasModel("q", remove=("q",)))).aliases == ("org/q:1",)
+    with pytest.raises(Refused, match="org/q:1 is an alias of qwen"):
+        await stocked.ask(calls.AliasModel("gemma", ("org/q:1",)))
+
+
+async def test_a_model_is_verified(stocked: Office, models: Path) -> None:
+    sound = await stocked.ask(calls.VerifyModel("qwen"))
+    assert sound.sound and [check.check for check in sound.checks] == [
+        "files", "size", "header", "fingerprint", "settings"
+    ]  # fmt: skip
+    model = stocked.catalogue.resolve("qwen")
+    stocked.catalogue.change(msgspec.structs.replace(model, settings={"nonsense": 1}))
+    found = await stocked.ask(calls.VerifyModel("qwen"))
+    assert not found.sound
+    assert "nonsense" in found.checks[-1].detail
+    (models / "gemma.gguf").unlink()
+    found = await stocked.ask(calls.VerifyModel("gemma", deep=True))
+    assert [(check.check, check.ok) for check in found.checks] == [("files", False), ("settings", True)]
 
 
 # --- instances -----------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from llamactl.config.load import load
 from llamactl.config.sections import Config
-from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.errors import LlamactlError, NotFound, Refused
 from llamactl.core.model import Model
-from llamactl.daemon.launch import Launch
+from llamactl.daemon.launch import Assumed, Launch
 from llamactl.llamaserver import process
 from tests.catalogue.files import SIZE, gguf
 from tests.engines import FAKE
@@ -70,7 +71,7 @@ Run = Callable[[Model], Awaitable[process.LlamaServer]]
 @pytest.fixture
 async def run(config: Config) -> AsyncIterator[Run]:
     """Launches a model; what runs at the end is killed."""
-    launch = Launch(config, lambda: {"jinja": False})
+    launch = Launch(lambda: config, lambda: {"jinja": False})
     servers: list[process.LlamaServer] = []
 
     async def run(model: Model) -> process.LlamaServer:
@@ -153,5 +154,55 @@ async def test_a_file_that_is_gone_or_no_model_is_refused_before_anything_runs(
 async def test_without_an_engine_nothing_is_started(configure: Configure, model: Model) -> None:
     config = configure('llama_server.path = "/nonexistent/llama-server"')
     with pytest.raises(NotFound, match="/nonexistent/llama-server"):
-        await Launch(config, dict)(model)
+        await Launch(lambda: config, dict)(model)
     assert not config.directories.runs(model.name).exists()
+
+
+# --- what stands behind a model ------------------------------------------------------------------
+
+
+def stand_in(path: Path, *lacks: str) -> Path:
+    """The fake, with another name and a help of its own."""
+    grep = "".join(f" | grep -v -e '{flag}'" for flag in lacks)
+    path.write_text(f'#!/bin/sh\n[ "$1" = --help ] && {{ {FAKE} --help{grep}; exit; }}\nexec {FAKE} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model: Model, tmp_path: Path) -> None:
+    launch = Launch(lambda: config, dict)
+    own = stand_in(tmp_path / "own", "--jinja")
+    with_own = msgspec.structs.replace(model, settings={"server_path": str(own)})
+    engine, able = await launch.engine(with_own)
+    assert (engine.path, engine.origin, able.has("--jinja")) == (str(own), "model", False)
+    engine, able = await launch.engine(model)
+    assert (engine.path, able.has("--jinja")) == (str(FAKE), True)
+    assert (await launch.preview(with_own)).arguments[0] == str(own)
+    both = msgspec.structs.replace(model, settings={"server_path": str(own), "jinja": True})
+    with pytest.raises(Refused, match="no --jinja"):
+        await launch.check(both)
+    stand_in(own)
+    os.utime(own, ns=(1, 1))  # another file: it is asked again
+    await launch.check(both)
+    own.unlink()
+    with pytest.raises(NotFound, match=f"server_path of {model.name}") as caught:
+        await launch.check(with_own)
+    assert caught.value.hint == f"remove it with: llamactl models unset {model.name} server_path"
+
+
+async def test_the_llama_server_of_a_preset(config: Config, model: Model, run: Run, tmp_path: Path) -> None:
+    del run
+    own = stand_in(tmp_path / "own")
+    launch = Launch(
+        lambda: config, dict, lambda name: {"server_path": str(own), "threads": 9} if name == "fast" else None
+    )
+    applied = msgspec.structs.replace(model, preset="fast")
+    assert (await launch.engine(applied))[0].path == str(own)
+    assert "--threads 9" in " ".join((await launch.preview(applied)).arguments)
+    assumed = Assumed(presets={"fast": {"threads": 7}})
+    assert "--threads 7" in " ".join((await launch.preview(applied, assumed)).arguments)
+    assert (await launch.engine(applied, assumed))[0].path == str(FAKE)
+    own.unlink()
+    with pytest.raises(NotFound) as caught:
+        await launch.check(applied)
+    assert caught.value.hint == "remove it with: llamactl presets unset fast server_path"

@@ -78,13 +78,15 @@ async def start(fake: Engine, place: Path) -> Any:
     `start(*arguments, program=…, socket=…, log=…)`: the program is the fake unless named.
     """
     started: list[LlamaServer] = []
-    model = place / "model.gguf"
-    model.touch()
+    file = place / "model.gguf"
+    file.touch()
 
     async def start(*arguments: str, program: str = fake.path, socket: str = "", log: str = "run.log") -> LlamaServer:
         socket = socket or str(place / "a.sock")
-        line = [program, "--model", str(model), "--host", socket, *arguments] if program == fake.path else [program]
-        server = await launch(fake, line + (list(arguments) if len(line) == 1 else []), socket, place / log, "model")
+        line = [program, "--model", str(file), "--host", socket, *arguments] if program == fake.path else [program]
+        server = await launch(
+            fake, line + (list(arguments) if len(line) == 1 else []), socket, place / log, model(file)
+        )
         started.append(server)
         return server
 

@@ -354,3 +354,46 @@ def test_what_a_help_text_says_beyond_the_flags() -> None:
     }
     assert templates_in(HELP_TEXT) == ("bailing", "chatml", "granite-4.0", "zephyr")
     assert templates_in(HELP.read_text()) == ()
+
+
+# --- chat templates ------------------------------------------------------------------------------
+
+TEMPLATED = Capabilities(FULL.version, FULL.build, EVERY, templates=("chatml", "llama3"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "passed"),
+    [
+        ({"chat_template": "llama3"}, ["--no-jinja", "--chat-template", "llama3"]),
+        ({"chat_template": "llama3", "jinja": False}, ["--no-jinja", "--chat-template", "llama3"]),
+        ({"chat_template": "chatml"}, ["--chat-template", "chatml"]),
+        ({"chat_template": "chatml", "jinja": True}, ["--jinja", "--chat-template", "chatml"]),
+        ({"chat_template": "{{ x }}"}, ["--chat-template", "{{ x }}"]),
+        ({"chat_template": "{{ x }}", "jinja": True}, ["--jinja", "--chat-template", "{{ x }}"]),
+    ],
+)
+def test_a_name_of_a_template_is_no_text_of_one(settings: dict[str, Setting], passed: list[str]) -> None:
+    assert line(settings, TEMPLATED) == passed
+
+
+def test_a_build_that_needs_no_flag_for_that() -> None:
+    able = Capabilities("1", 1, EVERY - {"--no-jinja"}, templates=("llama3",))
+    assert line({"chat_template": "llama3"}, able) == ["--chat-template", "llama3"]
+    assert line({"chat_template": "anything"}) == ["--chat-template", "anything"], "a build that lists none"
+
+
+def test_a_name_that_is_none() -> None:
+    with pytest.raises(Refused, match="has no chat template llama9, only chatml, llama3") as caught:
+        line({"chat_template": "llama9"}, TEMPLATED)
+    assert "models unset qwen chat_template" in caught.value.hint
+
+
+def test_a_name_and_jinja_contradict_each_other() -> None:
+    jinja = Layer("preset", {"jinja": True}, "fast")
+    with pytest.raises(Refused, match=r"llama3 works without Jinja only.*preset fast") as caught:
+        built({"chat_template": "llama3"}, [jinja], TEMPLATED)
+    assert "presets unset fast jinja" in caught.value.hint
+
+
+def test_the_llama_server_of_a_model_is_no_argument() -> None:
+    assert line({"server_path": "/opt/other"}) == []

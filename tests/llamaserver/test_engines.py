@@ -38,7 +38,7 @@ async def both(real: Engine, fake: Engine, place: Path) -> Any:
     for name, engine in (("real", real), ("fake", fake)):
         endpoint = str(place / f"{name}.sock")
         line = command(engine.path, tiny, endpoint, await examine(engine))
-        servers.append(await launch(engine, line, endpoint, place / f"{name}.log", name))
+        servers.append(await launch(engine, line, endpoint, place / f"{name}.log", tiny))
     for server in servers:
         await until(server.healthy)
     yield [server.endpoint for server in servers]
@@ -202,7 +202,7 @@ async def test_the_tiny_model_embeds(real: Engine, place: Path) -> None:
     endpoint = str(place / "e.sock")
     tiny = model(tiny_model.write_tiny_model(place / "tiny.gguf"), threads=1)
     line = [*command(real.path, tiny, endpoint, await examine(real)), "--embeddings"]
-    server = await launch(real, line, endpoint, place / "log", "tiny")
+    server = await launch(real, line, endpoint, place / "log", tiny)
     try:
         await until(server.healthy)
         answer = (await run_sync(ask, endpoint, "/v1/embeddings", {"input": ["a", "b"]})).json()

@@ -15,7 +15,7 @@ import pytest
 from llamactl.core.errors import LoadFailed
 from llamactl.core.exits import Kind
 from llamactl.core.instance import Exit
-from llamactl.llamaserver import oom, output, session
+from llamactl.llamaserver import leader, oom, output
 from llamactl.llamaserver.api import props
 from llamactl.llamaserver.capabilities import examine
 from llamactl.llamaserver.locate import Engine
@@ -59,9 +59,7 @@ def as_the_supervisor_wants_it(server: LlamaServer) -> Server:
 async def test_a_real_one_from_start_to_end(real: Engine, place: Path) -> None:
     tiny = model(tiny_model.write_tiny_model(place / "tiny.gguf"), skip_chat_parsing=True, threads=1, ctx_size=512)
     endpoint = str(place / "tiny.sock")
-    server = await launch(
-        real, command(real.path, tiny, endpoint, await examine(real)), endpoint, place / "log", "tiny"
-    )
+    server = await launch(real, command(real.path, tiny, endpoint, await examine(real)), endpoint, place / "log", tiny)
     try:
         await until(server.healthy)
         assert (await props(endpoint)).model_alias == "tiny"
@@ -149,7 +147,7 @@ async def test_a_real_one_that_cannot_work_says_why(
     endpoint = str(place / "a.sock")
     arguments = command(real.path, model(place / "model.gguf"), endpoint, await examine(real)) + extra
     for run in range(20):
-        server = await launch(real, arguments, endpoint, place / f"log{run}", "tiny")
+        server = await launch(real, arguments, endpoint, place / f"log{run}", model(place / "model.gguf"))
         with anyio.fail_after(10):
             ended = await server.wait()
         server.close()
@@ -177,7 +175,7 @@ async def test_a_real_one_that_gives_up_says_why(
     endpoint = str(place / "a.sock")
     line = command(real.path, model(place / "model.gguf"), endpoint, await examine(real)) + extra
     shell = ["/bin/sh", "-c", f'ulimit -v {limit}; exec "$@"', "sh"]
-    server = await launch(real, [*shell, *line], endpoint, place / "log", "tiny")
+    server = await launch(real, [*shell, *line], endpoint, place / "log", model(place / "model.gguf"))
     with anyio.fail_after(20):
         ended = await server.wait()
     server.close()
@@ -215,7 +213,7 @@ async def test_the_engine_may_add_to_the_environment(start: Start, fake: Engine,
     engine = Engine(fake.path, "PATH", {"LD_LIBRARY_PATH": "/libraries"})
     told(place)
     line = [fake.path, "--model", str(place / "model.gguf"), "--host", str(place / "b.sock")]
-    server = await launch(engine, line, str(place / "b.sock"), place / "log", "model")
+    server = await launch(engine, line, str(place / "b.sock"), place / "log", model(place / "model.gguf"))
     assert (await started(place))["environment"]["LD_LIBRARY_PATH"] == "/libraries"
     server.kill()
     await server.wait()
@@ -253,7 +251,7 @@ async def test_the_longest_socket(start: Start, place: Path) -> None:
 
 
 async def test_what_cannot_be_spawned(start: Start, place: Path) -> None:
-    with pytest.raises(LoadFailed, match="llama-server for model could not be started: /no/such: No such file"):
+    with pytest.raises(LoadFailed, match="llama-server for tiny could not be started: /no/such: No such file"):
         await start(program="/no/such")
     with pytest.raises(LoadFailed, match="Permission denied"):
         await start(program=str(place / "model.gguf"))
@@ -355,7 +353,7 @@ async def test_the_one_who_waits_for_all_gives_up(start: Start) -> None:
 
 
 async def test_without_descriptors_of_processes(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_pidfd", lambda pid: None)
+    monkeypatch.setattr(leader, "_pidfd", lambda pid: None)
     server = await start()
     await until(server.healthy)
     with anyio.move_on_after(0.01):

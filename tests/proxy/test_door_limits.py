@@ -388,3 +388,38 @@ async def test_a_door_can_be_opened_again(tmp_path: Path) -> None:
             await closing
             await front.open()
             assert (await front.ask(get(b"/open"))).body == b"/open"
+
+
+# --- other limits while it is open ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("between", [b"", ask()])
+async def test_another_limit_counts_for_connections_that_are_there(tmp_path: Path, between: bytes) -> None:
+    async with opened(tmp_path) as front:
+        client, large = await front.client(), post(asked().ljust(100))
+        assert (await client.ask(large)).status == 200
+        front.door.configure(default="", max_body=50, drain=1.0)
+        if between:
+            assert (await client.ask(between)).status == 200
+        refused = await client.ask(large)
+        assert (refused.status, code(refused)) == (413, "body_too_large")
+        front.door.configure(default="", max_body=100, drain=1.0)
+        assert (await front.ask(large)).status == 200
+
+
+async def test_a_body_under_way_keeps_the_limit_that_it_began_with(tmp_path: Path) -> None:
+    chunked = (b"POST /v1/completions HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", b"", b"")
+    async with opened(tmp_path) as front:
+        client = await front.client()
+        client.send(b"\r\n".join(chunked), chunk(asked()))
+        await arrived(front, client)
+        front.door.configure(default="", max_body=50, drain=1.0)
+        assert (await client.ask(chunk(b" " * 75), b"0\r\n\r\n")).status == 200
+
+
+async def test_another_default_model(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        client = await front.client()
+        assert (await client.ask(post(b"{}"))).status == 400
+        front.door.configure(default="b", max_body=100, drain=1.0)
+        assert (await client.ask(post(b"{}"))).status == 200

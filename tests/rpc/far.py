@@ -25,7 +25,7 @@ from llamactl.rpc.calls import (
     StopModel,
     Watch,
 )
-from llamactl.rpc.server import Handler, Stream, serve
+from llamactl.rpc.server import Handler, Stream, listen, serve
 
 ROW = InstanceRow(name="qwen", state="ready", pid=42, age=1.5, memory={"host": 7}, requests=3)
 MISSING = NotFound("no model is called 'quen'", "did you mean qwen? llamactl models ls")
@@ -104,14 +104,15 @@ async def _until(true: Callable[[], bool]) -> None:
 
 @contextmanager
 def serving(path: Path, handler: Handler, owner: int) -> Iterator[Far]:
-    with start_blocking_portal("asyncio") as portal:
-        future, _ = portal.start_task(serve, path, handler, owner)
+    with start_blocking_portal("asyncio") as portal, listen(path) as listener:
+        future, _ = portal.start_task(serve, listener, handler, owner)
         try:
             yield Far(portal, path)
         finally:
             future.cancel()
             with suppress(CancelledError):
                 future.result()
+            path.unlink()
 
 
 @contextmanager

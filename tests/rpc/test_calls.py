@@ -1,14 +1,24 @@
 """The contract: each question with its answer."""
 
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 import pytest
 
 from llamactl.core.errors import NotFound, Problem
-from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered, Placement, ServiceChanged
+from llamactl.core.events import (
+    CatalogueChanged,
+    ConfigChanged,
+    Event,
+    InstanceChanged,
+    Numbered,
+    Placement,
+    ServiceChanged,
+)
+from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
+from llamactl.core.parts import Parts
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -31,14 +41,23 @@ INSTANCE = InstanceRow(
     wedged=300.0,
     problem=PROBLEM,
 )
-MODEL = ModelRow(name="qwen", path="/m/qwen.gguf", size=1 << 40, aliases=("q",), state="ready")
+MODEL = ModelRow(
+    name="qwen",
+    path="/m/qwen.gguf",
+    size=1 << 40,
+    aliases=("q",),
+    state="ready",
+    parameters=1 << 33,
+    modalities=("text", "image"),
+)
 SERVICES = [ServiceRow(name="door", state="restarting", age=2.0, restarts=3, reason="no port")]
 STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
-    services=SERVICES, last_event=9,
+    services=SERVICES, last_event=9, restart_for=("http.port",),
 )  # fmt: skip
 DETAIL = calls.ModelDetail(
-    name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready",
+    name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready", missing=True,
+    facts=Facts(architecture="qwen3", heads=(1, 2)), fingerprint="ab", drafts="/m/draft.gguf",
     settings=[
         calls.SettingRow(name="ctx_size", group="model", value=8192, origin="configuration", unit="tokens"),
         calls.SettingRow(name="mmap", group="memory", value=False, origin="model"),
@@ -46,11 +65,35 @@ DETAIL = calls.ModelDetail(
         calls.SettingRow(name="hf_token", group="model", value=None, origin="model"),
     ],
 )  # fmt: skip
-SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
+SCAN = ScanReport(
+    added=("a",), changed=("b",), moved=("d",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4
+)
+PRESET = calls.PresetRow(name="fast", settings={"threads": 2, "jinja": False, "hf_token": None}, models=("qwen",))
+PORTABLE = calls.Portable(
+    models=[calls.PortableModel(name="a", path="/a", size=7, aliases=("b",), settings={"threads": 2}, preset="fast")],
+    presets={"fast": {"threads": 2}},
+    secrets={"a": ("hf_token",)},
+)
+TEMPLATES = calls.TemplateList(
+    built_in=("chatml",), directory="/t", files=("x.jinja",), default_model="a", problem=PROBLEM,
+    uses=[calls.TemplateUse(model="a", template="chatml", origin="model")],
+)  # fmt: skip
+
+FIT = calls.FitReport(
+    model="qwen", source="arithmetic", context=8192, slots=4, trained=40960,
+    devices=[
+        calls.FitDevice(name="host", need=9, projected=Parts(weights=5, kv=3), measured=7, free=5, budget=6),
+        calls.FitDevice(name="CUDA0", need=0, projected=Parts()),
+    ],
+    added={"ctx_size": 8192}, recommended={"ctx_size": 4096, "tensor_split": "3,1"}, evicts=("a", "b"), problem=PROBLEM,
+)  # fmt: skip
+DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, budget=7, reserved=2, models=("qwen",))
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
+    calls.Reexec: [None],
+    calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
@@ -59,8 +102,25 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.SetModel: [MODEL],
     calls.RenameModel: [MODEL],
     calls.CloneModel: [MODEL],
+    calls.AliasModel: [MODEL],
+    calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
+    calls.FitModel: [FIT],
+    calls.ListDevices: [[], [DEVICE]],
     calls.ScanModels: [SCAN, ScanReport()],
+    calls.ExportModels: [PORTABLE],
+    calls.ImportModels: [calls.ImportReport(), calls.ImportReport(added=("a",), absent=("b",))],
+    calls.ListPresets: [[], [PRESET]],
+    calls.ShowPreset: [PRESET],
+    calls.SavePreset: [PRESET],
+    calls.SetPreset: [PRESET],
+    calls.PutPresets: [[PRESET]],
+    calls.ApplyPreset: [[MODEL]],
+    calls.RemovePreset: [(), ("a",)],
+    calls.ShowDefaults: [DETAIL.settings],
+    calls.SetDefaults: [[]],
+    calls.ListTemplates: [TEMPLATES],
+    calls.SetTemplates: [[MODEL]],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],
     calls.StopModel: [INSTANCE],
@@ -95,8 +155,9 @@ PHASES: list[Phase] = [
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
     Placement("qwen", "stop", "evicted for gemma: idle 40 s"),
-    CatalogueChanged(("a",), ("b",), ("c",)),
+    CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
+    ConfigChanged(("residency.ttl",), ("http.port",)),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
@@ -123,7 +184,9 @@ def test_every_call_says_what_it_is_and_what_it_answers(call: type[Call[Any]]) -
 
 @every_call
 def test_no_call_takes_a_parameter_that_it_does_not_know(call: type[Call[Any]]) -> None:
-    needed = {field.name: "/a" for field in msgspec.structs.fields(call) if field.required}
+    fields = [field for field in msgspec.structs.fields(call) if field.required]
+    empty: dict[Any, object] = {tuple: [], list: [], dict: {}}
+    needed = {field.name: empty.get(get_origin(field.type), "/a") for field in fields}
     msgspec.convert(needed, call)
     with pytest.raises(msgspec.ValidationError, match="unknown field `colour`"):
         msgspec.convert(needed | {"colour": "red"}, call)

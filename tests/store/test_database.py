@@ -54,7 +54,7 @@ def test_a_new_one_is_made(path: Path) -> None:
         assert db.models.all() == []
     with Database(path) as db:
         assert [pragma(db, name) for name in ("journal_mode", "synchronous", "foreign_keys")] == ["wal", 1, 1]
-        assert [pragma(db, name) for name in ("busy_timeout", "auto_vacuum")] == [5000, 2]
+        assert [pragma(db, name) for name in ("busy_timeout", "auto_vacuum")] == [500, 2]
 
 
 def test_what_was_put_is_there_after_opening_it_again(path: Path) -> None:

@@ -195,12 +195,18 @@ KNOWN = st.fixed_dictionaries({}, optional={name: _possible(one) for name, one i
     path=TEXT,
     size=st.integers(0, 2**62),
     aliases=st.lists(TEXT, unique=True).map(tuple),
+    preset=TEXT,
     values=st.dictionaries(TEXT | st.sampled_from(list(PARAMETERS)), ANY) | KNOWN,
 )
 def test_any_model_comes_back(
-    db: Database, path: str, size: int, aliases: tuple[str, ...], values: dict[str, bool | int | float | str]
+    db: Database,
+    path: str,
+    size: int,
+    aliases: tuple[str, ...],
+    preset: str,
+    values: dict[str, bool | int | float | str],
 ) -> None:
-    model = Model(name="a", path=path, size=size, aliases=aliases, settings=values)
+    model = Model(name="a", path=path, size=size, aliases=aliases, settings=values, preset=preset)
     db.models.put(model)
     (found,) = db.models.all()
     assert found == model
@@ -226,6 +232,20 @@ def test_what_a_model_says_of_its_file_is_kept(db: Database) -> None:
 
 def test_facts_that_another_version_told_are_forgotten(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Facts(architecture="qwen3", layers=36)
-    db.models.put(Model(name="a", path="/a", size=1, settings={"threads": 2}, facts=told))
+    db.models.put(Model(name="a", path="/a", size=1, settings={"threads": 2}, preset="fast", facts=told))
     monkeypatch.setattr(stored, "Model", Other)
-    assert db.models.all() == [Other(name="a", path="/a", size=1, settings={"threads": 2})]
+    assert db.models.all() == [Other(name="a", path="/a", size=1, settings={"threads": 2}, preset="fast")]
+
+
+def test_a_database_without_the_column_of_presets_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "llamactl.db"
+    with Database(path) as db:
+        db.models.put(A)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE models DROP COLUMN preset")
+    applied = msgspec.structs.replace(A, preset="fast")
+    with Database(path) as db:
+        assert db.models.all() == [A]
+        db.models.put(applied)
+        assert db.models.all() == [applied]
+        assert ask(db, "SELECT preset FROM models") == [("fast",)]

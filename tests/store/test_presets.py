@@ -41,6 +41,13 @@ def test_removing(db: Database) -> None:
     assert db.presets.all() == {}
 
 
+def test_several_are_put_or_none(db: Database) -> None:
+    db.presets.put_all({"a": {"threads": 1}, "b": FAST})
+    with pytest.raises(BadRequest):
+        db.presets.put_all({"a": {}, "c": {"top_p": float("nan")}})
+    assert db.presets.all() == {"a": {"threads": 1}, "b": FAST}
+
+
 def test_a_number_that_could_not_be_read_back_is_not_written(db: Database) -> None:
     with pytest.raises(BadRequest, match="top_p of fast cannot be nan"):
         db.presets.put("fast", {"top_p": float("nan")})

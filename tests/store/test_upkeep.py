@@ -185,7 +185,7 @@ def test_what_is_there_is_not_replaced_unasked(path: Path, tmp_path: Path) -> No
     to.write_text("precious")
     with pytest.raises(Refused, match="is there already") as caught:
         upkeep.backup(path, to)
-    assert f"-y {to}" in caught.value.hint
+    assert f"--force {to}" in caught.value.hint
     assert to.read_text() == "precious"
     upkeep.backup(path, to, replace=True)
     assert models(to) == [A]

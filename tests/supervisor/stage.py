@@ -80,6 +80,9 @@ class Stage:
             await self.supervisor.run(task_status=task_status)
         self.closed.set()
 
+    async def begin(self) -> None:
+        await self.group.start(self.run)
+
     def close(self) -> None:
         """Shut the supervisor down; `closed` says when that is done."""
         self._scope.cancel()
@@ -112,9 +115,12 @@ async def stage(
     max_wait: float = 10.0,
     queue_per_model: int = 64,
     budget: Callable[[list[int]], dict[str, int]] | None = None,
+    begun: bool = True,
+    keeps: bool = False,
     **options: Any,
 ) -> AsyncIterator[Stage]:
-    """A stage; `options` are the supervisor's own. When the play is over nothing may be left running."""
+    """A stage; `options` are the supervisor's own. When the play is over nothing may be left running, unless it `keeps`
+    what runs. If it has not `begun`, the play begins it."""
     engine = engine or Engine()
     hub = Recorder()
     limits = Limits(
@@ -127,10 +133,11 @@ async def stage(
     supervisor = Supervisor(engine, hub, limits, lambda model: {HOST: model.size}, budget, clock=now, **options)
     async with anyio.create_task_group() as group:
         play = Stage(supervisor, engine, hub, group)
-        await group.start(play.run)
+        if begun:
+            await play.begin()
         yield play
         play.close()
         await play.closed.wait()
         group.cancel_scope.cancel()
-    assert not engine.running
-    assert all(server.closed for server in engine.servers)
+    assert keeps or not engine.running
+    assert all(server.closed for server in engine.servers if not server.running)

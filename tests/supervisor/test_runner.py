@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from llamactl.core.errors import Problem
-from llamactl.core.instance import Answered, Exit, Gone, Move, Spawned
+from llamactl.core.instance import Adopted, Answered, Exit, Gone, Move, Spawned
 from llamactl.core.model import Model
 from llamactl.supervisor.runner import live
 from tests.supervisor.fakes import CRASHED, KILLED, OBEYED, Engine, FakeServer, Habits, now
@@ -43,7 +43,9 @@ class Life:
 
     def after(self, move: int) -> float:
         """When that move was told."""
-        return self.moves[move].at - self.began
+        told = self.moves[move]
+        assert not isinstance(told, Adopted)
+        return told.at - self.began
 
     @property
     def looks(self) -> list[float]:

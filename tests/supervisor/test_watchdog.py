@@ -37,15 +37,15 @@ class Proxy:
         self.questions.append(now())
         return self.decoded
 
-    async def probe(self, endpoint: str) -> bool:
+    async def probe(self, endpoint: str, timeout: float) -> bool:
         self.probes.append(now())
-        await anyio.sleep(0.0 if self.gives_token else 30.0)
+        await anyio.sleep(0.0 if self.gives_token else timeout)
         return self.gives_token
 
 
 class Scene:
-    def __init__(self, play: Stage, proxy: Proxy, client: Client) -> None:
-        self.play, self.proxy, self.client = play, proxy, client
+    def __init__(self, play: Stage, proxy: Proxy, client: Client, watchdog: Watchdog) -> None:
+        self.play, self.proxy, self.client, self.watchdog = play, proxy, client, watchdog
 
     def doubted(self) -> float | None:
         return self.play.supervisor.instance("a").wedged
@@ -67,7 +67,7 @@ async def scene(engine: Engine | None = None, **more: Any) -> AsyncIterator[Scen
         client = play.ask(A)
         await anyio.sleep(1.1)
         proxy.at[1] = object()
-        yield Scene(play, proxy, client)
+        yield Scene(play, proxy, client, watchdog)
 
 
 async def test_one_that_does_nothing_is_marked_and_goes_on() -> None:
@@ -188,3 +188,12 @@ async def test_it_need_not_look() -> None:
     async with scene(window=0.0) as here:
         await anyio.sleep(10000)
         assert here.proxy.probes == []
+
+
+async def test_other_rules_count_at_once() -> None:
+    async with scene(window=0.0) as here:
+        await anyio.sleep(10 * WINDOW)
+        assert here.doubted() is None, "it does not look"
+        here.watchdog.configure(WINDOW, "mark")
+        await anyio.sleep(WINDOW + WINDOW / 2)
+        assert here.doubted() is not None

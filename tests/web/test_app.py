@@ -12,17 +12,22 @@ from llamactl.rpc.calls import Call, DaemonStatus, ModelRow, ServiceRow
 from llamactl.web.app import application
 
 
-def ask(path: str, method: str = "GET", **answers: Any) -> tuple[int, dict[str, str], Any]:
+def ask(
+    path: str, method: str = "GET", body: bytes | None = None, control: bool = False, **answers: Any
+) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of one answer; `answers` are what the daemon says to each call, by its class."""
 
     async def daemon(call: Call[Any]) -> Any:
         answer = answers[type(call).__name__]
+        if callable(answer):
+            answer = answer(call)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def run() -> tuple[int, dict[str, str], Any]:
-        async with TestClient(TestServer(application(daemon))) as client, client.request(method, path) as response:
+        server = TestServer(application(daemon, control=control))
+        async with TestClient(server) as client, client.request(method, path, data=body) as response:
             return response.status, dict(response.headers), await response.json()
 
     return asyncio.run(run())
@@ -55,11 +60,12 @@ def test_health_is_that_of_the_services() -> None:
     ],
 )
 def test_models_are_listed_as_openai_and_llama_cpp_do(state: str, shown: str) -> None:
-    row = ModelRow(name="a", path="/secret/place/a.gguf", size=7, aliases=("b",), state=state)
+    row = ModelRow(name="a", path="/secret/a", size=7, aliases=("b",), state=state, vocabulary=9, quantisation="Q8")
+    meta = {"size": 7, "n_vocab": 9, "quantisation": "Q8", "modalities": ["text"]}
     code, _, body = ask("/v1/models", ListModels=[row])
     assert (code, body["object"]) == (200, "list")
     [model] = body["data"]
-    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], {"size": 7})
+    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], meta)
     assert model["status"] == {"value": shown}
     assert "secret" not in str(body), "where files lie is nobody's business"
 

@@ -6,6 +6,7 @@ anywhere. A place is written `/models/ls`; `llamactld` is at `/daemon/run`.
 
 from collections.abc import Iterable
 
+from llamactl.cli.documents import assignments as settings
 from llamactl.cli.documents.tree import Argument, Command, Option
 
 _HELP = Option(names=("-h", "--help"), help="Show what there is to say.")
@@ -30,15 +31,28 @@ def bash(root: Command) -> str:
 # bash completion for llamactl and llamactld                    -*- shell-script -*-
 # {_HEAD}
 
+{settings.table()}
+# What may come where KEY=VALUE is expected.
+_llamactl_assignment() {{
+    if [[ -z $equals ]]; then
+        words="${{_llamactl_settings// /= }}="
+        compopt -o nospace
+    else
+        words=$(_llamactl_values "$previous")
+        [[ $words == FILE ]] && words='' files=yes
+    fi
+}}
+
 _llamactl() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
-    local place='' word='' skip='' ended='' options='' words='' files=''
+    local place='' word='' skip='' ended='' options='' words='' files='' equals='' arguments=''
     [[ ${{COMP_WORDS[0]##*/}} == llamactld ]] && place=/daemon/run
     COMPREPLY=()
     # bash cuts --output=json into three words.
     if [[ $current == = ]]; then
-        current=''
+        current='' equals=yes
     elif [[ $previous == = ]]; then
+        equals=yes
         previous=${{COMP_WORDS[COMP_CWORD-2]}}
     fi
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
@@ -74,8 +88,21 @@ def zsh(root: Command) -> str:
 #compdef llamactl llamactld
 # {_HEAD}
 
+{settings.table()}
+# What may come where KEY=VALUE is expected.
+_llamactl_assignment() {{
+    local key=${{PREFIX%%=*}}
+    local -a values
+    if compset -P '*='; then
+        values=($(_llamactl_values $key))
+        if [[ $values == FILE ]]; then _files; else compadd -a values; fi
+    else
+        compadd -S = -- ${{=_llamactl_settings}}
+    fi
+}}
+
 _llamactl() {{
-    local place='' word='' skip='' ended='' at=1 i
+    local place='' word='' skip='' ended='' arguments='' at=1 i
     local context state state_descr line
     local -a found
     local -A opt_args
@@ -106,6 +133,7 @@ def fish(root: Command) -> str:
 # fish completion for llamactl and llamactld
 # {_HEAD}
 
+{settings.fish()}
 # Is the line at this command?
 function __llamactl_at
     set -l place ''
@@ -188,6 +216,7 @@ def _walk(root: Command, advance: str = "") -> str:
         esac
         case $place/$word in
 {aliases}            {"|".join(_places(root))}) place+=/$word{advance} ;;
+            *) arguments+=x ;;
         esac
 """
 
@@ -207,6 +236,10 @@ def _bash_inside(root: Command, command: Command) -> str:
         lines.append(f"words='{' '.join(below.words[-1] for below in command.commands)}'")
     files = {"FILE": "files=yes", "DIR": "files=directories"}
     lines += [files[argument.value] for argument in command.arguments if argument.value in files]
+    for before, argument in enumerate(command.arguments):
+        if argument.value in ("KEY", "KEY=VALUE") and argument.many:
+            how = "_llamactl_assignment" if argument.value == "KEY=VALUE" else 'words="$_llamactl_settings"'
+            lines.append(f"(( ${{#arguments}} >= {before} )) && {how}")
     return "".join(f"                {line}\n" for line in lines)
 
 
@@ -232,11 +265,13 @@ def _zsh_option(option: Option) -> list[str]:
 
 
 def _zsh_argument(argument: Argument) -> str:
-    return f"'{'*' if argument.many else ''}:{argument.value}:{_zsh_files(argument.value)}'"
+    action = _zsh_files(argument.value) if argument.many or argument.value != "KEY" else ""  # of the configuration
+    return f"'{'*' if argument.many else ''}:{argument.value}:{action}'"
 
 
 def _zsh_files(value: str) -> str:
-    return {"FILE": "_files", "DIR": "_files -/"}.get(value, "")
+    known = {"KEY=VALUE": "_llamactl_assignment", "KEY": "(${=_llamactl_settings})"}
+    return {"FILE": "_files", "DIR": "_files -/", **known}.get(value, "")
 
 
 def _zsh_text(text: str) -> str:
@@ -251,8 +286,16 @@ def _fish_lines(root: Command, command: Command) -> list[str]:
     options = _global(root) if command is root else command.options
     lines = [f"{anywhere}{line}" for option in options for line in _fish_option(option)]
     lines += [f"{at} -a {below.words[-1]} -d {_fish_quoted(below.help)}" for below in command.commands]
-    files = {"FILE": "-F", "DIR": "-a '(__fish_complete_directories)'"}
-    return lines + [f"{at} {files[argument.value]}" for argument in command.arguments if argument.value in files]
+    known = {
+        "FILE": "-F",
+        "DIR": "-a '(__fish_complete_directories)'",
+        "KEY": "-a '(__llamactl_settings)'",
+        "KEY=VALUE": "-a '(__llamactl_assignments)'",
+    }
+    keys = {argument.value: argument.many for argument in command.arguments}
+    return lines + [
+        f"{at} {known[value]}" for value, many in keys.items() if value in known and (many or value != "KEY")
+    ]
 
 
 def _fish_option(option: Option) -> list[str]:

@@ -24,6 +24,10 @@ A rate is a number per minute, or a text like 5/s or 60/min.
 A relative path begins at the directory of the file that it stands in.
 """
 
+_CHANGES = """\
+A daemon that runs takes changes over with llamactl daemon reload, or on SIGHUP: all but those that need a restart.
+"""
+
 _UNUSED = "Keys that are marked as not used are read and checked already, and have no effect in this version."
 
 EXAMPLE = """\
@@ -42,7 +46,8 @@ memory = "24GiB"
 
 def toml() -> str:
     keys, used = describe(), used_names()
-    body = [".Sh DESCRIPTION", *text(_ABOUT), ".Pp", *text(_VALUES), ".Pp", *text(_UNUSED), ".Sh SECTIONS"]
+    about = [*text(_ABOUT), ".Pp", *text(_VALUES), ".Pp", *text(_CHANGES), ".Pp", *text(_UNUSED)]
+    body = [".Sh DESCRIPTION", *about, ".Sh SECTIONS"]
     for section in SECTIONS:
         here = [_item(key, is_used(key, used)) for key in keys if key.section == section]
         body += [f".Ss Section {section}", *text(about_section(section)), *items(here)]
@@ -53,7 +58,8 @@ def toml() -> str:
 def _item(key: Described, used: bool) -> tuple[str, list[str]]:
     may_be = f"{key.may_be[0].upper()}{key.may_be[1:]}."
     default = "Not set by default." if key.default is None else f"Default: {key.written_default}."
-    return f"Ic {key.name}", text(f"{key.about} {may_be} {default} {'' if used else 'Not used in this version.'}")
+    restart = "Needs a restart." if key.needs_restart else ""
+    return f"Ic {key.name}", text(f"{key.about} {may_be} {default} {restart if used else 'Not used in this version.'}")
 
 
 def is_used(key: Described, used: set[tuple[str, str]]) -> bool:

@@ -74,6 +74,8 @@ def settings_of(model: ImportedModel) -> tuple[dict[str, Setting], tuple[str, ..
         try:
             if parameter is None or parameter.gone:
                 raise BadRequest("not a setting")
+            if parameter.name == "one_shot_preset":
+                flag = Flag(flag.word, flag.word.lstrip("-"))
             value: object = flag.word not in parameter.off if flag.value is None else flag.value
             if parameter.name in _GATHERED and parameter.name in settings:
                 value = f"{settings[parameter.name]}{parameter.separator}{value}"

@@ -22,8 +22,10 @@ __all__ = [
     "BY_FLAG",
     "GROUPS",
     "LEFT_OUT",
+    "OF_ONE_MODEL",
     "PARAMETERS",
     "SECRETS",
+    "SECRET_SETTINGS",
     "Group",
     "Kind",
     "Parameter",
@@ -48,11 +50,16 @@ BY_FLAG: dict[str, Parameter] = {
 SECRETS = frozenset(parameter.environment for parameter in PARAMETERS.values() if parameter.secret)
 """Variables whose values are shown to nobody."""
 
+SECRET_SETTINGS = frozenset(parameter.name for parameter in PARAMETERS.values() if parameter.secret)
+
 _EXITS = "it makes llama-server print something and exit"
 LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(("-h", "--help", "--usage", "--version", "--completion-bash", "-cl", "--cache-list"), _EXITS),
 }
 """Flags of llama-server that are no settings, with the reason."""
+
+OF_ONE_MODEL = frozenset({"model_url", "docker_repo", "hf_repo", "hf_file", "one_shot_preset"})
+"""What says which model it is: no matter of defaults, nor of presets."""
 
 _ALSO = {"extra": PARAMETERS["custom_params"]} | {
     flag: parameter for parameter in PARAMETERS.values() for flag in parameter.flags

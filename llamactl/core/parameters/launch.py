@@ -31,6 +31,7 @@ _PRESETS = (
 
 MODEL = table(
     "model",
+    path("server_path", "", "the llama-server to run it with", ours=True),
     path("model_path", "--model -m", "the GGUF file", never=_OURS),
     text("model_url", "--model-url -mu", "download the model from here to the model's file"),
     text("docker_repo", "--docker-repo -dr", "take the model from Docker Hub", form="[REPO/]MODEL[:QUANT]"),

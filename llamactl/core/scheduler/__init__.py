@@ -19,7 +19,7 @@ The rules:
 
 from llamactl.core.scheduler.effects import Effect, Grant, Refuse, Start, Stop
 from llamactl.core.scheduler.limits import Group, Limits
-from llamactl.core.scheduler.residents import Resident
+from llamactl.core.scheduler.residents import Resident, State
 from llamactl.core.scheduler.scheduler import Scheduler, Wait
 
-__all__ = ["Effect", "Grant", "Group", "Limits", "Refuse", "Resident", "Scheduler", "Start", "Stop", "Wait"]
+__all__ = ["Effect", "Grant", "Group", "Limits", "Refuse", "Resident", "Scheduler", "Start", "State", "Stop", "Wait"]

@@ -2,23 +2,28 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
-from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.portable import PortableCalls
+from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.control.why import WhyCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
-from llamactl.store import Ended
+from llamactl.store import Ended, Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
@@ -30,26 +35,39 @@ class Control:
 
     def __init__(
         self,
-        config: Config,
+        config: Current,
         hub: Hub,
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
+        discovery: Discovery,
         http: list[str],
+        presets: Presets,
+        defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
+        fit: FitCalls,
     ) -> None:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
+        self._supervisor = supervisor
         self._launch = launch
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
+        self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
+        models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,
+            calls.Reexec: self._reexec,
+            calls.Reload: self._reload,
             calls.Engine: self._engine,
-            **ModelCalls(config, catalogue, supervisor, launch).handlers,
+            **models.handlers,
+            **PortableCalls(catalogue, launch, presets).handlers,
+            **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
+            **TemplateCalls(config, catalogue, launch, models.row).handlers,
+            **fit.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
@@ -58,7 +76,7 @@ class Control:
         return await self.handlers[type(call)](call)
 
     async def _status(self, _: calls.Status) -> calls.DaemonStatus:
-        directories = self._config.directories
+        directories = self._config().directories
         return calls.DaemonStatus(
             version=__version__,
             pid=os.getpid(),
@@ -70,10 +88,19 @@ class Control:
             models=len(self._catalogue.models()),
             services=self.services.rows(),
             last_event=self._hub.last,
+            restart_for=self._config.pending,
         )
 
-    async def _shutdown(self, _: calls.Shutdown) -> None:
+    async def _shutdown(self, call: calls.Shutdown) -> None:
+        self._supervisor.keeps = call.keep_models
         self.services.stop()
+
+    async def _reexec(self, _: calls.Reexec) -> None:
+        await self.reexec()
+
+    async def _reload(self, _: calls.Reload) -> calls.Reloaded:
+        changes = await self._config.reload()
+        return calls.Reloaded(changed=changes.live, restart_for=self._config.pending)
 
     async def _engine(self, _: calls.Engine) -> calls.EngineRow:
         try:

@@ -1,7 +1,7 @@
 """What runs, and what happens."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, suppress
 
 import anyio
@@ -24,7 +24,9 @@ from llamactl.supervisor import Supervisor
 class InstanceCalls:
     """`instances.…` and `watch`."""
 
-    def __init__(self, config: Config, hub: Hub, catalogue: Catalogue, supervisor: Supervisor, launch: Launch) -> None:
+    def __init__(
+        self, config: Callable[[], Config], hub: Hub, catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+    ) -> None:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
@@ -86,13 +88,13 @@ class InstanceCalls:
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
-        await self._supervisor.stop(name, self._config.residency.drain if call.drain is None else call.drain)
+        await self._supervisor.stop(name, self._config().residency.drain if call.drain is None else call.drain)
         return instance_row(self._supervisor.instance(name))
 
     async def _restart_model(self, call: calls.RestartModel) -> InstanceRow:
         model = self._catalogue.resolve(call.name)
         pinned = self._supervisor.instance(model.name).pinned
-        await self._supervisor.stop(model.name, self._config.residency.drain if call.drain is None else call.drain)
+        await self._supervisor.stop(model.name, self._config().residency.drain if call.drain is None else call.drain)
         if pinned:
             self._supervisor.pin(model.name)
         await self._supervisor.start(model)

@@ -7,7 +7,19 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Call
-from llamactl.rpc.calls.daemon import Announcement, DaemonStatus, Engine, EngineRow, ServiceRow, Shutdown, Status
+from llamactl.rpc.calls.daemon import (
+    Announcement,
+    DaemonStatus,
+    Engine,
+    EngineRow,
+    Reexec,
+    Reload,
+    Reloaded,
+    ServiceRow,
+    Shutdown,
+    Status,
+)
+from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     ExitRow,
     Explanation,
@@ -29,6 +41,8 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.models import (
     AddModel,
+    AliasModel,
+    Check,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -40,7 +54,23 @@ from llamactl.rpc.calls.models import (
     SetModel,
     SettingRow,
     ShowModel,
+    Verification,
+    VerifyModel,
 )
+from llamactl.rpc.calls.portable import ExportModels, ImportModels, ImportReport, Portable, PortableModel
+from llamactl.rpc.calls.presets import (
+    ApplyPreset,
+    ListPresets,
+    PresetRow,
+    PutPresets,
+    RemovePreset,
+    SavePreset,
+    SetDefaults,
+    SetPreset,
+    ShowDefaults,
+    ShowPreset,
+)
+from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 
 
 def _leaves(root: type[Call[Any]]) -> list[type[Call[Any]]]:
@@ -52,17 +82,30 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AliasModel",
     "Announcement",
+    "ApplyPreset",
     "Call",
+    "Check",
     "CloneModel",
     "DaemonStatus",
+    "DeviceRow",
     "Engine",
     "EngineRow",
     "ExitRow",
     "Explanation",
+    "ExportModels",
+    "FitDevice",
+    "FitModel",
+    "FitReport",
+    "ImportModels",
+    "ImportReport",
     "InstanceRow",
+    "ListDevices",
     "ListInstances",
     "ListModels",
+    "ListPresets",
+    "ListTemplates",
     "Lost",
     "ModelCommand",
     "ModelDetail",
@@ -71,20 +114,38 @@ __all__ = [
     "PinModel",
     "Plan",
     "PlanStart",
+    "Portable",
+    "PortableModel",
+    "PresetRow",
+    "PutPresets",
+    "Reexec",
+    "Reload",
+    "Reloaded",
     "RemoveModel",
+    "RemovePreset",
     "RenameModel",
     "RestartModel",
+    "SavePreset",
     "ScanModels",
     "ServiceRow",
+    "SetDefaults",
     "SetModel",
+    "SetPreset",
+    "SetTemplates",
     "SettingRow",
+    "ShowDefaults",
     "ShowModel",
+    "ShowPreset",
     "Shutdown",
     "Snapshot",
     "StartModel",
     "Status",
     "StopModel",
+    "TemplateList",
+    "TemplateUse",
     "UnpinModel",
+    "Verification",
+    "VerifyModel",
     "WaitModel",
     "Watch",
     "WhyModel",

@@ -26,7 +26,10 @@ class EngineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number."""
+    """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number.
+
+    `restart_for` are keys of the configuration that have changed and wait for a restart of the daemon.
+    """
 
     version: str
     pid: int
@@ -38,6 +41,14 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     services: list[ServiceRow]
     last_event: int
+    restart_for: tuple[str, ...] = ()
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of the configuration: those whose new values count from now on, and all that wait for a restart."""
+
+    changed: tuple[str, ...] = ()
+    restart_for: tuple[str, ...] = ()
 
 
 class Announcement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,9 +65,25 @@ class Status(Call[DaemonStatus], frozen=True):
 
 
 class Shutdown(Call[None], frozen=True):
-    """Stop everything and end; answered before it happens."""
+    """Stop everything and end; answered before it happens. With `keep_models` they run on, for the next daemon."""
 
     method = "daemon.stop"
+    keep_models: bool = False
+
+
+class Reexec(Call[None], frozen=True):
+    """Go on with the code and configuration that are installed now, in the same process and without stopping a model.
+
+    Answered before it happens: the connection ends when it does. Refused, with the reason, if that would not start.
+    """
+
+    method = "daemon.reexec"
+
+
+class Reload(Call[Reloaded], frozen=True):
+    """Read the configuration again and take over what may change meanwhile; all stays as it is if it is not valid."""
+
+    method = "daemon.reload"
 
 
 class Engine(Call[EngineRow], frozen=True):

@@ -1,0 +1,87 @@
+"""Gives the llama-servers that an earlier daemon left running to the supervisor, as far as they are of use."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from llamactl.catalogue import Catalogue
+from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.instance import Loading, Ready, Stopping
+from llamactl.core.model import Model
+from llamactl.llamaserver import adoption
+from llamactl.llamaserver.adoption import Left
+from llamactl.llamaserver.process import LlamaServer
+from llamactl.supervisor import Supervisor
+from llamactl.supervisor.runner import put_down
+
+log = logging.getLogger(__name__)
+
+SILENCE = 3.0
+"""Seconds for one that has served and does not answer now; after that it is put down."""
+
+
+async def adopt(
+    sockets: Path,
+    catalogue: Catalogue,
+    supervisor: Supervisor,
+    digest: Callable[[Model], str],
+    load_timeout: float,
+    group: TaskGroup,
+) -> None:
+    """Before the supervisor runs. `digest` is that of the settings a model would be started with now.
+
+    What no model of the catalogue has a use for is put down in `group`.
+    """
+    began, adopted = time.monotonic(), set[str]()
+    for left in await adoption.find(sockets):
+        record, server = left.server.record, left.server
+        try:
+            model: Model | None = catalogue.resolve(record.model)
+        except NotFound:
+            model = None
+        who = f"the llama-server of {record.model or '?'} (pid {server.pid})"
+        if model is None or model.name != record.model or model.name in adopted:
+            log.warning("%s is of no use any more: stopping it", who)
+            group.start_soon(_end, server)
+            continue
+        adopted.add(model.name)
+        phase = _phase(left, model)
+        why = "left by an earlier daemon"
+        if isinstance(phase, Stopping):
+            why = phase.why
+        elif left.state == "gone":
+            why = "it has ended while no daemon was there"
+        elif _outdated(model, record.settings, digest):
+            why = f"{why}; started with other settings than it has now"
+        log.info("%s: %s, %s", who, left.state, why)
+        supervisor.adopt(model, server, phase, why, SILENCE if left.state == "silent" else load_timeout)
+    if adopted:
+        log.info("adopted %d in %.3f s", len(adopted), time.monotonic() - began)
+
+
+def _phase(left: Left, model: Model) -> Loading | Ready | Stopping:
+    record, pid = left.server.record, left.server.pid
+    if record.unwanted:
+        return Stopping(time.monotonic(), pid, "it had been told to stop")
+    if record.path != model.path:
+        return Stopping(time.monotonic(), pid, f"it serves {record.path}, and {model.name} is another file now")
+    if record.served is None or left.state == "silent":
+        return Loading(record.launched, pid)
+    return Ready(record.served, pid, record.served - record.launched)
+
+
+def _outdated(model: Model, settings: str, digest: Callable[[Model], str]) -> bool:
+    try:
+        return settings != digest(model)
+    except LlamactlError:  # it could not even be started with them
+        return True
+
+
+async def _end(server: LlamaServer) -> None:
+    with anyio.CancelScope(shield=True):
+        await put_down(server)
+        server.close()

@@ -1,0 +1,66 @@
+"""How the door is left: by each connection after its answer, and by all before the daemon re-executes itself."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from llamactl.proxy.door import Connection, Door
+
+HELD = 0.5
+"""Seconds for which new connections are left waiting until those here have gone. They wait for the start of the
+new daemon besides."""
+
+
+class Leaving:
+    """Waits for connections to leave."""
+
+    def __init__(self) -> None:
+        self._awaited: set[Connection] = set()
+        self._hurried = False
+        self._news = anyio.Event()
+
+    async def wait(self, connections: Iterable["Connection"]) -> None:
+        """Until all of these have left, or somebody is in a hurry. For one at a time."""
+        self._awaited = set(connections)
+        while self._awaited and not self._hurried:
+            self._news = anyio.Event()
+            await self._news.wait()
+
+    def left(self, connection: "Connection") -> None:
+        if connection in self._awaited:
+            self._awaited.discard(connection)
+            if not self._awaited:
+                self._news.set()
+
+    def hurry(self) -> None:
+        """Whoever waits has no more patience."""
+        self._hurried = True
+        self._news.set()
+
+
+async def clear(door: "Door", drain: float) -> None:
+    """Let every answer of a model that is under way end, for `drain` seconds at the most; then nobody is let in.
+
+    Who comes meanwhile is served. Only when those who were here have gone the door is shut, and opened once
+    more if somebody new has begun what takes long: so nobody waits outside for more than `HELD`.
+    """
+    with anyio.move_on_after(drain):
+        while True:
+            busy = {connection for connection in door.connections if connection.busy}
+            for connection in busy:
+                connection.closing = True
+            await door.leaving.wait(busy)
+            door.shut()
+            for _ in range(5):  # those that have been accepted by now appear
+                await anyio.lowlevel.checkpoint()
+            with anyio.move_on_after(HELD):
+                # An event for the end of an answer would cost something for every request there ever is.
+                while any(connection.expected for connection in door.connections):  # noqa: ASYNC110
+                    await anyio.sleep(0.005)
+            if not any(connection.busy for connection in door.connections):
+                break
+            await door.open()
+    door.shut()

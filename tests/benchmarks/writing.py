@@ -1,0 +1,85 @@
+"""How long the event loop is kept waiting while measurements are written."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from llamactl.store import Database, Sample
+
+from .place import Place
+from .report import Rounds, show, verdict
+
+ROUNDS, TASKS = 30, 20
+IDLE, WRITING = "idle", "writing"
+
+
+def writing(place: Place, names: Sequence[str]) -> None:
+    """10,000 samples in batches of 50 from 20 tasks: how late the event loop is, beside one that is idle.
+
+    Before everybody else on the machine where that is allowed (to root): else it is their company that is measured.
+    """
+    sample = Sample(timestamp=1, cpu_usage=12.5, memory_usage=50.0, active_models=2)
+    batches = [[sample] * 50] * 200
+    first = False
+    with suppress(PermissionError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        first = True
+    try:
+        gc.freeze()  # as the daemon does
+        with Database(place.directory / "writing.db") as db:
+            rounds: Rounds[float] = Rounds()
+            work = {IDLE: partial(asyncio.sleep, 0.1), WRITING: partial(_write, db, batches)}
+            rounds.take(ROUNDS, {name: partial(lateness, what) for name, what in work.items()})
+    finally:
+        if first:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    company = "" if first else "; not before others on this machine"
+    show(
+        f"writing, {ROUNDS} rounds{company}",
+        ["", "ms late, median", "worst"],
+        [(name, _median(rounds, name), 1e3 * max(rounds.of[name])) for name in work],
+    )
+    verdict(
+        "ms late beyond idle, median of the worst of each round", _median(rounds, WRITING) - _median(rounds, IDLE), 5
+    )
+
+
+def lateness(work: Callable[[], Awaitable[object]]) -> float:
+    """Seconds that the latest of many naps of 1 ms ended too late while the work was done."""
+    return asyncio.run(_lateness(work))
+
+
+async def _lateness(work: Callable[[], Awaitable[object]]) -> float:
+    late = [0.0]
+
+    async def nap() -> None:
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.001)
+            late.append(time.perf_counter() - begun - 0.001)
+
+    napping = asyncio.create_task(nap())
+    await asyncio.sleep(0.005)
+    await work()
+    napping.cancel()
+    return max(late)
+
+
+async def _write(db: Database, batches: Sequence[Sequence[Sample]]) -> None:
+    async def some(number: int) -> None:
+        for batch in batches[number::TASKS]:
+            await db.samples.put(batch)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(TASKS):
+            group.create_task(some(number))
+
+
+def _median(rounds: Rounds[float], name: str) -> float:
+    return rounds.median(name, lambda seconds: 1e3 * seconds)
