@@ -194,6 +194,14 @@ def test_who_is_far_behind_starts_where_there_is_room_left_over() -> None:
     assert ask(s, 3, "d", 2, now=2.0) == [Start("d")]
 
 
+def test_who_comes_after_several_that_wait_starts_where_there_is_room_left_over() -> None:
+    s = scheduler(22)
+    leased(s, "a", 16, now=1.0)
+    assert ask(s, 1, "b", 8, now=2.0) == []
+    assert ask(s, 2, "c", 8, now=2.0) == []
+    assert ask(s, 3, "d", 2, now=2.0) == [Start("d")]
+
+
 # --- keeping ------------------------------------------------------------------------------------------
 
 
