@@ -60,7 +60,7 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -96,7 +96,7 @@ _llamactl() {
                 options='-f --follow -n --lines --previous'
                 ;;
             /models)
-                words='export import ls add scan rm show set unset rename clone command defaults'
+                words='export import ls add scan rm show set unset rename clone alias verify command defaults'
                 ;;
             /models/export)
                 options='--format'
@@ -117,6 +117,12 @@ _llamactl() {
                 ;;
             /models/unset)
                 (( ${#arguments} >= 1 )) && words="$_llamactl_settings"
+                ;;
+            /models/alias)
+                options='--rm'
+                ;;
+            /models/verify)
+                options='--deep'
                 ;;
             /models/defaults)
                 words='show set unset'

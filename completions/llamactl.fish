@@ -73,7 +73,7 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
-            case /quickstart /chat /ps /start /stop /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -132,6 +132,8 @@ complete -c llamactl -n '__llamactl_at /models' -a set -d 'Change settings of a 
 complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a model to what stands behind it, and to llama-server.'
 complete -c llamactl -n '__llamactl_at /models' -a rename -d 'Give a stopped model another name.'
 complete -c llamactl -n '__llamactl_at /models' -a clone -d 'Make a second model of the same file and settings.'
+complete -c llamactl -n '__llamactl_at /models' -a alias -d 'Let a model go by other names as well.'
+complete -c llamactl -n '__llamactl_at /models' -a verify -d 'Check that the files of models are there, sound and unchanged, and that their settings would do.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
 complete -c llamactl -n '__llamactl_at /models' -a defaults -d 'Settings of llama-server for every model that has none of its own.'
 complete -c llamactl -n '__llamactl_at /models/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
@@ -143,6 +145,8 @@ complete -c llamactl -n '__llamactl_at /models/add' -F
 complete -c llamactl -n '__llamactl_at /models/scan' -a '(__fish_complete_directories)'
 complete -c llamactl -n '__llamactl_at /models/set' -a '(__llamactl_assignments)'
 complete -c llamactl -n '__llamactl_at /models/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /models/alias' -l rm -d 'Take these away instead.'
+complete -c llamactl -n '__llamactl_at /models/verify' -l deep -d 'Read all of it, where its checksum is known.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a show -d 'Show what counts for a model that sets nothing, and where it comes from.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a set -d 'Change settings of the server, for every model from its next start; others are for presets and the file.'
 complete -c llamactl -n '__llamactl_at /models/defaults' -a unset -d 'Leave settings to the configuration file, and to llama-server.'

@@ -50,6 +50,7 @@ HOMES = {
     "platformdirs": "config",
     "aiohttp": "web",
     "httptools": "proxy",
+    "inotify_simple": "catalogue.watch",
 }
 FORBIDDEN = {
     "core": {"os", "time", "random", "logging", "anyio", "socket", "asyncio", "threading", "subprocess"},

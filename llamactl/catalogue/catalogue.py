@@ -1,15 +1,17 @@
 """The models by name."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from llamactl.catalogue.discover import File, Found, examine, walk
+from llamactl.catalogue.discover import Found, examine, walk
+from llamactl.catalogue.look import Look
+from llamactl.catalogue.news import as_in, news
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.events import CatalogueChanged
-from llamactl.core.model import Model, ScanReport, valid_name
+from llamactl.core.model import Model, ScanReport, Told, valid_name
 from llamactl.store import Models
 
 
@@ -27,6 +29,8 @@ class Catalogue:
         self._publish = publish
         self._models = {model.name: model for model in store.all()}
         self._aliases = {alias: model.name for model in self._models.values() for alias in model.aliases}
+        self._missing: frozenset[str] = frozenset()
+        self._looks: dict[str, Look] = {}
 
     def models(self) -> list[Model]:
         """Sorted by name."""
@@ -43,66 +47,62 @@ class Catalogue:
         """The model of that name; an alias does not count."""
         return self._models.get(name)
 
+    def is_missing(self, model: Model) -> bool:
+        """Was its file gone when the directories were last looked through?"""
+        return model.path in self._missing
+
+    def looks(self) -> dict[str, Look]:
+        """What stood in each file when it was last read, for `examine` and `walk`."""
+        own = {
+            model.path: Look(model.stamp, model.facts, model.fingerprint)
+            for model in self._models.values()
+            if model.facts is not None
+        }
+        return self._looks | own
+
     # --- files -----------------------------------------------------------------------------------
 
     def add(self, path: str | Path, name: str | None = None) -> Model:
         """The model in a file, under `name` or one made from the file's. Blocks; see `examine` and `admit`."""
-        return self.admit(examine(path, self.models()), name)
+        return self.admit(examine(path, self.models(), self.looks()), name)
 
     def scan(self, directories: Iterable[str | Path]) -> ScanReport:
         """Every model in `directories` and below. Blocks; see `walk` and `apply`."""
-        return self.apply(walk(directories, self.models()))
+        return self.apply(walk(directories, self.models(), self.looks()))
 
-    def admit(self, file: File, name: str | None = None) -> Model:
-        """The model of that file and name, added unless it is there.
+    def admit(self, found: Found, name: str | None = None) -> Model:
+        """The model of the file that was examined, added unless it is there.
 
-        Without a name, a file that is known stays what it is. Raises `Refused` if another file has the name,
-        `BadRequest` if it cannot be one.
+        Without a name, a file that is known stays what it is, and so does one that was moved. Raises `Refused` if
+        another file has the name, `BadRequest` if it cannot be one.
         """
+        [file] = found.files
         if name is not None:
             holder = self._models.get(valid_name(name)) or self._models.get(self._aliases.get(name, ""))
             if holder is not None and holder.path != file.path:
                 raise self._taken(name, holder)
-        else:
-            holder = min(
-                (model for model in self._models.values() if model.path == file.path),
-                default=None,
-                key=lambda m: m.name,
-            )
-        if holder is None:
-            model = Model(name=name or self._unique(file.name, set()), path=file.path, size=file.size)
-            self._put([model], added=(model.name,))
-            return model
-        if holder.size != file.size:
-            holder = msgspec.structs.replace(holder, size=file.size)
-            self._put([holder], changed=(holder.name,))
-        return holder
+            if holder is None:
+                model = as_in(file, Model(name=name, path=file.path, size=file.size))
+                self._put([model], CatalogueChanged(added=(name,)))
+        self.apply(found)
+        if name is not None:
+            return self.resolve(name)
+        return min((one for one in self._models.values() if one.path == file.path), key=lambda model: model.name)
 
     def apply(self, found: Found) -> ScanReport:
-        """Take in what a walk found: models for new files, other sizes for changed ones; nothing is removed."""
-        of_path: dict[str, list[Model]] = {}
-        for model in self._models.values():
-            of_path.setdefault(model.path, []).append(model)
-        added: dict[str, Model] = {}
-        changed: dict[str, Model] = {}
-        known = 0
-        for file in found.files:
-            if file.path not in of_path:
-                name = self._unique(file.name, added)
-                added[name] = Model(name=name, path=file.path, size=file.size)
-            for model in of_path.get(file.path, ()):
-                if model.size == file.size:
-                    known += 1
-                else:
-                    changed[model.name] = msgspec.structs.replace(model, size=file.size)
-        report = ScanReport(
-            added=tuple(sorted(added)),
-            changed=tuple(sorted(changed)),
-            missing=tuple(sorted(model.name for path in found.missing for model in of_path.get(path, ()))),
-            unusable=found.unusable,
-            known=known,
+        """Take in what a walk found: models for new files, what is new of known ones; nothing is removed."""
+        new = news(self._models.values(), found, self._unique)
+        report = new.report
+        before = {model.name for model in self._models.values() if self.is_missing(model)}
+        missing = set(report.missing)
+        event = CatalogueChanged(
+            added=report.added,
+            changed=tuple(sorted({*report.changed, *report.moved, *(before - missing)})),
+            missing=tuple(sorted(missing - before)),
         )
-        self._put([*added.values(), *changed.values()], report.added, report.changed)
+        self._missing = found.missing
+        self._looks |= found.looks
+        self._put(new.models, event)
         return report
 
     # --- names -----------------------------------------------------------------------------------
@@ -141,12 +141,12 @@ class Catalogue:
         if holder is not None:
             raise self._taken(new, holder)
         copy = msgspec.structs.replace(model, name=new, aliases=())
-        self._put([copy], added=(new,))
+        self._put([copy], CatalogueChanged(added=(new,)))
         return copy
 
     def change(self, *models: Model) -> None:
         """What is set for the models of these names is now as here, for all of them or for none."""
-        self._put(list(models), changed=tuple(model.name for model in models))
+        self._put(list(models), CatalogueChanged(changed=tuple(model.name for model in models)))
 
     def free(self, models: Iterable[Model]) -> None:
         """Raises `Refused` or `BadRequest` if these cannot have their names and aliases, for all that is here."""
@@ -186,15 +186,39 @@ class Catalogue:
             )
         )
 
+    def alias(self, name: str, add: Iterable[str], remove: Iterable[str]) -> Model:
+        """The model with other aliases. Raises `NotFound`, `Refused` if another model has one, `BadRequest`."""
+        model = self.resolve(name)
+        for alias in add:
+            holder = self._models.get(valid_name(alias)) or self._models.get(self._aliases.get(alias, ""))
+            if holder is not None and (holder is not model or alias == model.name):
+                raise self._taken(alias, holder)
+        gone = set(remove)
+        for alias in gone.difference(model.aliases):
+            raise NotFound(f"{alias} is no alias of {model.name}", f"llamactl models show {model.name}")
+        aliases = tuple(alias for alias in dict.fromkeys((*model.aliases, *add)) if alias not in gone)
+        changed = msgspec.structs.replace(model, aliases=aliases)
+        if changed != model:
+            self._put([changed], CatalogueChanged(changed=(model.name,)))
+            for alias in gone:
+                self._aliases.pop(alias, None)
+        return changed
+
+    def learn(self, name: str, told: Told) -> None:
+        """What the llama-server of a model says of it. Nothing happens if there is no such model any more."""
+        model = self._models.get(name)
+        if model is not None and model.told != told:
+            self._put([msgspec.structs.replace(model, told=told)], CatalogueChanged(changed=(name,)))
+
     # --- inside ----------------------------------------------------------------------------------
 
-    def _put(self, models: list[Model], added: tuple[str, ...] = (), changed: tuple[str, ...] = ()) -> None:
-        if not models:
-            return
-        self._store.put(*models)
+    def _put(self, models: Sequence[Model], event: CatalogueChanged) -> None:
+        if models:
+            self._store.put(*models)
         for model in models:
             self._remember(model)
-        self._publish(CatalogueChanged(added=added, changed=changed))
+        if event != CatalogueChanged():
+            self._publish(event)
 
     def _remember(self, model: Model) -> None:
         self._models[model.name] = model

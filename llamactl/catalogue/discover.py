@@ -4,74 +4,190 @@ It takes values and gives values; what it found becomes part of the catalogue in
 see `Catalogue.apply` and `Catalogue.admit`.
 """
 
-import os
-import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from llamactl.catalogue.gguf import NotUsable, check, printable, regular, unreadable
-from llamactl.core.model import Model, Unusable, name_from_file
+from llamactl.catalogue import look
+from llamactl.catalogue.beside import Links, Neighbour
+from llamactl.catalogue.candidates import Identity, Patterns, absolute, candidates, first_part, stem
+from llamactl.catalogue.gguf import NotUsable, printable
+from llamactl.catalogue.look import Files, Look
+from llamactl.core.facts import Facts
+from llamactl.core.model import Companion, Model, Unusable, name_from_file
 
-_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(?P<suffix>\.gguf)", re.IGNORECASE | re.DOTALL)
-_PROJECTOR = re.compile(r"(?:^|[-_.])mmproj(?:[-_.]|$)", re.IGNORECASE)
-
-Identity = tuple[int, int]
-"""Device and inode: the same for each path of one file."""
+READERS = 2
+"""Files read at the same time: one waits for the disk while the other computes. More would only keep the interpreter
+from the event loop."""
 
 
-class File(msgspec.Struct, frozen=True):
+class File(msgspec.Struct, frozen=True, kw_only=True):
     """A model on disk: `path` is the first of its files, absolute, `size` the bytes of all of them.
 
-    `name` is what to call it. A file that the catalogue knows by another path comes under that path.
+    `name` is what to call it. A file that the catalogue knows by another path comes under that path. The rest is as in
+    `Model`.
     """
 
     path: str
     size: int
     name: str
+    facts: Facts
+    fingerprint: str = ""
+    stamp: str = ""
+    projector: Companion | None = None
+    draft: Companion | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What a walk found, and which paths of known models lead to nothing any more."""
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a walk found, and which paths of known models lead to nothing any more.
+
+    `looks` are for the next walk, which reads nothing again that is as it was. `unsettled` are files that somebody is
+    still writing: they are looked at another time.
+    """
 
     files: tuple[File, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     missing: frozenset[str] = frozenset()
+    looks: dict[str, Look] = {}
+    unsettled: tuple[str, ...] = ()
 
 
-def examine(path: str | Path, known: Iterable[Model] = ()) -> File:
-    """One model, given any of its files by an absolute path. Raises `NotUsable`."""
-    path = Path(path)
-    if _PROJECTOR.search(path.stem):
-        raise NotUsable(path, "it is a projector (mmproj) that belongs to a model, not a model")
-    identities, _ = _identify(known)
-    return _look(_first_part(_absolute(path)), identities)[1]
+def examine(path: str | Path, known: Iterable[Model] = (), looks: Mapping[str, Look] | None = None) -> Found:
+    """One model, given any of its files by an absolute path; what lies beside it is looked at too.
+
+    Raises `NotUsable`.
+    """
+    path = first_part(absolute(Path(path)))
+    beside = candidates([path.parent], [], deep=False)
+    walked = _Walk(known, looks or {})
+    walked.see([path, *sorted(set(beside) - {path})])
+    if path in walked.unusable:
+        raise walked.unusable[path]
+    this = walked.usable[walked.identities[path]]
+    if this.neighbour.no_model:
+        raise NotUsable(path, this.neighbour.no_model)
+    return Found(files=(walked.file(this),), missing=walked.missing, looks=walked.looks)
 
 
-def walk(directories: Iterable[str | Path], known: Iterable[Model] = ()) -> Found:
+def walk(
+    directories: Iterable[str | Path],
+    known: Iterable[Model] = (),
+    looks: Mapping[str, Look] | None = None,
+    *,
+    patterns: Patterns = Patterns(),
+    enter: Callable[[Path], object] = lambda directory: None,
+    quiet: float = 0.0,
+    go_on: Callable[[], object] = lambda: None,
+) -> Found:
     """Every model in `directories` and below, each file once, and what became of the `known` ones.
 
-    A model is a `*.gguf`, whatever its case; `name-00001-of-00005.gguf` and its like are one model. Hidden files
-    and directories, unfinished downloads and projectors (`mmproj`) are passed over. Symbolic links are
-    followed, no directory is entered twice. Nothing is raised for what is found: it is listed as unusable.
+    A model is a `*.gguf` (or a `*.bin` that begins as one), whatever its case; `name-00001-of-00005.gguf` and its like
+    are one model. Projectors and what only drafts are no models, but linked to those they belong to. What was written
+    less than `quiet` seconds ago is not settled yet. For `patterns` and `enter` see `candidates`. Nothing is raised for
+    what is found: it is listed as unusable.
     """
-    identities, missing = _identify(known)
-    files: dict[Identity, File] = {}
-    unusable: list[NotUsable] = []
-    entered: set[Identity] = set()
-    candidates = {_first_part(path) for top in directories for path in _candidates(Path(top), entered, unusable)}
-    for path in sorted(candidates):
-        try:
-            identity, file = _look(path, identities)
-            files.setdefault(identity, file)
-        except NotUsable as error:
-            unusable.append(error)
+    refused: list[NotUsable] = []
+    walked = _Walk(known, looks or {}, quiet, go_on)
+    walked.see(sorted(candidates(directories, refused, patterns, enter)))
+    files = [walked.file(one) for one in walked.usable.values() if not one.neighbour.no_model]
+    linked = {file.draft.path for file in files if file.draft}
+    useless = [
+        NotUsable(Path(one.neighbour.path), one.neighbour.no_model)
+        for one in walked.usable.values()
+        if one.neighbour.no_model and not one.neighbour.is_projector and one.neighbour.path not in linked
+    ]
     return Found(
-        files=tuple(sorted(files.values(), key=lambda file: file.path)),
-        unusable=tuple(sorted((Unusable(printable(e.path), e.reason) for e in unusable), key=lambda one: one.path)),
-        missing=missing,
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        unusable=tuple(
+            sorted(
+                (Unusable(printable(e.path), e.reason) for e in (*refused, *useless, *walked.unusable.values())),
+                key=lambda one: one.path,
+            )
+        ),
+        missing=walked.missing,
+        looks=walked.looks,
+        unsettled=tuple(map(printable, walked.unsettled)),
     )
+
+
+class _Usable(NamedTuple):
+    files: Files
+    look: Look
+    neighbour: Neighbour
+
+
+class _Walk:
+    """The files seen so far."""
+
+    def __init__(
+        self,
+        known: Iterable[Model],
+        looks: Mapping[str, Look],
+        quiet: float = 0.0,
+        go_on: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._known, self.missing = _identify(known)
+        self._looks = looks
+        self._quiet = quiet
+        self._go_on = go_on
+        self.looks: dict[str, Look] = {}
+        self.usable: dict[Identity, _Usable] = {}
+        self.identities: dict[Path, Identity] = {}
+        self.unusable: dict[Path, NotUsable] = {}
+        self.unsettled: list[Path] = []
+        self._links = Links([])
+
+    def see(self, paths: Iterable[Path]) -> None:
+        """Of several paths of one file the first counts."""
+        distinct: dict[Identity, Files] = {}
+        for path in paths:
+            try:
+                found = look.files(path)
+            except NotUsable as error:
+                self.unusable[path] = error
+                continue
+            self.identities[path] = found.identity
+            if 0 <= time.time() - found.changed < self._quiet:
+                self.unsettled.append(path)
+            else:
+                distinct.setdefault(found.identity, found)
+        readers = ThreadPoolExecutor(READERS, "gguf")
+        try:
+            for files, seen in zip(distinct.values(), readers.map(self._look, distinct.values()), strict=True):
+                self._go_on()
+                path = files.paths[0]
+                self.looks[str(path)] = seen
+                if seen.facts is None:
+                    self.unusable[path] = NotUsable(path, seen.reason)
+                else:
+                    neighbour = Neighbour(str(path), stem(path), files.size, seen.facts)
+                    self.usable[files.identity] = _Usable(files, seen, neighbour)
+        finally:
+            readers.shutdown(cancel_futures=True)
+        self._links = Links([one.neighbour for one in self.usable.values()])
+
+    def file(self, one: _Usable) -> File:
+        facts = one.look.facts
+        assert facts is not None
+        return File(
+            path=self._known.get(one.files.identity, one.neighbour.path),
+            size=one.files.size,
+            name=name_from_file(one.neighbour.stem),
+            facts=facts,
+            fingerprint=one.look.fingerprint,
+            stamp=one.look.stamp,
+            projector=self._links.projector(one.neighbour),
+            draft=self._links.draft(one.neighbour),
+        )
+
+    def _look(self, files: Files) -> Look:
+        path = str(files.paths[0])
+        seen = self._looks.get(self._known.get(files.identity, path)) or self._looks.get(path)
+        return seen if seen is not None and seen.stamp == files.stamp else look.read(files)
 
 
 def _identify(known: Iterable[Model]) -> tuple[dict[Identity, str], frozenset[str]]:
@@ -80,97 +196,10 @@ def _identify(known: Iterable[Model]) -> tuple[dict[Identity, str], frozenset[st
     missing = set()
     for path in sorted({model.path for model in known}):
         try:
-            identities.setdefault(_identity(Path(path).stat()), path)
+            status = Path(path).stat()
+            identities.setdefault((status.st_dev, status.st_ino), path)
         except (FileNotFoundError, NotADirectoryError):
             missing.add(path)
-        except OSError:
+        except (OSError, ValueError):
             continue  # it may be there: a disk that is away for a moment loses no model
     return identities, frozenset(missing)
-
-
-def _identity(found: os.stat_result) -> Identity:
-    return found.st_dev, found.st_ino
-
-
-def _absolute(path: Path) -> Path:
-    """`path` itself: the daemon's working directory is nobody else's, and links keep their telling names."""
-    if not path.is_absolute():
-        raise NotUsable(path, "its path is not absolute")
-    if "\0" in str(path):
-        raise NotUsable(path, "no path has a NUL in it")
-    return path
-
-
-def _candidates(top: Path, entered: set[Identity], unusable: list[NotUsable]) -> Iterator[Path]:
-    """Files below `top` that are called like models."""
-    pending = [top]
-    while pending:
-        directory = pending.pop()
-        try:
-            identity = _identity(_absolute(directory).stat())
-            if identity in entered:
-                continue
-            entered.add(identity)
-            with os.scandir(directory) as listing:
-                entries = [entry for entry in listing if not entry.name.startswith(".")]
-        except NotUsable as error:
-            unusable.append(error)
-            continue
-        except OSError as error:
-            unusable.append(unreadable(directory, error))
-            continue
-        names = {entry.name for entry in entries}
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if _is_directory(entry):
-                pending.append(directory / entry.name)
-            elif _is_called_like_a_model(entry.name) and f"{entry.name}.aria2" not in names:
-                yield directory / entry.name
-
-
-def _is_directory(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link to itself, say; as a file it will be told of
-
-
-def _is_called_like_a_model(name: str) -> bool:
-    """Downloads under way are called otherwise (`x.gguf.part`), but for those of aria2, which keeps a file beside."""
-    stem, dot, suffix = name.rpartition(".")
-    return bool(dot) and suffix.lower() == "gguf" and not stem.endswith(".part") and not _PROJECTOR.search(stem)
-
-
-def _split(path: Path) -> re.Match[str] | None:
-    """Stem, number, total and suffix of a part of a split model; None for any other file."""
-    match = _PART.fullmatch(path.name)
-    return match if match and 1 <= int(match["number"]) <= int(match["total"]) else None
-
-
-def _part(path: Path, split: re.Match[str], number: int) -> Path:
-    return path.with_name(f"{split['stem']}-{number:05}-of-{split['total']}{split['suffix']}")
-
-
-def _first_part(path: Path) -> Path:
-    split = _split(path)
-    return path if split is None else _part(path, split, 1)
-
-
-def _look(path: Path, identities: dict[Identity, str]) -> tuple[Identity, File]:
-    """The model whose first file is `path`. Raises `NotUsable`, which names that one."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise NotUsable(path, "its path is not valid UTF-8") from None
-    split = _split(path)
-    size = 0
-    for number in range(1, 2 if split is None else int(split["total"]) + 1):
-        part = path if split is None else _part(path, split, number)
-        try:
-            check(part)
-            size += regular(part).st_size
-        except NotUsable as error:
-            which = "" if split is None else f"of part {number} of {int(split['total'])}: "
-            raise NotUsable(path, which + error.reason, error.hint) from None
-    identity = _identity(regular(path))
-    name = name_from_file(path.stem if split is None else split["stem"])
-    return identity, File(path=identities.get(identity, str(path)), size=size, name=name)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import defaults, portable, render
+from llamactl.cli import about, defaults, portable, render
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
-from llamactl.core.units import show_size
+from llamactl.core.units import show_count, show_size
 from llamactl.rpc.calls import (
     AddModel,
+    AliasModel,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -20,6 +21,7 @@ from llamactl.rpc.calls import (
     ScanModels,
     SetModel,
     ShowModel,
+    VerifyModel,
 )
 
 app = typer.Typer(help="The catalogue of models.", no_args_is_help=False, invoke_without_command=True)
@@ -72,13 +74,19 @@ def scan(
     if session.machine:
         render.data("scan", report)
         return
-    for mark, names in (("+", report.added), ("~", report.changed), ("-", report.missing)):
+    for mark, names in (
+        ("+", report.added),
+        ("~", report.changed),
+        (">", report.moved),
+        ("-", report.missing),
+    ):
         for name in names:
             render.text(f"{mark} {name}")
     for file in report.unusable:
         render.note(f"not usable: {file.path}: {file.reason}")
     render.note(
-        f"{len(report.added)} new, {len(report.changed)} changed, {len(report.missing)} missing, "
+        f"{len(report.added)} new, {len(report.changed)} changed, {len(report.moved)} moved, "
+        f"{len(report.missing)} missing, "
         f"{len(report.unusable)} not usable, {report.known} known"
     )
 
@@ -102,16 +110,8 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     if session.machine:
         render.data("model", model)
         return
-    for title, value in (
-        ("name", model.name),
-        ("file", model.path),
-        ("size", show_size(model.size)),
-        ("state", model.state),
-        ("aliases", ", ".join(model.aliases)),
-        ("preset", model.preset),
-    ):
-        if value:
-            render.text(f"{title:<8} {value}")
+    for title, value in about.lines(model):
+        render.text(f"{title:<13} {value}")
     if model.settings:
         render.text("")
         render.table(columns(model.settings))
@@ -154,6 +154,43 @@ def clone(
 
 
 @app.command()
+def alias(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS…")],
+    remove: Annotated[bool, typer.Option("--rm", help="Take these away instead.")] = False,
+) -> None:
+    """Let a model go by other names as well."""
+    names = tuple(aliases)
+    with session.client() as client:
+        row = client.call(AliasModel(name, remove=names) if remove else AliasModel(name, add=names))
+    if session.machine:
+        show_rows([row])
+    else:
+        render.note(f"{row.name} also goes by {', '.join(row.aliases)}" if row.aliases else f"{row.name} has no alias")
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…")],
+    deep: Annotated[bool, typer.Option("--deep", help="Read all of it, where its checksum is known.")] = False,
+) -> None:
+    """Check that the files of models are there, sound and unchanged, and that their settings would do."""
+    found = []
+    chosen = session.models(names)
+    with session.client(timeout=None) as client:
+        for name in chosen:
+            with render.working(f"verifying {name} …"):
+                found.append(client.call(VerifyModel(name, deep)))
+    if session.machine:
+        render.rows("verification", found, {}, wide=set())
+    else:
+        about.verified(found)
+    unsound = [one.name for one in found if not one.sound]
+    if unsound:
+        raise typer.Exit(1)
+
+
+@app.command()
 def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Print the command line that a model would be started with."""
     with session.client(timeout=30) as client:
@@ -188,9 +225,15 @@ def show_rows(items: list[ModelRow]) -> None:
         {
             "NAME": [row.name for row in items],
             "SIZE": [show_size(row.size) for row in items],
-            "STATE": [row.state for row in items],
+            "PARAMETERS": [show_count(row.parameters) if row.parameters else "" for row in items],
+            "QUANTISATION": [row.quantisation for row in items],
+            "CONTEXT": [str(row.context_length or "") for row in items],
+            "STATE": [about.state(row) for row in items],
+            "ARCHITECTURE": [row.architecture for row in items],
+            "INPUT": [", ".join(row.modalities) for row in items],
+            "ALIASES": [", ".join(row.aliases) for row in items],
             "FILE": [row.path for row in items],
         },
-        wide={"FILE"},
+        wide={"ARCHITECTURE", "INPUT", "ALIASES", "FILE"},
         empty="The catalogue is empty: llamactl models add FILE, or llamactl models scan DIR",
     )

@@ -27,12 +27,14 @@ _STYLES = {
     "restarting": "yellow",
     "failed": "red",
     "down": "red",
+    "missing": "red",
+    "no": "red",
     "stopped": "dim",
 }
 
 
-_NUMBERS = frozenset(("SIZE", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
-_LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT"))
+_NUMBERS = frozenset(("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
+_LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT", "DETAIL"))
 
 
 def _console(*, stderr: bool = False) -> "Console":

@@ -56,6 +56,10 @@ class Models(Section, frozen=True, kw_only=True):
     """Where to look for GGUF files, at any depth; if there are none, where fetched models are put."""
     watch: bool = True
     """Look again when something changes in these directories."""
+    include: tuple[Text, ...] = ()
+    """Globs of which each file must match one, by its name or its path below the directory; if there are none, all."""
+    exclude: tuple[Text, ...] = ()
+    """Globs of files and directories to pass over, like `*-embedding*` or `old/*`."""
     default: str = ""
     """The model of a request that names none."""
     standby: str = ""

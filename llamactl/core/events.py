@@ -13,11 +13,15 @@ class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
 
 
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
-    """Models came, went or were changed; names, sorted."""
+    """Models came, went or were changed; names, sorted.
+
+    `missing` are those whose file is gone since the last look; they stay in the catalogue.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class ServiceChanged(msgspec.Struct, frozen=True, tag="service"):

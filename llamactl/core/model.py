@@ -12,8 +12,35 @@ HOST = "host"
 
 Setting = str | int | float | bool
 
+MODALITIES = ("text", "image", "audio", "video")
+"""What a model may take in, in the order in which they are told."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,254}")
 _PUNCTUATION = re.compile(r"[^a-z0-9._:/+@-]+")
+
+
+class Companion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that lies beside a model and belongs to it: its projector, or a model that drafts for it.
+
+    `modalities` are what a projector adds. `certain`: name and vocabulary say that it belongs to that model; any other
+    is only worth a hint.
+    """
+
+    path: str
+    size: int
+    modalities: tuple[str, ...] = ()
+    certain: bool = True
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a llama-server said of the model that it had loaded; what it did not say is as here."""
+
+    parameters: int | None = None
+    context_length: int | None = None
+    vocabulary: int | None = None
+    embedding_length: int | None = None
+    chat_template: bool = False
+    modalities: tuple[str, ...] = ()
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,7 +48,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `path` is absolute, `size` the bytes of the file (all parts of it). `settings` holds only what is
     set; an absent one is left to what stands behind: first the preset of the name `preset`, if there is one.
-    `facts` is None until the file has been read.
+    `facts` is None until the file has been read. `fingerprint` tells files
+    of different content apart wherever they are, `stamp` is what the file system said of the file when it was read.
     """
 
     name: str
@@ -31,6 +59,38 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Setting] = {}
     preset: str = ""
     facts: Facts | None = None
+    fingerprint: str = ""
+    stamp: str = ""
+    projector: Companion | None = None
+    draft: Companion | None = None
+    told: Told | None = None
+
+    @property
+    def known(self) -> Facts:
+        """What the file says; what it does not say as its llama-server said it; and the modalities of its projector."""
+        facts = self.facts or Facts()
+        told = self.told or Told()
+        gaps = {
+            name: said
+            for name in ("parameters", "context_length", "vocabulary", "embedding_length")
+            if (said := getattr(told, name)) and not getattr(facts, name)
+        }
+        if self.facts is None:  # else it is known whether it has one; llama-server has one for those without
+            gaps["chat_template"] = told.chat_template
+        projector = self.projector if self.settings.get("mmproj_auto") is not False else None
+        seen = {*facts.modalities, *told.modalities, *(projector.modalities if projector else ())}
+        if len(seen) > len(facts.modalities):
+            gaps["modalities"] = tuple(sorted(seen, key=MODALITIES.index))
+        return msgspec.structs.replace(facts, **gaps) if gaps else facts
+
+    def beside(self) -> dict[str, Setting]:
+        """The settings that use what was found beside the model."""
+        found: dict[str, Setting] = {}
+        if self.projector is not None and self.projector.certain:
+            found["mmproj"] = self.projector.path
+        if self.draft is not None and self.draft.certain:
+            found["model_draft"] = self.draft.path
+        return found
 
 
 class Unusable(msgspec.Struct, frozen=True):
@@ -43,11 +103,13 @@ class Unusable(msgspec.Struct, frozen=True):
 class ScanReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a scan for models came to: names, sorted, and `known`, the number of models found as they were.
 
-    `changed` have another size than before, `missing` are in the catalogue while their file is gone.
+    `changed` have other contents than before, or something else beside them. `moved` were found at another path and
+    keep name and settings. `missing` are in the catalogue while their file is gone.
     """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     known: int = 0

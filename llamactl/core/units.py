@@ -58,6 +58,15 @@ def show_size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == "B" or abs(size) >= 100 else f"{size:.3g} {unit}"
 
 
+def show_count(count: float) -> str:
+    """`8.19B`, `135M`: three figures at most, in thousands, millions and so on."""
+    for unit in ("", "K", "M", "B", "T"):
+        if abs(count) < 999.5 or unit == "T":
+            break
+        count /= 1000
+    return f"{count:.0f}{unit}" if not unit or abs(count) >= 100 else f"{count:.3g}{unit}"
+
+
 def show_duration(seconds: float) -> str:
     """`3s`, `2m05s`, `1h02m`, `3d04h`."""
     whole = max(0, round(seconds))

@@ -14,7 +14,7 @@ from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
-from llamactl.core.parameters.layers import Effective, Layer, effective
+from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 Settings = dict[str, Setting]
@@ -86,6 +86,7 @@ class Launch:
         """What stands behind a model's own settings, the strongest last."""
         defaults = self._server_defaults() if assumed.defaults is None else assumed.defaults
         layers = [
+            Layer(BESIDE, model.beside(), model.name),
             Layer("configuration", self._config().llama_server.settings()),
             Layer("server defaults", defaults),
         ]

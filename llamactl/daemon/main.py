@@ -20,7 +20,9 @@ from llamactl.core.model import HOST
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
+from llamactl.daemon.learning import Learning
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
@@ -81,7 +83,11 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
         supervisor = Supervisor(launch, hub, _limits(config), estimate)
-        control = Control(current, hub, catalogue, supervisor, launch, urls, database.presets, database.server)
+        discovery = Discovery(current, catalogue)
+        learning = Learning(hub, supervisor, catalogue)
+        control = Control(
+            current, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
+        )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
 
         def take_over(config: Config) -> None:
@@ -94,6 +100,7 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
                 hold=config.restart.first,
             )
             door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            discovery.again()
 
         current.follow(take_over)
         control.services = services = Services(
@@ -105,6 +112,8 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("door", partial(door.serve, listeners)),
+                Service("learning", learning.run),
+                Service("discovery", discovery.run),
             ],
             hub,
         )

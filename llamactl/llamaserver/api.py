@@ -18,6 +18,7 @@ import msgspec
 from anyio.abc import SocketAttribute
 
 from llamactl.core.errors import NotRunning
+from llamactl.core.model import Told
 
 TIMEOUT = 1.0
 """Seconds for one question, from connecting to the last byte."""
@@ -65,6 +66,50 @@ async def props(endpoint: str) -> Props:
         return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Props)
     except (ValueError, msgspec.DecodeError) as error:
         raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+
+
+class _Modalities(msgspec.Struct):
+    vision: bool = False
+    audio: bool = False
+
+
+class _Template(msgspec.Struct):
+    chat_template: str = ""
+    modalities: _Modalities = msgspec.field(default_factory=_Modalities)
+
+
+class _Meta(msgspec.Struct):
+    n_params: int | None = None
+    n_ctx_train: int | None = None
+    n_vocab: int | None = None
+    n_embd: int | None = None
+
+
+class _Listed(msgspec.Struct):
+    meta: _Meta | None = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Listed] = []
+
+
+async def told(endpoint: str) -> Told:
+    """What it says of its model. Raises as `props` does."""
+    try:
+        props = msgspec.json.decode((await ask(endpoint, "/props")).body, type=_Template)
+        listed = msgspec.json.decode((await ask(endpoint, "/v1/models")).body, type=_List)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+    meta = next((one.meta for one in listed.data if one.meta is not None), _Meta())
+    seen = {"image": props.modalities.vision, "audio": props.modalities.audio}
+    return Told(
+        parameters=meta.n_params,
+        context_length=meta.n_ctx_train,
+        vocabulary=meta.n_vocab,
+        embedding_length=meta.n_embd,
+        chat_template=bool(props.chat_template),
+        modalities=tuple(modality for modality, true in seen.items() if true),
+    )
 
 
 async def ask(endpoint: str, path: str) -> Answer:

@@ -301,6 +301,11 @@ class Supervisor:
             requests=0 if instance is None else instance.requests,
         )
 
+    def endpoint(self, name: str) -> str:
+        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
+        instance = self._instances.get(name)
+        return instance.endpoint if instance is not None and isinstance(instance.phase, Ready) else ""
+
     def instances(self) -> list[Instance]:
         """Every model that has run, waits or is pinned since the daemon started, by name."""
         return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]

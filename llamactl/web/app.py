@@ -93,6 +93,16 @@ def _json(value: object, status: int = 200) -> web.Response:
 
 def _openai_model(row: ModelRow) -> dict[str, object]:
     """OpenAI's model object, with llama.cpp's `status` and `meta` beside it."""
+    meta = {
+        "size": row.size,
+        "n_params": row.parameters,
+        "n_ctx_train": row.context_length,
+        "n_vocab": row.vocabulary,
+        "n_embd": row.embedding_length,
+        "architecture": row.architecture,
+        "quantisation": row.quantisation,
+        "modalities": row.modalities,
+    }
     return {
         "id": row.name,
         "object": "model",
@@ -100,5 +110,5 @@ def _openai_model(row: ModelRow) -> dict[str, object]:
         "owned_by": "llamactl",
         "aliases": list(row.aliases),
         "status": {"value": _STATUS.get(row.state, row.state if row.state == "loading" else "unloaded")},
-        "meta": {"size": row.size},
+        "meta": {key: value for key, value in meta.items() if value},  # what is not known is left out
     }

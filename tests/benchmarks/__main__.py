@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
+from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .headers import headers
 from .idle import idle
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "idle": idle,
     "startup": startup,
     "headers": headers,
+    "catalogue": catalogue,
     "writing": writing,
 }
 

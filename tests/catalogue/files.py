@@ -1,5 +1,7 @@
 """Files that look like models, as far as the catalogue looks, written by hand: quickly, or wrongly."""
 
+import hashlib
+import os
 import random
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +14,10 @@ LETTERS = dict(zip(range(13), "BbHhIif?  Qqd", strict=True))
 
 
 def gguf(path: Path, size: int = SIZE, version: int = 3, tensors: int = 0, values: int = 0) -> Path:
-    """A file of `size` bytes with a sound header; its directories are made."""
+    """A file of `size` bytes with a sound header, and contents as at no other path; its directories are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack("<4sIQQ", b"GGUF", version, tensors, values).ljust(size, b"\0")[:size])
+    own = hashlib.sha256(os.fsencode(path)).digest()
+    path.write_bytes((struct.pack("<4sIQQ", b"GGUF", version, tensors, values) + own).ljust(size, b"\0")[:size])
     return path
 
 

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamactl.catalogue import File, examine, walk
+from llamactl.catalogue import Catalogue, File, Patterns, examine, walk
 from llamactl.catalogue.gguf import NotUsable
 from llamactl.core.model import Model
+from llamactl.store import Database
 
 from .files import SIZE, gguf
+from .models import language_model, projector
+from .mutations import cut, flipped
 
 
 def found(*directories: Path) -> dict[str, int]:
@@ -19,6 +22,10 @@ def found(*directories: Path) -> dict[str, int]:
     result = walk(directories)
     assert result.unusable == ()
     return {file.path: file.size for file in result.files}
+
+
+def one(path: Path, *known: Model) -> File:
+    return examine(path, known).files[0]
 
 
 def unusable(directory: Path) -> dict[str, str]:
@@ -32,10 +39,10 @@ def test_models_are_found_at_any_depth_and_called_after_their_files(tmp_path: Pa
     gguf(tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf")
     gguf(tmp_path / "a" / "b" / "Qwen3 8B.GGUF", 200)
     gguf(tmp_path / "a" / "readme.txt")
-    assert walk([tmp_path]).files == (
-        File(str(tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf"), SIZE, "smollm2-135m-instruct-q4_1"),
-        File(str(tmp_path / "a" / "b" / "Qwen3 8B.GGUF"), 200, "qwen3-8b"),
-    )
+    assert [(file.path, file.size, file.name) for file in walk([tmp_path]).files] == [
+        (str(tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf"), SIZE, "smollm2-135m-instruct-q4_1"),
+        (str(tmp_path / "a" / "b" / "Qwen3 8B.GGUF"), 200, "qwen3-8b"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,8 @@ def test_models_are_found_at_any_depth_and_called_after_their_files(tmp_path: Pa
         "a.gguf.part",
         "a.part.gguf",
         "a.gguf.incomplete",
-        "a.bin",
+        "a.gguf.crdownload",
+        "a.tmp.gguf",
         "gguf",
         ".gguf",
         "mmproj-model-f16.gguf",
@@ -108,9 +116,9 @@ def test_a_directory_that_may_not_be_read_is_told_of(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_told_of_in_text(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.gguf"))
     gguf(path)
-    (one,) = walk([tmp_path]).unusable
-    assert one.reason == "its path is not valid UTF-8"
-    assert one.path.endswith("/caf\ufffd.gguf")
+    (bad,) = walk([tmp_path]).unusable
+    assert bad.reason == "its path is not valid UTF-8"
+    assert bad.path.endswith("/caf\ufffd.gguf")
     with pytest.raises(NotUsable) as caught:
         examine(path)
     caught.value.message.encode()
@@ -142,8 +150,8 @@ def test_a_known_file_comes_under_the_path_it_is_known_by(tmp_path: Path) -> Non
     (tmp_path / "a.gguf").symlink_to(path)
     known = Model(name="z", path=str(path), size=1)
     assert [file.path for file in walk([tmp_path], [known]).files] == [str(path)]
-    assert examine(tmp_path / "a.gguf", [known]).path == str(path)
-    assert examine(tmp_path / "a.gguf").path == str(tmp_path / "a.gguf")
+    assert one(tmp_path / "a.gguf", known).path == str(path)
+    assert one(tmp_path / "a.gguf").path == str(tmp_path / "a.gguf")
 
 
 def test_known_models_without_a_file_are_missing(tmp_path: Path) -> None:
@@ -155,6 +163,79 @@ def test_known_models_without_a_file_are_missing(tmp_path: Path) -> None:
     assert walk([], known).missing == {str(tmp_path / "b"), str(path / "c")}
 
 
+def test_a_cache_of_hugging_face_is_understood(tmp_path: Path) -> None:
+    hub = tmp_path / "models--org--Qwen3-8B-GGUF"
+    names = ["Qwen3-8B-Q4_K_M.gguf", "mmproj-F16.gguf"]
+    blobs = [language_model(hub / "blobs" / ("a" * 64)), projector(hub / "blobs" / ("b" * 64))]
+    gguf(hub / "blobs" / f"{'c' * 64}.incomplete")
+    for revision in ("1111", "2222"):
+        for name, blob in zip(names, blobs, strict=True):
+            link = hub / "snapshots" / revision / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(f"../../blobs/{blob.name}")
+    result = walk([tmp_path])
+    [file] = result.files
+    assert (file.path, file.name, result.unusable) == (
+        str(hub / "snapshots" / "1111" / names[0]), "qwen3-8b-q4_k_m", ()
+    )  # fmt: skip
+    assert file.projector is not None and file.projector.path == str(hub / "snapshots" / "1111" / names[1])
+
+
+# --- which are wanted ----------------------------------------------------------------------------
+
+
+def test_a_bin_is_a_model_if_it_says_so(tmp_path: Path) -> None:
+    gguf(tmp_path / "a.bin")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"PK\3\4" + bytes(96))
+    (tmp_path / "ggml-model-q4_0.bin").write_bytes(b"tjgg" + bytes(96))
+    os.mkfifo(tmp_path / "pipe.bin")
+    result = walk([tmp_path])
+    assert [file.name for file in result.files] == ["a"]
+    [old] = result.unusable
+    assert Path(old.path).name == "ggml-model-q4_0.bin" and "old GGJT format" in old.reason
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ((), (), {"a-q4", "a-q8", "old/b-q4", "old/er/c-q4"}),
+        ((), ("*-q8*",), {"a-q4", "old/b-q4", "old/er/c-q4"}),
+        ((), ("old",), {"a-q4", "a-q8"}),
+        ((), ("old/er",), {"a-q4", "a-q8", "old/b-q4"}),
+        (("*q4*",), ("er",), {"a-q4", "old/b-q4"}),
+        (("old/*",), (), {"old/b-q4", "old/er/c-q4"}),
+        (("A-*",), (), set()),
+    ],
+)
+def test_patterns(tmp_path: Path, include: tuple[str, ...], exclude: tuple[str, ...], expected: set[str]) -> None:
+    for name in ("a-q4", "a-q8", "old/b-q4", "old/er/c-q4"):
+        gguf(tmp_path / f"{name}.gguf")
+    result = walk([tmp_path], patterns=Patterns(include, exclude))
+    assert {str(Path(file.path).relative_to(tmp_path))[:-5] for file in result.files} == expected
+
+
+def test_what_is_being_written_is_left_for_later(tmp_path: Path) -> None:
+    path = gguf(tmp_path / "a.gguf")
+    result = walk([tmp_path], quiet=1000)
+    assert (result.files, result.unusable, result.unsettled) == ((), (), (str(path),))
+    os.utime(path, (1, 1))
+    assert len(walk([tmp_path], quiet=1000).files) == 1
+    os.utime(path, (1, 1 << 32))  # its clock is ahead of ours
+    assert len(walk([tmp_path], quiet=1000).files) == 1
+
+
+def test_a_walk_can_be_ended(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def enough() -> None:
+        raise Enough
+
+    gguf(tmp_path / "a.gguf")
+    with pytest.raises(Enough):
+        walk([tmp_path], go_on=enough)
+
+
 # --- split files ---------------------------------------------------------------------------------
 
 
@@ -164,9 +245,9 @@ def part(directory: Path, number: int, total: int, size: int = SIZE) -> Path:
 
 def test_the_parts_of_a_model_are_one(tmp_path: Path) -> None:
     parts = [part(tmp_path, number, 3, 100 + number) for number in (1, 2, 3)]
-    model = File(str(parts[0]), 306, "big-q8_0")
-    assert walk([tmp_path]).files == (model,)
-    assert {examine(path) for path in parts} == {model}
+    [model] = walk([tmp_path]).files
+    assert (model.path, model.size, model.name) == (str(parts[0]), 306, "big-q8_0")
+    assert [one(path) for path in parts] == [model] * 3
 
 
 def test_parts_that_are_links_are_summed_where_they_point(tmp_path: Path) -> None:
@@ -200,7 +281,7 @@ def test_numbers_that_cannot_be_parts_are_names(tmp_path: Path) -> None:
 
 def test_one_file_may_be_called_anything(tmp_path: Path) -> None:
     path = gguf(tmp_path / "sha256-0123")
-    assert examine(str(path)) == File(str(path), SIZE, "sha256-0123")
+    assert (one(path).path, one(path).size, one(path).name) == (str(path), SIZE, "sha256-0123")
 
 
 def test_one_file_that_is_none(tmp_path: Path) -> None:
@@ -211,6 +292,24 @@ def test_one_file_that_is_none(tmp_path: Path) -> None:
         examine(gguf(tmp_path / "mmproj-x.gguf"))
     with pytest.raises(NotUsable, match="not absolute"):
         examine("x.gguf")
+
+
+# --- any contents --------------------------------------------------------------------------------
+
+
+def test_every_changed_file_is_a_model_or_a_reason(tmp_path: Path) -> None:
+    """And whatever a file says can be stored, and read again."""
+    contents = [*cut(), *flipped()]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.gguf").write_bytes(content)
+    result = walk([tmp_path])
+    told = {Path(file.path).name for file in result.files} | {Path(one.path).name for one in result.unusable}
+    assert len(contents) > 200 and told == {f"{number}.gguf" for number in range(len(contents))}
+    assert all(one.reason for one in result.unusable) and len(result.unusable) > 200
+    with Database(tmp_path / "db") as db:
+        catalogue = Catalogue(db.models, lambda event: None)
+        assert len(catalogue.apply(result).added) == len(result.files)
+        assert Catalogue(db.models, lambda event: None).models() == catalogue.models()
 
 
 # --- any tree ------------------------------------------------------------------------------------

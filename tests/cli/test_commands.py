@@ -11,8 +11,9 @@ import pytest
 
 from llamactl.cli.session import session
 from llamactl.core.errors import LoadFailed
+from llamactl.core.facts import Facts
 from llamactl.core.model import ScanReport
-from llamactl.rpc.calls import InstanceRow, ServiceRow
+from llamactl.rpc.calls import Check, InstanceRow, ModelDetail, ServiceRow, Verification
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, STATUS, Stub, model
 
@@ -129,12 +130,49 @@ def test_add(stub: Stub, llamactl: Llamactl, home: Path, monkeypatch: pytest.Mon
 
 
 def test_scan(stub: Stub, llamactl: Llamactl) -> None:
-    stub.answers["models.scan"] = ScanReport(added=("a", "b"), changed=(), missing=("c",), unusable=(), known=5)
+    stub.answers["models.scan"] = ScanReport(added=("a", "b"), moved=("d",), missing=("c",), known=5)
     said = llamactl("models", "scan", "/models", "~/more")
-    assert said.out == "+ a\n+ b\n- c\n"
-    assert said.err == "2 new, 0 changed, 1 missing, 0 not usable, 5 known\n"
+    assert said.out == "+ a\n+ b\n> d\n- c\n"
+    assert said.err == "2 new, 0 changed, 1 moved, 1 missing, 0 not usable, 5 known\n"
     assert stub.asked[0][1]["directories"][0] == "/models"
     assert llamactl("models", "scan", "--json").json()["added"] == ["a", "b"]
+
+
+def test_other_names_of_a_model(stub: Stub, llamactl: Llamactl) -> None:
+    stub.answers["models.alias"] = lambda name, add=(), remove=(): model(name, aliases=tuple(add))
+    assert "a also goes by b/c:1, d" in llamactl("models", "alias", "a", "b/c:1", "d").err
+    assert "a has no alias" in llamactl("models", "alias", "a", "b", "--rm").err
+    assert [asked for _, asked in stub.asked] == [{"name": "a", "add": ["b/c:1", "d"]}, {"name": "a", "remove": ["b"]}]
+
+
+def test_verifying_fails_if_one_is_not_sound(catalogue: Stub, llamactl: Llamactl) -> None:
+    checks = {"gemma-2b": True, "qwen3:8b": False, "qwen3:4b": None}
+    catalogue.answers["models.verify"] = lambda name, deep=False: Verification(
+        name=name, sound=checks[name] is not False, checks=[Check(check="size", ok=checks[name], detail="7 bytes")]
+    )
+    assert llamactl("models", "verify", "gemma-2b", "qwen3:4b").code == 0
+    said = llamactl("models", "verify", "gemma-2b", "qwen3*", "--deep")
+    assert said.code == 1 and "qwen3:8b  size   no   7 bytes" in said.out
+    assert [asked["deep"] for _, asked in catalogue.asked if "deep" in asked] == [True, True, True]
+    said = llamactl("models", "verify", "qwen3:8b", "--json")
+    assert said.code == 1 and said.json()["items"][0]["checks"][0]["ok"] is False
+
+
+def test_what_is_known_of_models_is_shown(stub: Stub, llamactl: Llamactl) -> None:
+    about = {"parameters": 8_190_000_000, "quantisation": "Q4_K_M", "context_length": 40960}
+    stub.answers["models.list"] = [model("a", **about), model("gone", missing=True)]
+    titles, first, second = llamactl("models", "ls").out.splitlines()
+    assert titles.split() == ["NAME", "SIZE", "PARAMETERS", "QUANTISATION", "CONTEXT", "STATE"]
+    assert first.split() == ["a", "1", "GiB", "8.19B", "Q4_K_M", "40960", "stopped"]
+    assert second.split() == ["gone", "1", "GiB", "missing"]
+    facts = Facts(architecture="qwen3", layers=36, heads=(32,), kv_heads=(8, 8, 4), licence="apache-2.0")
+    stub.answers["models.show"] = ModelDetail(
+        name="a", path="/a.gguf", size=7, aliases=(), state="stopped", settings=[], facts=facts
+    )
+    said = llamactl("models", "show", "a").out
+    for line in ("architecture  qwen3", "heads         32, 4 to 8 for keys and values", "licence       apache-2.0"):
+        assert line in said
+    assert llamactl("models", "show", "a", "--json").json()["facts"]["kv_heads"] == [8, 8, 4]
 
 
 def test_daemon_status(stub: Stub, llamactl: Llamactl) -> None:

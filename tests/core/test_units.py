@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.core.errors import BadRequest
-from llamactl.core.units import parse_duration, parse_size, show_duration, show_size
+from llamactl.core.units import parse_duration, parse_size, show_count, show_duration, show_size
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,14 @@ def test_a_size_is_shown(size: float, shown: str) -> None:
 )
 def test_a_duration_is_shown(seconds: float, shown: str) -> None:
     assert show_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0"), (999, "999"), (1_234, "1.23K"), (134_515_008, "135M"), (8_190_735_360, "8.19B"), (1e12, "1T")],
+)
+def test_a_count_is_shown(count: float, shown: str) -> None:
+    assert show_count(count) == shown
 
 
 @given(st.integers(0, 1 << 50))

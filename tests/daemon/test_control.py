@@ -20,6 +20,7 @@ from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.control import Control
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
@@ -33,6 +34,7 @@ from llamactl.rpc.server import Stream
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor
 from tests.catalogue.files import SIZE, gguf
+from tests.catalogue.models import language_model, projector
 from tests.rpc.far import serving
 from tests.supervisor.fakes import Engine, Habits, now
 
@@ -73,8 +75,9 @@ class Office:
         self.written = config
         """What is read when the configuration is read again."""
         current = Current(config, lambda: self.written, self.hub)
+        discovery = Discovery(current, self.catalogue)
         self.control = Control(
-            current, self.hub, self.catalogue, self.supervisor, self.finder, URLS, db.presets, db.server
+            current, self.hub, self.catalogue, self.supervisor, self.finder, discovery, URLS, db.presets, db.server
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -230,6 +233,48 @@ async def test_a_model_that_runs_is_not_removed(stocked: Office) -> None:
     await stocked.ask(calls.StopModel("qwen"))
     await stocked.ask(calls.RemoveModel("qwen"))
     assert await stocked.rows(all=True) == {"gemma": "stopped"}
+
+
+async def test_what_is_known_of_a_model_is_shown(office: Office, tmp_path: Path) -> None:
+    path = language_model(tmp_path / "m" / "qwen.gguf", tokens=9)
+    language_model(tmp_path / "m" / "tiny-draft.gguf", tokens=9)
+    other = projector(tmp_path / "m" / "mmproj-qwen.gguf")
+    office.finder.found = None
+    row = await office.ask(calls.AddModel(str(path)))
+    assert (row.architecture, row.context_length, row.vocabulary) == ("llama", 4096, 9)
+    assert row.modalities == ("text", "image") and not row.missing
+    detail = await office.ask(calls.ShowModel("qwen"))
+    assert (detail.facts.title, detail.facts.vocabulary, len(detail.fingerprint)) == ("qwen", 9, 32)
+    assert detail.drafts == str(tmp_path / "m" / "tiny-draft.gguf")
+    assert [(one.name, one.value, one.origin) for one in detail.settings] == [("mmproj", str(other), "found beside it")]
+    await office.ask(calls.SetModel("qwen", {"mmproj_auto": "off"}))
+    assert [one.name for one in (await office.ask(calls.ShowModel("qwen"))).settings] == ["mmproj_auto"]
+    path.unlink()
+    await office.ask(calls.ScanModels((str(tmp_path / "m"),)))
+    assert (await office.ask(calls.ShowModel("qwen"))).missing
+
+
+async def test_a_model_is_given_other_names(stocked: Office) -> None:
+    assert (await stocked.ask(calls.AliasModel("qwen", ("q", "org/q:1")))).aliases == ("q", "org/q:1")
+    assert (await stocked.ask(calls.StartModel("org/q:1"))).name == "qwen"
+    assert (await stocked.ask(calls.AliasModel("q", remove=("q",)))).aliases == ("org/q:1",)
+    with pytest.raises(Refused, match="org/q:1 is an alias of qwen"):
+        await stocked.ask(calls.AliasModel("gemma", ("org/q:1",)))
+
+
+async def test_a_model_is_verified(stocked: Office, models: Path) -> None:
+    sound = await stocked.ask(calls.VerifyModel("qwen"))
+    assert sound.sound and [check.check for check in sound.checks] == [
+        "files", "size", "header", "fingerprint", "settings"
+    ]  # fmt: skip
+    model = stocked.catalogue.resolve("qwen")
+    stocked.catalogue.change(msgspec.structs.replace(model, settings={"nonsense": 1}))
+    found = await stocked.ask(calls.VerifyModel("qwen"))
+    assert not found.sound
+    assert "nonsense" in found.checks[-1].detail
+    (models / "gemma.gguf").unlink()
+    found = await stocked.ask(calls.VerifyModel("gemma", deep=True))
+    assert [(check.check, check.ok) for check in found.checks] == [("files", False), ("settings", True)]
 
 
 # --- instances -----------------------------------------------------------------------------------

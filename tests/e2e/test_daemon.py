@@ -26,6 +26,8 @@ def test_start_status_stop(home: Home) -> None:
             ("control", "up"),
             ("web", "up"),
             ("door", "up"),
+            ("learning", "up"),
+            ("discovery", "up"),
         ]
         assert os.getsid(status["pid"]) != os.getsid(0), "it has left our session"
         assert "already running" in home.run("daemon", "start").stderr, "twice is a success, and one daemon"

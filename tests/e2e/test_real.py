@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, together, until
 from tests.engines.client import ask
-from tests.engines.tiny_model import write_truncated_model, write_unsupported_model
+from tests.engines.tiny_model import write_tiny_model, write_truncated_model, write_unsupported_model
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 12, "temperature": 0, "seed": 1}
 
@@ -110,13 +110,12 @@ def test_leaving_a_stream_frees_the_model(home: Home, real: Daemon, tiny: Path) 
 @pytest.mark.parametrize("how", ["truncated", "unsupported", "gone"])
 def test_files_it_cannot_load(home: Home, real: Daemon, tmp_path: Path, how: str) -> None:
     path = tmp_path / "broken.gguf"
-    if how == "truncated":
-        write_truncated_model(path, 0.7)
-    else:
-        write_unsupported_model(path)
+    write_tiny_model(path) if how == "truncated" else write_unsupported_model(path)
     home.run("models", "add", str(path), "--name", "broken")
     if how == "gone":
         path.unlink()
+    elif how == "truncated":
+        write_truncated_model(path, 0.7)  # before that it would not have been taken in
     word = {"truncated": "bounds", "unsupported": "nonesuch", "gone": "does not exist"}[how]
 
     def told() -> bool:

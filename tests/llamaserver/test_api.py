@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from llamactl.core.errors import NotRunning
+from llamactl.core.model import Told
 from llamactl.llamaserver import api
-from llamactl.llamaserver.api import Props, ask, health, props
+from llamactl.llamaserver.api import Props, ask, health, props, told
 
 pytestmark = pytest.mark.anyio
 
@@ -131,6 +132,32 @@ async def test_props(serve: Serve) -> None:
     body = b'{"model_alias":"qwen","total_slots":4,"is_sleeping":true,"default_generation_settings":{"n_ctx":1}}'
     endpoint = serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     assert await props(endpoint) == Props(model_alias="qwen", total_slots=4, is_sleeping=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"chat_template":"{{ x }}","modalities":{"vision":true,"audio":false},"data":[{"id":"a","meta":'
+            b'{"n_params":7,"n_ctx_train":4096,"n_vocab":259,"n_embd":64,"size":1}}]}',
+            Told(
+                parameters=7, context_length=4096, vocabulary=259, embedding_length=64,
+                chat_template=True, modalities=("image",),
+            ),
+        ),
+        (b'{"data":[{"id":"a","meta":null}]}', Told()),
+        (b"{}", Told()),
+    ],
+)  # fmt: skip
+async def test_what_a_model_says_of_itself(serve: Serve, body: bytes, said: Told) -> None:
+    endpoint = serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    assert await told(endpoint) == said
+
+
+async def test_what_something_else_says_is_nothing(serve: Serve) -> None:
+    endpoint = serve(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"data": "a"}')
+    with pytest.raises(NotRunning, match="not a llama-server"):
+        await told(endpoint)
 
 
 async def test_props_of_something_else(serve: Serve) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, InstanceChanged, Numbered, ServiceChanged
+from llamactl.core.facts import Facts
 from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.rpc import calls
@@ -28,14 +29,23 @@ INSTANCE = InstanceRow(
     requests=3,
     problem=PROBLEM,
 )
-MODEL = ModelRow(name="qwen", path="/m/qwen.gguf", size=1 << 40, aliases=("q",), state="ready")
+MODEL = ModelRow(
+    name="qwen",
+    path="/m/qwen.gguf",
+    size=1 << 40,
+    aliases=("q",),
+    state="ready",
+    parameters=1 << 33,
+    modalities=("text", "image"),
+)
 SERVICES = [ServiceRow(name="door", state="restarting", age=2.0, restarts=3, reason="no port")]
 STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
     services=SERVICES, last_event=9, restart_for=("http.port",),
 )  # fmt: skip
 DETAIL = calls.ModelDetail(
-    name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready",
+    name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready", missing=True,
+    facts=Facts(architecture="qwen3", heads=(1, 2)), fingerprint="ab", drafts="/m/draft.gguf",
     settings=[
         calls.SettingRow(name="ctx_size", group="model", value=8192, origin="configuration", unit="tokens"),
         calls.SettingRow(name="mmap", group="memory", value=False, origin="model"),
@@ -43,7 +53,9 @@ DETAIL = calls.ModelDetail(
         calls.SettingRow(name="hf_token", group="model", value=None, origin="model"),
     ],
 )  # fmt: skip
-SCAN = ScanReport(added=("a",), changed=("b",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4)
+SCAN = ScanReport(
+    added=("a",), changed=("b",), moved=("d",), missing=("c",), unusable=(Unusable("/x", "it is empty"),), known=4
+)
 PRESET = calls.PresetRow(name="fast", settings={"threads": 2, "jinja": False, "hf_token": None}, models=("qwen",))
 PORTABLE = calls.Portable(
     models=[calls.PortableModel(name="a", path="/a", size=7, aliases=("b",), settings={"threads": 2}, preset="fast")],
@@ -67,6 +79,8 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.SetModel: [MODEL],
     calls.RenameModel: [MODEL],
     calls.CloneModel: [MODEL],
+    calls.AliasModel: [MODEL],
+    calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
     calls.ScanModels: [SCAN, ScanReport()],
     calls.ExportModels: [PORTABLE],
@@ -94,7 +108,7 @@ PHASES: list[Phase] = [
 ]  # fmt: skip
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
-    CatalogueChanged(("a",), ("b",), ("c",)),
+    CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
 ]

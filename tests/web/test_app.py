@@ -60,11 +60,12 @@ def test_health_is_that_of_the_services() -> None:
     ],
 )
 def test_models_are_listed_as_openai_and_llama_cpp_do(state: str, shown: str) -> None:
-    row = ModelRow(name="a", path="/secret/place/a.gguf", size=7, aliases=("b",), state=state)
+    row = ModelRow(name="a", path="/secret/a", size=7, aliases=("b",), state=state, vocabulary=9, quantisation="Q8")
+    meta = {"size": 7, "n_vocab": 9, "quantisation": "Q8", "modalities": ["text"]}
     code, _, body = ask("/v1/models", ListModels=[row])
     assert (code, body["object"]) == (200, "list")
     [model] = body["data"]
-    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], {"size": 7})
+    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], meta)
     assert model["status"] == {"value": shown}
     assert "secret" not in str(body), "where files lie is nobody's business"
 

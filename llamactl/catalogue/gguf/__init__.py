@@ -8,7 +8,7 @@ A file is the 24 bytes of `opening`, then values by key and the tensors' descrip
 of `window`), then the tensors. `meaning` makes `Facts` of it, with the numbers of `types`.
 """
 
-from llamactl.catalogue.gguf.opening import Header, NotUsable, check, printable, regular, unreadable
+from llamactl.catalogue.gguf.opening import Header, NotUsable, check, has_magic, printable, regular, unreadable
 from llamactl.catalogue.gguf.reading import fingerprint, read, read_all
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NotUsable",
     "check",
     "fingerprint",
+    "has_magic",
     "printable",
     "read",
     "read_all",

@@ -57,6 +57,17 @@ def check(path: Path) -> Header:
     return Header(version, tensor_count, kv_count)
 
 
+def has_magic(path: Path) -> bool:
+    """Does it say that it is a GGUF, or what came before? Not if it cannot be read. Never blocks on a pipe."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb", buffering=0) as file:
+            return file.read(4) in (b"GGUF", *_LEGACY)
+    except OSError:
+        return False
+
+
 def _objection(head: bytes, size: int) -> str:
     """Why a file of `size` bytes that begins with `head` is none; empty if it may be one."""
     magic = head[:4]

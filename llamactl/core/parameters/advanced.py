@@ -96,7 +96,10 @@ MULTIMODAL = table(
     path("mmproj", "--mmproj -mm", "the file of the multimodal projector"),
     text("mmproj_url", "--mmproj-url -mmu", "download the projector from here"),
     switch(
-        "mmproj_auto", "--mmproj-auto", "use the projector that belongs to hf_repo", off="--no-mmproj-auto --no-mmproj"
+        "mmproj_auto",
+        "--mmproj-auto",
+        "use the projector found beside the model, or that of hf_repo",
+        off="--no-mmproj-auto --no-mmproj",
     ),
     switch("mmproj_offload", "--mmproj-offload", "run the projector on the GPU", off="--no-mmproj-offload"),
     tokens("image_min_tokens", "--image-min-tokens", "least tokens of an image"),

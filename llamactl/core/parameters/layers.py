@@ -9,6 +9,12 @@ from llamactl.core.errors import BadRequest, Refused
 from llamactl.core.model import Setting
 from llamactl.core.parameters import PARAMETERS, find, parse
 
+BESIDE: Literal["found beside it"] = "found beside it"
+"""The origin of settings that use a file that lies beside the model's."""
+
+_ELSEWHERE = ("model_url", "docker_repo", "hf_repo", "one_shot_preset")
+"""With one of these the model is another than that of the file."""
+
 LOADING = ("mmap", "mlock", "direct_io")
 """What load_mode says in one word."""
 
@@ -16,7 +22,7 @@ LOADING = ("mmap", "mlock", "direct_io")
 class Layer(msgspec.Struct, frozen=True):
     """Settings from one place; `name` is that of the model or of the preset. None is as good as absent."""
 
-    origin: Literal["configuration", "server defaults", "preset", "model"]
+    origin: Literal["found beside it", "configuration", "server defaults", "preset", "model"]
     settings: Mapping[str, Setting | None]
     name: str = ""
 
@@ -28,6 +34,9 @@ class Layer(msgspec.Struct, frozen=True):
             return f"remove it with: llamactl config unset llama_server.{setting}"
         if self.origin == "preset":
             return f"remove it with: llamactl presets unset {self.name} {setting}"
+        if self.origin == BESIDE:
+            without = "spec_type=none" if setting == "model_draft" else "mmproj_auto=off"
+            return f"do without it: llamactl models set {self.name} {without}"
         return f"remove it with: llamactl models defaults unset {setting}"
 
     @property
@@ -52,8 +61,8 @@ def effective(layers: Iterable[Layer]) -> dict[str, Effective]:
     counting: dict[str, Effective] = {}
     for layer in layers:
         own = _own(layer)
-        for name in own:
-            for weaker in _outdone(name):
+        for name, value in own.items():
+            for weaker in _outdone(name, value):
                 counting.pop(weaker, None)
         counting |= {name: Effective(value, layer) for name, value in own.items()}
     return {name: counting[name] for name in PARAMETERS if name in counting}
@@ -74,8 +83,14 @@ def _own(layer: Layer) -> dict[str, Setting]:
     return own
 
 
-def _outdone(name: str) -> list[str]:
-    """What of weaker layers counts no more where this is set."""
+def _outdone(name: str, value: Setting) -> list[str]:
+    """What of weaker layers counts no more where this is set to that."""
+    if name in _ELSEWHERE:
+        return ["mmproj", "model_draft"]
+    if (name == "mmproj_auto" and not value) or name == "mmproj_url":
+        return ["mmproj"]
+    if (name == "spec_type" and value == "none") or name == "hf_repo_draft":
+        return ["model_draft"]
     if name == "load_mode":
         return list(LOADING)
     if name in LOADING:

@@ -13,6 +13,7 @@ from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
@@ -33,6 +34,7 @@ class Control:
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
+        discovery: Discovery,
         http: list[str],
         presets: Presets,
         defaults: ServerSettings,
@@ -44,7 +46,7 @@ class Control:
         self._http = http
         self._began = time.monotonic()
         self.services: Services  # set by `main`: they are started with this, and shown by it
-        models = ModelCalls(config, catalogue, supervisor, launch)
+        models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
             calls.Shutdown: self._shutdown,

@@ -1,16 +1,17 @@
 """The catalogue."""
 
-from collections.abc import Callable
-
+import anyio.from_thread
 import anyio.to_thread
 import msgspec
 
-from llamactl.catalogue import Catalogue, examine, walk
-from llamactl.config.sections import Config
+from llamactl.catalogue import Catalogue, examine
+from llamactl.catalogue.verify import verify
+from llamactl.core.errors import LlamactlError
 from llamactl.core.instance import state
 from llamactl.core.model import Model, ScanReport
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.settings import merged, setting_rows, settled
+from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.llamaserver import arguments
 from llamactl.rpc import calls
@@ -21,14 +22,12 @@ from llamactl.supervisor import Supervisor
 class ModelCalls:
     """`models.…`"""
 
-    def __init__(
-        self, config: Callable[[], Config], catalogue: Catalogue, supervisor: Supervisor, launch: Launch
-    ) -> None:
-        self._config = config
+    def __init__(self, catalogue: Catalogue, supervisor: Supervisor, launch: Launch, discovery: Discovery) -> None:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
         self.row = self._model_row  # for other nouns too
+        self._discovery = discovery
         self.handlers: Handlers = {
             calls.ListModels: self._list_models,
             calls.AddModel: self._add_model,
@@ -37,6 +36,8 @@ class ModelCalls:
             calls.SetModel: self._set_model,
             calls.RenameModel: self._rename_model,
             calls.CloneModel: self._clone_model,
+            calls.AliasModel: self._alias_model,
+            calls.VerifyModel: self._verify_model,
             calls.ModelCommand: self._model_command,
             calls.ScanModels: self._scan_models,
         }
@@ -45,8 +46,9 @@ class ModelCalls:
         return [self._model_row(model) for model in self._catalogue.models()]
 
     async def _add_model(self, call: calls.AddModel) -> ModelRow:
-        file = await anyio.to_thread.run_sync(examine, call.path, self._catalogue.models())
-        return self._model_row(self._catalogue.admit(file, call.name))
+        known, looks = self._catalogue.models(), self._catalogue.looks()
+        found = await anyio.to_thread.run_sync(examine, call.path, known, looks)
+        return self._model_row(self._catalogue.admit(found, call.name))
 
     async def _remove_model(self, call: calls.RemoveModel) -> None:
         name = self._catalogue.resolve(call.name).name
@@ -56,12 +58,17 @@ class ModelCalls:
     async def _show_model(self, call: calls.ShowModel) -> calls.ModelDetail:
         model = self._catalogue.resolve(call.name)
         row = self._model_row(model)
+        draft = model.draft
         return calls.ModelDetail(
             name=row.name,
             path=row.path,
             size=row.size,
             aliases=row.aliases,
             state=row.state,
+            missing=row.missing,
+            facts=model.known,
+            fingerprint=model.fingerprint,
+            drafts=draft.path if draft is not None and not draft.certain else "",
             settings=setting_rows(self._launch.settings(model)),
             preset=model.preset,
         )
@@ -87,11 +94,43 @@ class ModelCalls:
         model = self._catalogue.resolve(call.name)
         return arguments.show(await self._launch.preview(model))
 
+    async def _alias_model(self, call: calls.AliasModel) -> ModelRow:
+        return self._model_row(self._catalogue.alias(call.name, call.add, call.remove))
+
+    async def _verify_model(self, call: calls.VerifyModel) -> calls.Verification:
+        model = self._catalogue.resolve(call.name)
+
+        def look() -> list[calls.Check]:
+            findings = verify(model, deep=call.deep, go_on=anyio.from_thread.check_cancelled)
+            return [calls.Check(check=one.check, ok=one.ok, detail=one.detail) for one in findings]
+
+        checks = await anyio.to_thread.run_sync(look)
+        try:
+            await self._launch.check(model)
+            checks.append(calls.Check(check="settings", ok=True))
+        except LlamactlError as error:
+            detail = "; ".join(filter(None, (error.message, error.hint)))
+            checks.append(calls.Check(check="settings", ok=False, detail=detail))
+        sound = not any(check.ok is False for check in checks)
+        return calls.Verification(name=model.name, sound=sound, checks=checks)
+
     async def _scan_models(self, call: calls.ScanModels) -> ScanReport:
-        directories = call.directories or self._config().models.directories or [str(self._config().directories.models)]
-        found = await anyio.to_thread.run_sync(walk, directories, self._catalogue.models())
-        return self._catalogue.apply(found)
+        return await self._discovery.scan(call.directories)
 
     def _model_row(self, model: Model) -> ModelRow:
-        phase = self._supervisor.instance(model.name).phase
-        return ModelRow(name=model.name, path=model.path, size=model.size, aliases=model.aliases, state=state(phase))
+        known = model.known
+        return ModelRow(
+            name=model.name,
+            path=model.path,
+            size=model.size,
+            aliases=model.aliases,
+            state=state(self._supervisor.instance(model.name).phase),
+            missing=self._catalogue.is_missing(model),
+            architecture=known.architecture,
+            parameters=known.parameters,
+            quantisation=known.quantisation,
+            context_length=known.context_length,
+            vocabulary=known.vocabulary,
+            embedding_length=known.embedding_length,
+            modalities=known.modalities,
+        )

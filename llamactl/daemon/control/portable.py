@@ -8,6 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from llamactl.catalogue import Catalogue, File, examine
 from llamactl.catalogue.gguf import NotUsable
+from llamactl.catalogue.news import as_in
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.core.model import Model, Setting, Unusable, valid_name
 from llamactl.core.parameters import OF_ONE_MODEL, SECRET_SETTINGS
@@ -139,7 +140,7 @@ class PortableCalls:
             path, size = portable.path, portable.size
         aliases = tuple(dict.fromkeys(alias for alias in portable.aliases if alias != portable.name))
         if there is None:
-            return Model(
+            new = Model(
                 name=portable.name,
                 path=path,
                 size=size,
@@ -147,10 +148,12 @@ class PortableCalls:
                 settings=settings,
                 preset=portable.preset,
             )
+            return as_in(file, new) if isinstance(file, File) else new
         if not replace and (differing := list(_differences(there, portable, path, settings))):
             raise Refused(f"{portable.name}: it is here already, with another {', '.join(differing)}", "add --replace")
         if path and path != there.path:
             there = Model(name=there.name, path=path, size=size, aliases=there.aliases)
+            there = as_in(file, there) if isinstance(file, File) else there
         if path and replace:
             return msgspec.structs.replace(there, aliases=aliases, settings=settings, preset=portable.preset)
         return msgspec.structs.replace(
@@ -200,7 +203,7 @@ def _look_at(models: list[PortableModel]) -> dict[str, File | Unusable]:
     files: dict[str, File | Unusable] = {}
     for path in {model.path: None for model in models if model.path}:
         try:
-            files[path] = examine(path)
+            [files[path]] = examine(path).files
         except NotUsable as error:
             files[path] = Unusable(path, error.reason)
     return files

@@ -30,6 +30,8 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.models import (
     AddModel,
+    AliasModel,
+    Check,
     CloneModel,
     ListModels,
     ModelCommand,
@@ -41,6 +43,8 @@ from llamactl.rpc.calls.models import (
     SetModel,
     SettingRow,
     ShowModel,
+    Verification,
+    VerifyModel,
 )
 from llamactl.rpc.calls.portable import ExportModels, ImportModels, ImportReport, Portable, PortableModel
 from llamactl.rpc.calls.presets import (
@@ -67,9 +71,11 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AliasModel",
     "Announcement",
     "ApplyPreset",
     "Call",
+    "Check",
     "CloneModel",
     "DaemonStatus",
     "Engine",
@@ -114,5 +120,7 @@ __all__ = [
     "StopModel",
     "TemplateList",
     "TemplateUse",
+    "Verification",
+    "VerifyModel",
     "Watch",
 ]

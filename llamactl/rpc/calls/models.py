@@ -2,18 +2,30 @@
 
 import msgspec
 
+from llamactl.core.facts import Facts
 from llamactl.core.model import ScanReport, Setting
 from llamactl.rpc.calls.call import Call
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of the catalogue and what it does at this moment."""
+    """A model of the catalogue and what it does at this moment.
+
+    `missing`: its file was gone when it was last looked for. The rest is as in `Facts`.
+    """
 
     name: str
     path: str
     size: int
     aliases: tuple[str, ...] = ()
     state: str = "stopped"
+    missing: bool = False
+    architecture: str = ""
+    parameters: int | None = None
+    quantisation: str = ""
+    context_length: int | None = None
+    vocabulary: int | None = None
+    embedding_length: int | None = None
+    modalities: tuple[str, ...] = ("text",)
 
 
 class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +42,11 @@ class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is to be said of a model. `settings` are those that count, in the order of the table."""
+    """All that is to be said of a model. `settings` are those that count, in the order of the table.
+
+    `facts` are those of its file, completed by what its llama-server and its projector say. `drafts` is a model beside
+    it that might draft for it, and is not used unless the setting `model_draft` says so.
+    """
 
     name: str
     path: str
@@ -39,6 +55,26 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     settings: list[SettingRow]
     preset: str = ""
+    missing: bool = False
+    facts: Facts = Facts()
+    fingerprint: str = ""
+    drafts: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was verified; `ok` is None where there was nothing to compare with."""
+
+    check: str
+    ok: bool | None
+    detail: str = ""
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of verifying a model: it is `sound` if no check failed."""
+
+    name: str
+    sound: bool
+    checks: list[Check]
 
 
 class ListModels(Call[list[ModelRow]], frozen=True):
@@ -96,6 +132,26 @@ class CloneModel(Call[ModelRow], frozen=True):
     method = "models.clone"
     name: str
     to: str
+
+
+class AliasModel(Call[ModelRow], frozen=True):
+    """Other names that a model goes by as well; those to remove must be among them."""
+
+    method = "models.alias"
+    name: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class VerifyModel(Call[Verification], frozen=True):
+    """Is everything of a model there and as it was, and would its settings do?
+
+    `deep`: read all of it too, where its checksum is known; that takes a second or two for each GiB.
+    """
+
+    method = "models.verify"
+    name: str
+    deep: bool = False
 
 
 class ModelCommand(Call[str], frozen=True):

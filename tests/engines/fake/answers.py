@@ -151,12 +151,14 @@ def _event(data: Json) -> bytes:
 
 def _props(state: State) -> Json:
     about = {"total_slots": 4, "model_alias": state.alias, "model_path": str(state.model)}
-    return {**about, "build_info": "b9999-fake", "is_sleeping": False}
+    modalities = {"vision": state.vices.sees, "audio": False}
+    return {**about, "build_info": "b9999-fake", "is_sleeping": False, "modalities": modalities}
 
 
 def _models(state: State) -> Json:
     model = {"id": state.alias, "aliases": [state.alias], "object": "model", "created": int(time.time())}
-    return {"object": "list", "data": [{**model, "owned_by": "llamacpp"}]}
+    meta = {"n_vocab": 259, "n_ctx_train": 4096, "n_embd": 64, "n_params": 1_000_000, "size": 4_000_000}
+    return {"object": "list", "data": [{**model, "owned_by": "llamacpp", "meta": meta}]}
 
 
 ABOUT: dict[str, Callable[[State], Any]] = {

@@ -36,6 +36,8 @@ class Vices:
     nothing, ignores SIGTERM and keeps the output open."""
     own_group: bool = False
     """That child leaves the process group (not the session)."""
+    sees: bool = False
+    """It says that it takes images."""
     tokens: int = 8
     """Of an answer, unless the request says `max_tokens`."""
     token_interval: float = 0.0
