@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl import __version__
-from llamactl.cli import chat, config, daemon, db, instances, logs, models, presets, quickstart, render, templates
+from llamactl.cli import chat, config, daemon, db, instances, logs, models, presets, quickstart, render, templates, why
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
@@ -138,6 +138,7 @@ app.command()(instances.start)
 app.command("load", hidden=True)(instances.start)
 app.command()(instances.stop)
 app.command("unload", hidden=True)(instances.stop)
+app.command()(why.why)
 app.command()(logs.logs)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")

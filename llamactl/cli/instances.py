@@ -104,12 +104,13 @@ def show(items: list[InstanceRow]) -> None:
         items,
         {
             "NAME": [row.name for row in items],
-            "STATE": [row.state for row in items],
+            "STATE": ["wedged" if row.wedged is not None else row.state for row in items],
             "PID": [_or_dash(row.pid) for row in items],
             "MEMORY": [show_size(sum(row.memory.values())) if row.memory else "-" for row in items],
             "LEASES": [str(row.leases) for row in items],
             "WAITING": [str(row.waiting) for row in items],
             "REQUESTS": [str(row.requests) for row in items],
+            "RESTARTS": [str(row.restarts) for row in items],
             "AGE": ["-" if row.age is None else show_duration(row.age) for row in items],
             "TTL": ["pinned" if row.pinned else "-" if row.ttl is None else show_duration(row.ttl) for row in items],
         },
@@ -119,7 +120,13 @@ def show(items: list[InstanceRow]) -> None:
     if session.output in ("table", "wide"):
         for row in items:
             if row.problem is not None:
-                render.note(f"{row.name}: {row.problem.message}")
+                render.note(f"{row.name}: {row.problem.message}{_next(row)}")
+            if row.wedged is not None:
+                render.note(f"{row.name}: nothing has moved for {show_duration(row.wedged)}: llamactl why {row.name}")
+
+
+def _next(row: InstanceRow) -> str:
+    return "" if row.next_try is None else f"; started again in {show_duration(row.next_try)}"
 
 
 def _or_dash(value: object) -> str:

@@ -25,6 +25,8 @@ _STYLES = {
     "loading": "yellow",
     "stopping": "yellow",
     "restarting": "yellow",
+    "backoff": "yellow",
+    "wedged": "red",
     "failed": "red",
     "down": "red",
     "missing": "red",

@@ -139,6 +139,10 @@ class Restart(Section, frozen=True, kw_only=True):
     """So many deaths within the window, and it is given up until somebody starts it."""
     window: Duration = Duration(600.0)
     """The time that deaths are counted in."""
+    wedge_after: Duration = Duration(300.0)
+    """When nothing has moved for this long in one that has requests, it is taken for wedged; 0 never looks."""
+    wedged: Literal["mark", "restart"] = "mark"
+    """What to do with it then: only tell, or start it again."""
 
 
 class Access(Section, frozen=True, kw_only=True):

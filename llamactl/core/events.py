@@ -12,6 +12,13 @@ class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
     phase: Phase
 
 
+class InstanceDoubted(msgspec.Struct, frozen=True, tag="wedged"):
+    """An instance has requests, and nothing moves in it for `seconds`; None: it works after all, or is gone."""
+
+    model: str
+    seconds: float | None
+
+
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
     """Models came, went or were changed; names, sorted.
 
@@ -39,7 +46,7 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
-Event = InstanceChanged | CatalogueChanged | ServiceChanged | ConfigChanged
+Event = InstanceChanged | InstanceDoubted | CatalogueChanged | ServiceChanged | ConfigChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -17,21 +17,24 @@ from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
 from llamactl.core.footprint import estimate
 from llamactl.core.model import HOST
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
 from llamactl.daemon.control import Control
 from llamactl.daemon.discovery import Discovery
+from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
+from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.rpc import server as control_channel
 from llamactl.store import Database
-from llamactl.supervisor import Supervisor
+from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
 
 log = logging.getLogger(__name__)
@@ -86,9 +89,19 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
         discovery = Discovery(current, catalogue)
         learning = Learning(hub, supervisor, catalogue)
         control = Control(
-            current, hub, catalogue, supervisor, launch, discovery, urls, database.presets, database.server
+            current,
+            hub,
+            catalogue,
+            supervisor,
+            launch,
+            discovery,
+            urls,
+            database.presets,
+            database.server,
+            database.exits.of,
         )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        watchdog = Watchdog(supervisor, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
             logs.to_console(config.logging.console_level)
@@ -98,19 +111,23 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
                 ttl=config.residency.ttl,
                 load_timeout=config.residency.load_timeout,
                 hold=config.restart.first,
+                restart=_restart(config),
             )
             door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             discovery.again()
 
         current.follow(take_over)
         control.services = services = Services(
             [
+                Service("exits", ExitBook(hub, database.exits).run),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
                     partial(control_channel.serve, directories.control_socket, control.answer, os.getuid()),
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, listeners)),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
@@ -163,6 +180,10 @@ def _limits(config: Config) -> Limits:
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
     )
+
+
+def _restart(config: Config) -> Policy:
+    return Policy(**{name: getattr(config.restart, name) for name in Policy.__struct_fields__})
 
 
 def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:

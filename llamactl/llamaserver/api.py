@@ -26,6 +26,8 @@ TIMEOUT = 1.0
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer at most. `/props` holds the chat template: 2 KB to some 100 KB."""
 
+_ONE_TOKEN = b'{"prompt":"x","n_predict":1,"cache_prompt":false}'
+_DECODES = re.compile(rb"^llamacpp:n_decode_total ([\d.e+]+)", re.MULTILINE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -112,13 +114,37 @@ async def told(endpoint: str) -> Told:
     )
 
 
-async def ask(endpoint: str, path: str) -> Answer:
-    """GET `path`. Raises `NotRunning` when nothing answers in time, `ValueError` when it is not HTTP."""
-    with suppress(OSError, anyio.EndOfStream, anyio.BrokenResourceError), anyio.move_on_after(TIMEOUT):
+async def decodes(endpoint: str) -> int | None:
+    """How many batches it has decoded since its start; None when it does not answer, or does not count them.
+
+    Of its numbers this alone moves while it generates. The loop that decodes is the one that answers, so a batch that
+    takes longer than `TIMEOUT` is in the way. Asking wakes a server that sleeps.
+    """
+    with suppress(NotRunning, ValueError):
+        found = _DECODES.search((await ask(endpoint, "/metrics")).body)
+        return int(float(found[1])) if found else None
+    return None
+
+
+async def probe(endpoint: str, timeout: float) -> bool:
+    """Does it give one token within so many seconds?"""
+    with suppress(NotRunning, ValueError):
+        return (await ask(endpoint, "/completion", _ONE_TOKEN, timeout)).status == 200
+    return False
+
+
+async def ask(endpoint: str, path: str, body: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+    """GET `path`, or POST a body of JSON.
+
+    Raises `NotRunning` when nothing answers in time, `ValueError` when it is not HTTP.
+    """
+    with suppress(OSError, anyio.EndOfStream, anyio.BrokenResourceError), anyio.move_on_after(timeout):
         async with await anyio.connect_unix(endpoint) as stream:
             # Of 1.0, so that the connection ends with the answer. Errors leave it open for 5 s all the
             # same, hence the length.
-            await stream.send(f"GET {path} HTTP/1.0\r\nHost: llamactl\r\n\r\n".encode())
+            about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+            head = f"{'POST' if body else 'GET'} {path} HTTP/1.0\r\nHost: llamactl\r\n{about}\r\n"
+            await stream.send(head.encode() + body)
             received = await stream.receive()
             while (whole := _whole(received)) is None:
                 received += await stream.receive()

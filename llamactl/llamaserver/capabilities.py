@@ -162,7 +162,9 @@ async def _answer(engine: Engine, flag: str) -> tuple[str, str]:
     text = said.decode(errors="replace")
     if patience.cancelled_caught:
         return text, f"it gave no answer to {flag} within {TIMEOUT:g} s"
-    return text, "" if ended.code == 0 else output.reason(text.splitlines(), *ended)
+    return text, "" if ended.code == 0 else output.reason(
+        output.Death(lines=text.splitlines(), code=ended.code, signal=ended.signal)
+    )
 
 
 async def _read(pipe: int, into: bytearray, session: Session) -> None:

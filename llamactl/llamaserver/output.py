@@ -9,6 +9,10 @@ import re
 import signal as signals
 from collections.abc import Sequence
 
+import msgspec
+
+from llamactl.core.exits import Kind
+
 _STAMP = re.compile(r"\d+\.\d\d\.\d{3}\.\d{3} (?P<level>[A-Z]) ")
 _SOURCE = re.compile(r"^(?:(?:srv|slot|que|cmn) +[\w()]+: |\w+_\w+(?:\(\))?: |\w+\(\): )+")
 _COMPLAINT = re.compile(r"\b(error|failed|couldn't|cannot|unable|invalid|unsupported|insufficient)\b", re.IGNORECASE)
@@ -28,57 +32,144 @@ _UNREADABLE = re.compile(r"failed to read (magic|header|key-value pairs|tensor i
 # Said by what ends a process from within. The first of them is the cause: a backtrace may follow.
 _LAST_WORDS = re.compile(r"GGML_ASSERT\(|GGML_ABORT|CUDA error|ROCm error|what\(\): ")
 
+# The first that matches is what it died of: memory comes first, since it makes everything else fail. Those of CUDA,
+# ROCm, Vulkan, SYCL and Metal are from the sources of ggml.
+_NO_MEMORY = re.compile(
+    r"out of memory|insufficient memory|cannot allocate memory|bad_alloc|memory allocation of size"
+    r"|(failed|unable) to allocate|ErrorOutOf\w*Memory|out_of_(device|host)_memory",
+    re.IGNORECASE,
+)
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("out_of_memory", _NO_MEMORY),
+    ("library_missing", re.compile(r"loading shared libraries|Library not loaded|symbol lookup error")),
+    (
+        "bad_argument",
+        re.compile(r"invalid argument: |error while handling argument|unknown argument|requires? flash_attn"),
+    ),
+    ("cannot_bind", re.compile(r"couldn't bind")),
+    (
+        "unsupported",
+        re.compile(
+            r"unknown (model architecture|pre-tokenizer|tokenizer)|unsupported model|only supports up to version"
+        ),
+    ),
+    ("missing_file", re.compile(r"failed to open|No such file or directory")),
+    (
+        "corrupt_file",
+        re.compile(
+            rf"{_UNREADABLE.pattern}|not within the file bounds|corrupted or incomplete|has wrong shape|missing tensor"
+            r"|wrong number of tensors|exceeds remaining file size"
+        ),
+    ),
+)
+
 _HINTS = {
-    "KILL": ", perhaps by the kernel for lack of memory",
     "ILL": ", perhaps built for another processor",
     "SEGV": ": it crashed",
     "BUS": ": it crashed, perhaps the model's file was cut short while in use",
     "ABRT": ": it gave up",
 }
+_BY_KERNEL = {
+    None: ", perhaps by the kernel for lack of memory",
+    True: ", most likely by the kernel: it killed for lack of memory meanwhile",
+    False: ", it seems by somebody else",
+}
 
 
-def reason(lines: Sequence[str], code: int | None, signal: int | None, *, asked: bool = False) -> str:
-    """Why a llama-server ended, in one line: its own decisive words where it said any.
+class Death(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of how a llama-server ended.
 
-    `lines` are its last ones, `code` or `signal` what the kernel says; `asked` if it was told to end.
+    `lines` are its last ones, `code` or `signal` what the kernel says; `asked` if it was told to end by us,
+    `served` if it had been ready, `oom` if the kernel killed some process for lack of memory meanwhile (None: it
+    does not tell).
     """
-    if asked:
-        return "stopped by force" if signal == signals.SIGKILL else "stopped"
-    if signal is not None:
-        return _killed(lines, signal)
-    if code == 0:
-        if any(_STAMP.match(line) or line.startswith("srv ") for line in lines):
+
+    lines: Sequence[str]
+    code: int | None = None
+    signal: int | None = None
+    asked: bool = False
+    served: bool = False
+    oom: bool | None = None
+
+
+def reason(death: Death) -> str:
+    """Why a llama-server ended, in one line: its own decisive words where it said any."""
+    if death.asked:
+        return "stopped by force" if death.signal == signals.SIGKILL else "stopped"
+    if death.signal is not None:
+        return _killed(death, death.signal)
+    if death.code == 0:
+        if _spoke(death):
             return "stopped from outside"  # llama-server leaves with 0 when told to, and only then
         return "ended by itself before it served; is it llama-server?"
-    return _complaint(lines) or f"exit code {code}{_remark(lines)}"
+    return _told(_complaints(death)) or f"exit code {death.code}{_remark(death.lines)}"
 
 
-def _killed(lines: Sequence[str], signal: int) -> str:
+def kind(death: Death) -> Kind:
+    """The class of its end."""
+    if death.asked:
+        return "asked"
+    if death.signal == signals.SIGKILL:
+        return "oom_kill" if death.oom else "signal"
+    if death.signal == signals.SIGILL:
+        return "illegal_instruction"
+    if death.code == 0:
+        return "ended" if _spoke(death) else "refused"
+    said = "\n".join(_complaints(death) + _last_words(death)[:1])
+    for one, pattern in _KINDS[:1] if death.served else _KINDS:
+        if pattern.search(said):
+            return one
+    if death.signal is not None:
+        return "assertion" if _last_words(death) else "signal"
+    return "refused" if said and not death.served else "other"
+
+
+def _spoke(death: Death) -> bool:
+    """It said what only a llama-server says."""
+    return any(_STAMP.match(line) or line.startswith("srv ") for line in death.lines)
+
+
+def _killed(death: Death, signal: int) -> str:
     try:
         name = signals.Signals(signal).name.removeprefix("SIG")
     except ValueError:
         name = "?"
-    if name != "KILL":
-        for line in lines:
-            if _LAST_WORDS.search(line):
-                return f"{_message(line)} (signal {signal}, {name})"
-    return f"killed by signal {signal} ({name}){_HINTS.get(name, '')}"
+    if name == "KILL":
+        return f"killed by signal {signal} (KILL){_BY_KERNEL[death.oom]}"
+    for line in _last_words(death):
+        return f"{line} (signal {signal}, {name})"
+    # It may complain, and then crash while it cleans up.
+    told = "" if death.served else _told(_complaints(death))
+    return f"{told} (signal {signal}, {name})" if told else f"killed by signal {signal} ({name}){_HINTS.get(name, '')}"
 
 
-def _complaint(lines: Sequence[str]) -> str:
-    """What failed and why: the last complaint with substance, and the first.
+def _last_words(death: Death) -> list[str]:
+    return [_message(line) for line in death.lines if _LAST_WORDS.search(line)] if death.signal is not None else []
 
-    A load fails from the inside out, `insufficient memory` before `failed to initialize the context`, and
-    is sometimes tried twice. What was logged while it still served is of no interest.
+
+def _complaints(death: Death) -> list[str]:
+    """What failed, from the inside out: `insufficient memory` comes before `failed to initialize the context`.
+
+    What was logged while it still served is of no interest, nor what follows its last words.
     """
     complaints: list[str] = []
-    for line in lines[-60:]:
+    for line in death.lines[-60:]:
         if "listening on" in line:
             complaints.clear()
-        elif line.strip() == "usage:":  # the description of a flag, which may speak of errors too
+        elif _ends_complaints(line, death):
             break
         elif _is_complaint(line) and not _HOLLOW.search(line):
             complaints.append(_message(line))
+    return complaints
+
+
+def _ends_complaints(line: str, death: Death) -> bool:
+    """After it comes the description of a flag, which may speak of errors too, or a backtrace."""
+    return line.strip() == "usage:" or (death.signal is not None and _LAST_WORDS.search(line) is not None)
+
+
+def _told(complaints: Sequence[str]) -> str:
+    """The last complaint with substance, and the first: the load is sometimes tried twice."""
     if not complaints:
         return ""
     cause, effect = complaints[0], complaints[-1]

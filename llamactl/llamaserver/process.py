@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llamactl.core.errors import LoadFailed
 from llamactl.core.instance import Exit
-from llamactl.llamaserver import api, output
+from llamactl.llamaserver import api, oom, output
 from llamactl.llamaserver.environment import clean
 from llamactl.llamaserver.locate import Engine
 from llamactl.llamaserver.session import Session
@@ -34,12 +34,15 @@ class LlamaServer:
         self._session = session
         self._run_file = run_file
         self._begins = begins
-        self._asked = False
+        self._asked = self._served = False
+        self._oom_kills = oom.kills()
         self._exit: Exit | None = None
 
     async def healthy(self) -> bool:
         """It serves, and it is this process (or one that it started) that does. Takes 1 s at most."""
-        return await api.health(self.endpoint, self.pid)
+        healthy = await api.health(self.endpoint, self.pid)
+        self._served = self._served or healthy
+        return healthy
 
     def progress(self) -> int:
         """Bytes it has written to its run file so far."""
@@ -52,8 +55,22 @@ class LlamaServer:
         ended = await self._session.wait()
         if self._exit is None:
             lines = self._last_lines()
-            why = output.reason(lines, *ended, asked=self._asked)
-            self._exit = Exit(why, *ended, tuple(lines[-20:]))
+            death = output.Death(
+                lines=lines,
+                code=ended.code,
+                signal=ended.signal,
+                asked=self._asked,
+                served=self._served,
+                oom=oom.since(self._oom_kills),
+            )
+            self._exit = Exit(
+                output.reason(death),
+                ended.code,
+                ended.signal,
+                tuple(lines[-20:]),
+                kind=output.kind(death),
+                log=str(self._run_file),
+            )
         return self._exit
 
     def terminate(self) -> None:

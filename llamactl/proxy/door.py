@@ -366,6 +366,11 @@ class Door:
         """Whoever waits for the door to close has no more patience."""
         self._hurry.set()
 
+    def answers(self, endpoint: str) -> dict[int, object]:
+        """How far each answer is that this endpoint is giving, tunnels aside."""
+        forwards = [connection.forward for connection in self.connections]
+        return {id(f): f.progress for f in forwards if f is not None and f.behind == endpoint and not f.tunnel}
+
     def left(self, connection: Connection) -> None:
         self.connections.discard(connection)
         if self._closing and not self.connections:

@@ -212,6 +212,18 @@ class Forward:
         if chunks.done:
             self._finish(keep=self._answer is not None and self._answer.keep)
 
+    @property
+    def progress(self) -> object:
+        """How far the answer is: another object whenever more of it has come. Nothing is counted for it."""
+        if self._chunks is not None:
+            return self._tail
+        return self._received if self._answer is None else self._left
+
+    @property
+    def behind(self) -> str:
+        """The socket of who is asked."""
+        return self._pool.path
+
     # --- client ----------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:

@@ -13,6 +13,7 @@ Start reading at `database.Database`, then `tables`. Importing this takes 75 ms;
 
 from llamactl.core.errors import StoreFailed
 from llamactl.store.database import Database
+from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
@@ -21,6 +22,8 @@ from llamactl.store.server import ServerSettings
 
 __all__ = [
     "Database",
+    "Ended",
+    "Exits",
     "FitParams",
     "Fits",
     "Models",

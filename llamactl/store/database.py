@@ -12,6 +12,7 @@ from llamactl.core.errors import StoreFailed
 from llamactl.core.parameters import GROUPS, columns
 from llamactl.store.access import Access
 from llamactl.store.copying import copy
+from llamactl.store.exits import Exits
 from llamactl.store.failures import CHECK, corrupt, told_of
 from llamactl.store.fits import Fits
 from llamactl.store.lock import Lock
@@ -54,6 +55,8 @@ class Database:
         self.presets = Presets(access)
         self.fits = Fits(access)
         """What llama-fit-params said of each model."""
+        self.exits = Exits(access)
+        """How the llama-servers of each model ended."""
         self._writer = Writer(path, patience)
         self.samples = Samples(access, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""

@@ -133,6 +133,24 @@ AliasTable = _table(
 
 PresetTable = _table("presets", {"name": peewee.TextField(primary_key=True), "settings": peewee.TextField()})
 
+ExitTable = _table(
+    "exits",
+    {
+        "id": peewee.AutoField(),
+        "model_id": _of_model(),
+        "at": peewee.IntegerField(),
+        "state": peewee.TextField(),
+        "kind": peewee.TextField(),
+        "reason": peewee.TextField(),
+        "code": peewee.IntegerField(null=True),
+        "signal": peewee.IntegerField(null=True),
+        "why": peewee.TextField(),
+        "pause": peewee.FloatField(null=True),
+        "log": peewee.TextField(),
+    },
+    stamps=(),
+)
+
 SampleTable = _table(
     "metrics_history",
     {
@@ -159,6 +177,7 @@ _index(ModelTable, "models_created", "created_at")
 for _group, _group_table in GROUP_TABLES.items():
     _index(_group_table, f"{_group}_model_id", "model_id", unique=True)
 _index(FitTable, "fit_params_model_id", "model_id", unique=True)
+_index(ExitTable, "exits_model_id", "model_id")
 _index(AliasTable, "aliases_model_id", "model_id")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
@@ -169,4 +188,4 @@ GROUP_TABLES["server"].add_index(
     )
 )
 
-TABLES = (Metadata, ModelTable, *GROUP_TABLES.values(), FitTable, AliasTable, PresetTable, SampleTable)
+TABLES = (Metadata, ModelTable, *GROUP_TABLES.values(), FitTable, AliasTable, PresetTable, ExitTable, SampleTable)

@@ -7,7 +7,9 @@ Owns every running llama-server through the `Server` protocol, and nothing else:
 Start reading at `supervisor.Supervisor`, then `runner.live`.
 """
 
+from llamactl.supervisor.lease import Lease
 from llamactl.supervisor.server import Launcher, Server
-from llamactl.supervisor.supervisor import Lease, Supervisor
+from llamactl.supervisor.supervisor import Supervisor
+from llamactl.supervisor.watchdog import Watchdog
 
-__all__ = ["Launcher", "Lease", "Server", "Supervisor"]
+__all__ = ["Launcher", "Lease", "Server", "Supervisor", "Watchdog"]

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import anyio
 from anyio import CancelScope, move_on_after
+from msgspec.structs import replace
 
 from llamactl.core.errors import LlamactlError, LoadFailed, UpstreamDied
+from llamactl.core.exits import Kind
 from llamactl.core.instance import Answered, Exit, Gone, Move, Spawned
 from llamactl.core.model import Model
 from llamactl.supervisor.server import Launcher, Server
@@ -34,8 +36,11 @@ async def live(
         with CancelScope(shield=True):
             server = await launch(model)
     except (LlamactlError, OSError) as error:
+        # What the system refuses today it may grant tomorrow, other than what was found wrong.
+        kind: Kind = "refused" if isinstance(error, LlamactlError) else "other"
         refused = error if isinstance(error, LlamactlError) else LoadFailed(str(error))
-        tell(Gone(clock(), _load_failed(model, refused.message, refused.hint).problem()), None)
+        problem = _load_failed(model, refused.message, refused.hint).problem()
+        tell(Gone(clock(), problem, Exit(refused.message, kind=kind)), None)
         return
     ready = stalled = False
     try:
@@ -46,12 +51,15 @@ async def live(
             await server.wait()
     finally:
         with CancelScope(shield=True):
-            exit = await put_down(server)
+            exit = await put_down(server, loses=ready)
             server.close()
             if ready:
                 ended: LlamactlError = UpstreamDied(f"{model.name} ended: {exit.reason}")
             elif stalled:
-                ended = _load_failed(model, f"no progress for {load_timeout:g} s, and it does not serve")
+                exit = replace(
+                    exit, reason=f"no progress for {load_timeout:g} s, and it does not serve", kind="stalled"
+                )
+                ended = _load_failed(model, exit.reason)
             else:
                 ended = _load_failed(model, exit.reason)
             tell(Gone(clock(), ended.problem(), exit), None)
@@ -84,10 +92,14 @@ async def _becomes_ready(server: Server, load_timeout: float, clock: Callable[[]
     return ready, stalled
 
 
-async def put_down(server: Server) -> Exit:
-    """SIGTERM, SIGTERM, SIGKILL to all of it; returns how it ended. Must be shielded by the caller."""
-    for signal in (server.terminate, server.terminate, server.kill):
+async def put_down(server: Server, *, loses: bool = True) -> Exit:
+    """SIGTERM, SIGTERM, SIGKILL to all of it; returns how it ended. Must be shielded by the caller.
+
+    One that has nothing to lose, since it has never served, is killed at once.
+    """
+    for signal in (server.terminate, server.terminate) if loses else ():
         signal()
         with move_on_after(PATIENCE):
             return await server.wait()
+    server.kill()
     return await server.wait()

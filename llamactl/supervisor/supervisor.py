@@ -15,15 +15,14 @@ import msgspec
 from anyio import CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
-from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, Refused, TimedOut, from_problem
-from llamactl.core.events import InstanceChanged
+from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, from_problem
+from llamactl.core.events import InstanceChanged, InstanceDoubted
 from llamactl.core.instance import (
     Alive,
-    Failed,
+    Backoff,
     Gone,
     Instance,
     Move,
-    Phase,
     Ready,
     Stopped,
     Stopping,
@@ -35,56 +34,13 @@ from llamactl.core.instance import (
 )
 from llamactl.core.model import Model
 from llamactl.core.reconfigure import reconfigure
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
 from llamactl.hub import Hub
+from llamactl.supervisor.lease import Entry, Lease, Waiter
+from llamactl.supervisor.recovery import Postponed, condemned
 from llamactl.supervisor.runner import live
 from llamactl.supervisor.server import Launcher, Server
-
-
-class Lease:
-    """The right to use one ready instance, until `release`.
-
-    `endpoint` is the path of its Unix socket. `on_revoked` is called, once at the most, when the
-    instance is stopped in spite of the lease: the holder then lets go of its connections.
-    """
-
-    __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
-
-    def __init__(self, supervisor: "Supervisor", instance: "_Instance", resident: Resident) -> None:
-        self._supervisor = supervisor
-        self._instance = instance
-        self._resident = resident
-        self.endpoint = instance.endpoint
-        self.on_revoked: Callable[[], None] | None = None
-        instance.leases.add(self)
-        instance.requests += 1
-
-    def release(self) -> None:
-        """Give it back; a second time does nothing."""
-        leases = self._instance.leases
-        if self in leases:
-            leases.remove(self)
-            self._supervisor._released(self._resident)
-
-
-class _Instance:
-    """One model, as long as the daemon runs: what it is now, and the running server if there is one."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.phase: Phase = Stopped()
-        self.endpoint = ""
-        self.leases: set[Lease] = set()
-        self.requests = 0
-        self.scope = CancelScope()
-        self.settled = anyio.Event()  # replaced at each start; set when the process is gone
-
-
-class _Waiter:
-    def __init__(self) -> None:
-        self.decided = anyio.Event()
-        self.lease: Lease | None = None
-        self.error: LlamactlError | None = None
 
 
 class Supervisor:
@@ -93,7 +49,7 @@ class Supervisor:
     `need` says what memory a model will take, `budget` what all may take together (both bytes per
     device); the budget is asked again before each decision that may start something. `ttl` and
     `load_timeout` are seconds; after a failed load the same failure is answered for `hold` seconds
-    without another try. `clock` is monotonic, in seconds.
+    without another try. `restart` is what becomes of instances that die. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -107,6 +63,7 @@ class Supervisor:
         ttl: float = -1.0,
         load_timeout: float = 600.0,
         hold: float = 1.0,
+        restart: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._launch = launch
@@ -117,9 +74,10 @@ class Supervisor:
         self._ttl = ttl
         self._load_timeout = load_timeout
         self._hold = hold
+        self._restart = restart or Policy()
         self._clock = clock
-        self._instances: dict[str, _Instance] = {}
-        self._waiters: dict[int, _Waiter] = {}
+        self._instances: dict[str, Entry] = {}
+        self._waiters: dict[int, Waiter] = {}
         self._tickets = count(1)
         self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
@@ -133,10 +91,12 @@ class Supervisor:
         ttl: float,
         load_timeout: float,
         hold: float,
+        restart: Policy | None = None,
     ) -> None:
         """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
         times = self._ttl, ttl
         self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._restart = restart or Policy()
         self._scheduler.limits = limits
         self._refresh_budget()
         self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
@@ -158,6 +118,7 @@ class Supervisor:
                     if isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping):
                         self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
                         self._revoke(instance)
+                    self._no_more(instance, "the daemon is stopping")
                 for waiter in self._waiters.values():
                     self._decide(waiter, error=NotRunning("the daemon is stopping"))
 
@@ -190,15 +151,21 @@ class Supervisor:
         lease = self.try_lease(model.name)
         if lease is not None:
             return lease
+        instance = self._instance(model)
+        if anew:
+            instance.recovery.forgive()
+        while True:
+            if not anew and self._group is not None:
+                queue = self._scheduler.limits.queue_per_model
+                await instance.recovery.may_start(lambda: instance.phase, self._clock, self._hold, queue)
+            anew = False
+            with suppress(Postponed):
+                return await self._lease(model)
+
+    async def _lease(self, model: Model) -> Lease:
         if self._group is None:
             raise NotRunning("the daemon is stopping")
-        instance = self._instance(model)
-        phase = instance.phase
-        if isinstance(phase, Failed) and phase.problem.code == LoadFailed.code and not anew:
-            left = phase.since + self._hold - self._clock()
-            if left > 0:
-                raise LoadFailed(phase.problem.message, phase.problem.hint, retry_after=left)
-        ticket, waiter = next(self._tickets), _Waiter()
+        ticket, waiter = next(self._tickets), Waiter()
         self._waiters[ticket] = waiter
         self._refresh_budget()
         need = self._need(model)
@@ -215,6 +182,8 @@ class Supervisor:
             raise
         finally:
             del self._waiters[ticket]
+        if isinstance(waiter.error, Postponed):
+            raise waiter.error
         if waiter.error is not None:
             raise from_problem(waiter.error.problem())
         assert waiter.lease is not None
@@ -255,6 +224,8 @@ class Supervisor:
         instance = self._instances.get(name)
         self._refresh_budget()
         self._perform(self._scheduler.retire(name, self._clock()))
+        if instance is not None and self._no_more(instance, "stopped on request"):
+            return True
         if instance is None or not isinstance(instance.phase, Alive):
             return False
         settled = instance.settled  # of this run; it may be started again while we look away
@@ -294,11 +265,13 @@ class Supervisor:
             model=name,
             phase=Stopped() if instance is None else instance.phase,
             leases=0 if resident is None else resident.leases,
-            waiting=self._scheduler.waiting(name),
+            waiting=self._scheduler.waiting(name) + (0 if instance is None else instance.recovery.waiting),
             pinned=name in self._scheduler.pinned,
             need={} if resident is None else dict(resident.need),
             ttl=ttl,
             requests=0 if instance is None else instance.requests,
+            restarts=0 if instance is None else instance.recovery.restarts,
+            wedged=None if instance is None else instance.wedged,
         )
 
     def endpoint(self, name: str) -> str:
@@ -315,10 +288,24 @@ class Supervisor:
         instance = self._instances.get(name)
         if instance is not None and isinstance(instance.phase, Alive):
             raise Refused(f"{name} is {state(instance.phase)}", f"llamactl stop {name}")
-        if self._scheduler.waiting(name):
+        if self.instance(name).waiting:
             raise Refused(f"{name} is waited for", f"llamactl stop {name}")
+        if instance is not None:
+            self._no_more(instance, "it left the catalogue")
         self._instances.pop(name, None)
         self._scheduler.pinned.discard(name)
+
+    # --- for the watchdog ------------------------------------------------------------------------
+
+    def serving(self, name: str) -> Server | None:
+        """The process of an instance that is ready."""
+        instance = self._instances.get(name)
+        return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
+
+    def doubt(self, name: str, since: float | None) -> None:
+        """Nothing has moved in it since then; None: it works after all."""
+        self._instances[name].wedged = since
+        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -342,47 +329,80 @@ class Supervisor:
         if effects:
             self._alarm.set()
 
-    def _decide(self, waiter: _Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
+    def _decide(self, waiter: Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
         if waiter.lease is None and waiter.error is None:
             waiter.lease, waiter.error = lease, error
             waiter.decided.set()
 
-    def _start(self, instance: _Instance) -> None:
+    def _start(self, instance: Entry) -> None:
         self._move(instance, Wanted(self._clock()))
         instance.scope = CancelScope()
         instance.settled = anyio.Event()
         assert self._group is not None
         self._group.start_soon(self._live, instance, name=f"llama-server {instance.model.name}")
 
-    async def _live(self, instance: _Instance) -> None:
+    async def _live(self, instance: Entry) -> None:
         def tell(move: Move, server: Server | None) -> None:
             self._told(instance, move, server)
 
         with instance.scope:
             await live(instance.model, self._launch, tell, self._load_timeout, self._clock)
 
-    def _told(self, instance: _Instance, move: Move, server: Server | None) -> None:
+    def _told(self, instance: Entry, move: Move, server: Server | None) -> None:
         name, before, now = instance.model.name, instance.phase, self._clock()
+        instance.server = server
         if server is not None:
             instance.endpoint = server.endpoint
         if isinstance(before, Stopping) and not isinstance(move, Gone):
             return  # it was told to stop while it was being spawned; that is under way
+        if isinstance(move, Gone) and not isinstance(before, Stopping):
+            move = condemned(move, instance.wedged)
+            instance.wedged = None
+            resident, pinned = self._scheduler.residents[name], name in self._scheduler.pinned
+            move = instance.recovery.judge(self._restart, move, before, resident, pinned=pinned)
         self._move(instance, move)
         self._refresh_budget()
         if isinstance(move, Gone):
-            failed_to_load = isinstance(instance.phase, Failed) and not isinstance(before, Ready)
-            error = from_problem(move.problem) if failed_to_load else None
             instance.settled.set()  # first: it may be started again by what follows
-            self._perform(self._scheduler.gone(name, now, error))
+            self._perform(self._scheduler.gone(name, now, instance.recovery.error(instance.phase, now)))
+            if isinstance(instance.phase, Backoff) and self._group is not None:
+                self._group.start_soon(self._come_back, instance, instance.phase)
         elif isinstance(instance.phase, Ready):
             self._perform(self._scheduler.ready(name, now))
         self._alarm.set()  # nobody may be there for it any more: then its idleness has begun
 
-    def _move(self, instance: _Instance, move: Move) -> None:
+    async def _come_back(self, instance: Entry, phase: Backoff) -> None:
+        """When its pause is over it is started again, if it is still wanted."""
+        await instance.recovery.pause(phase.until - self._clock())
+        if instance.phase is not phase or instance.recovery.go_on():
+            return  # it was started or stopped meanwhile, or is now by those who wait
+        self._refresh_budget()
+        why = instance.recovery.objection(self._need(instance.model), self._scheduler, self._clock())
+        try:
+            if not why:
+                (await self._lease(instance.model)).release()
+        except Postponed:
+            return  # it has died again
+        except LlamactlError as error:
+            why = error.message
+        if why and instance.phase is phase:
+            self._no_more(instance, why)
+
+    def _no_more(self, instance: Entry, why: str) -> bool:
+        """If it waits to be started again, it does so no longer; did it?"""
+        waits = isinstance(instance.phase, Backoff)
+        if waits:
+            self._move(instance, Unwanted(self._clock(), why))
+        return waits
+
+    def _move(self, instance: Entry, move: Move) -> None:
+        if isinstance(instance.phase, Backoff):
+            instance.recovery.over.set()
+            instance.recovery.restarts += isinstance(move, Wanted)
         instance.phase = advance(instance.phase, move)
         self._hub.publish(InstanceChanged(instance.model.name, instance.phase))
 
-    def _revoke(self, instance: _Instance) -> None:
+    def _revoke(self, instance: Entry) -> None:
         for waiter in self._waiters.values():
             if waiter.lease is not None and waiter.lease in instance.leases:  # nobody has woken up to it yet
                 waiter.lease.release()
@@ -397,9 +417,9 @@ class Supervisor:
             pids = [pid for instance in self._instances.values() if (pid := pid_of(instance.phase))]
             self._scheduler.limits = msgspec.structs.replace(self._scheduler.limits, budget=self._budget(pids))
 
-    def _instance(self, model: Model) -> _Instance:
+    def _instance(self, model: Model) -> Entry:
         instance = self._instances.get(model.name)
         if instance is None:
-            instance = self._instances[model.name] = _Instance(model)
+            instance = self._instances[model.name] = Entry(model)
         instance.model = model
         return instance

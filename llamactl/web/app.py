@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
 
-_STATUS = {"ready": "loaded", "starting": "loading", "failed": "failed"}
+_STATUS = {"ready": "loaded", "starting": "loading", "backoff": "loading", "failed": "failed"}
 
 
 def application(ask: Ask, *, control: bool = False) -> web.Application:

@@ -77,7 +77,16 @@ class Office:
         current = Current(config, lambda: self.written, self.hub)
         discovery = Discovery(current, self.catalogue)
         self.control = Control(
-            current, self.hub, self.catalogue, self.supervisor, self.finder, discovery, URLS, db.presets, db.server
+            current,
+            self.hub,
+            self.catalogue,
+            self.supervisor,
+            self.finder,
+            discovery,
+            URLS,
+            db.presets,
+            db.server,
+            db.exits.of,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -287,7 +296,7 @@ async def test_only_what_runs_failed_or_is_waited_for_is_listed(stocked: Office)
     assert await stocked.rows() == {"qwen": "ready"}
     stocked.engine.server("qwen").crash()
     await anyio.sleep(0.1)
-    assert await stocked.rows() == {"qwen": "failed"}
+    assert await stocked.rows() == {"qwen": "backoff"}
     assert list(await stocked.rows(all=True)) == ["gemma", "qwen"]
     stocked.supervisor.pin("gemma")
     assert list(await stocked.rows()) == ["gemma", "qwen"]

@@ -22,9 +22,11 @@ def test_start_status_stop(home: Home) -> None:
         status = home.json("daemon", "status")
         assert status["schema"] == "llamactl.daemon/v1"
         assert [(service["name"], service["state"]) for service in status["services"]] == [
+            ("exits", "up"),
             ("supervisor", "up"),
             ("control", "up"),
             ("web", "up"),
+            ("watchdog", "up"),
             ("door", "up"),
             ("learning", "up"),
             ("discovery", "up"),

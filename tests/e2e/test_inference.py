@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import signal
 import socket
 import time
 from urllib.parse import urlsplit
@@ -225,15 +224,6 @@ def test_its_children_go_with_it(home: Home, daemon: Daemon, fork: str) -> None:
     assert len(home.processes("fake_llama_server")) == 2
     home.run("stop", "alpha")
     assert not home.processes("fake_llama_server")
-
-
-def test_one_that_is_killed_is_started_again_by_the_next_request(home: Home, daemon: Daemon) -> None:
-    home.add("alpha")
-    home.run("start", "alpha")
-    [process] = home.processes("fake_llama_server")
-    process.send_signal(signal.SIGKILL)
-    until(lambda: daemon.state("alpha") == "failed")
-    assert daemon.chat("alpha").status == 200
 
 
 def test_an_idle_model_goes_after_its_time(home: Home, begin: Begin) -> None:

@@ -41,6 +41,13 @@ def write_unsupported_model(path: Path) -> Path:
     return path
 
 
+def write_misshapen_model(path: Path) -> Path:
+    """One of its tensors is half as large as the others say it must be."""
+    tensors = _tensors(np.random.default_rng(0))
+    _write(path, "llama", ((name, value[::2] if name == "blk.0.attn_q.weight" else value) for name, value in tensors))
+    return path
+
+
 def write_truncated_model(path: Path, keep: int | float) -> Path:
     """A tiny model cut off after `keep` bytes, or after that part of it if `keep` is a float below 1."""
     write_tiny_model(path)

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import socket
 import stat
@@ -12,8 +13,9 @@ import psutil
 import pytest
 
 from llamactl.core.errors import LoadFailed
+from llamactl.core.exits import Kind
 from llamactl.core.instance import Exit
-from llamactl.llamaserver import session
+from llamactl.llamaserver import oom, output, session
 from llamactl.llamaserver.api import props
 from llamactl.llamaserver.capabilities import examine
 from llamactl.llamaserver.locate import Engine
@@ -87,25 +89,61 @@ def _whole(path: Path) -> None:
     tiny_model.write_tiny_model(path)
 
 
+def _misshapen(path: Path) -> None:
+    tiny_model.write_misshapen_model(path)
+
+
 @pytest.mark.parametrize(
-    ("write", "extra", "why"),
+    ("class_", "write", "extra", "why"),
     [
-        (lambda path: None, [], "failed to open GGUF file '.*model.gguf'.*No such file"),
-        (lambda path: tiny_model.write_truncated_model(path, 0), [], "not a GGUF file, or a truncated one"),
-        (lambda path: tiny_model.write_truncated_model(path, 200), [], "not a GGUF file, or a truncated one"),
-        (lambda path: tiny_model.write_truncated_model(path, 7000), [], "not a GGUF file, or a truncated one"),
-        (lambda path: tiny_model.write_truncated_model(path, 0.99), [], "model is corrupted or incomplete"),
-        (lambda path: tiny_model.write_garbage(path), [], "invalid magic characters.*not a GGUF file"),
-        (lambda path: tiny_model.write_garbage(path, magic=True), [], "not a GGUF file, or a truncated one"),
-        (lambda path: tiny_model.write_unsupported_model(path), [], "unknown model architecture: 'nonesuch'"),
-        (_whole, ["--no-such-flag"], "invalid argument: --no-such-flag"),
-        (_whole, ["--ctx-size", "many"], 'error while handling argument "--ctx-size"'),
-        (_whole, ["--cache-type-k", "q7"], "Unsupported cache type: q7"),
-        (_whole, ["--chat-template-file", "/no/such"], "failed to open file '/no/such'"),
+        ("missing_file", lambda path: None, [], "failed to open GGUF file '.*model.gguf'.*No such file"),
+        (
+            "corrupt_file",
+            lambda path: tiny_model.write_truncated_model(path, 0),
+            [],
+            "not a GGUF file, or a truncated one",
+        ),
+        (
+            "corrupt_file",
+            lambda path: tiny_model.write_truncated_model(path, 200),
+            [],
+            "not a GGUF file, or a truncated one",
+        ),
+        (
+            "corrupt_file",
+            lambda path: tiny_model.write_truncated_model(path, 7000),
+            [],
+            "not a GGUF file, or a truncated one",
+        ),
+        (
+            "corrupt_file",
+            lambda path: tiny_model.write_truncated_model(path, 0.99),
+            [],
+            "model is corrupted or incomplete",
+        ),
+        ("corrupt_file", lambda path: tiny_model.write_garbage(path), [], "invalid magic characters.*not a GGUF file"),
+        (
+            "unsupported",
+            lambda path: tiny_model.write_garbage(path, magic=True),
+            [],
+            "not a GGUF file, or a truncated one",
+        ),
+        (
+            "unsupported",
+            lambda path: tiny_model.write_unsupported_model(path),
+            [],
+            "unknown model architecture: 'nonesuch'",
+        ),
+        ("bad_argument", _whole, ["--no-such-flag"], "invalid argument: --no-such-flag"),
+        ("bad_argument", _whole, ["--ctx-size", "many"], 'error while handling argument "--ctx-size"'),
+        ("bad_argument", _whole, ["--cache-type-k", "q7"], "Unsupported cache type: q7"),
+        ("bad_argument", _whole, ["--chat-template-file", "/no/such"], "failed to open file '/no/such'"),
+        ("corrupt_file", _misshapen, [], "tensor 'blk.0.attn_q.weight' has wrong shape"),
+        ("cannot_bind", _whole, ["--host", "/proc/no.sock"], "couldn't bind"),
     ],
 )
 async def test_a_real_one_that_cannot_work_says_why(
-    real: Engine, place: Path, write: Any, extra: list[str], why: str
+    real: Engine, place: Path, class_: Kind, write: Any, extra: list[str], why: str
 ) -> None:
     write(place / "model.gguf")
     endpoint = str(place / "a.sock")
@@ -119,7 +157,41 @@ async def test_a_real_one_that_cannot_work_says_why(
         if "without" not in ended.reason:  # on a busy machine it loses its last lines, or all
             break
     assert re.search(why, ended.reason), ended
+    assert ended.kind == class_
     assert ended.lines
+    assert ended.log == str(place / f"log{run}")
+
+
+@pytest.mark.parametrize(
+    ("class_", "extra", "limit"),
+    [
+        ("assertion", ["--grammar", "root ::= ((("], "unlimited"),
+        ("out_of_memory", ["--ctx-size", "4000000", "--no-warmup"], "1500000"),
+    ],
+)
+async def test_a_real_one_that_gives_up_says_why(
+    real: Engine, place: Path, class_: Kind, extra: list[str], limit: str
+) -> None:
+    """`limit` is of its address space, in KiB."""
+    _whole(place / "model.gguf")
+    endpoint = str(place / "a.sock")
+    line = command(real.path, model(place / "model.gguf"), endpoint, await examine(real)) + extra
+    shell = ["/bin/sh", "-c", f'ulimit -v {limit}; exec "$@"', "sh"]
+    server = await launch(real, [*shell, *line], endpoint, place / "log", "tiny")
+    with anyio.fail_after(20):
+        ended = await server.wait()
+    server.close()
+    assert ended.signal, "after it has complained it crashes"
+    assert ended.kind == class_, ended
+
+
+@pytest.mark.parametrize(("number", "class_"), [(4, "illegal_instruction"), (9, "signal"), (11, "signal")])
+async def test_what_a_signal_means(start: Start, number: int, class_: Kind) -> None:
+    server = await start()
+    await until(server.healthy)
+    os.kill(server.pid, number)
+    ended = await server.wait()
+    assert (ended.signal, ended.kind) == (number, class_)
 
 
 # How it is started
@@ -300,7 +372,8 @@ async def test_signals_to_one_that_is_gone(start: Start) -> None:
     ended = await server.wait()
     server.terminate()
     server.kill()
-    assert (await server.wait()) == ended == Exit("exit code 1, without a word", code=1)
+    assert (await server.wait()) == ended
+    assert (ended.reason, ended.code) == ("exit code 1, without a word", 1)
 
 
 async def test_a_signal_after_the_end_does_not_explain_it(start: Start) -> None:
@@ -391,12 +464,12 @@ async def test_killed_by_someone_else(start: Start) -> None:
     await until(server.healthy)
     psutil.Process(server.pid).kill()
     ended = await server.wait()
-    assert ended.reason == "killed by signal 9 (KILL), perhaps by the kernel for lack of memory"
+    assert ended.reason == f"killed by signal 9 (KILL){output._BY_KERNEL[None if oom.kills() is None else False]}"
 
 
 async def test_a_program_that_is_no_server(start: Start) -> None:
     ended = await (await start(program="/bin/true")).wait()
-    assert ended == Exit("ended by itself before it served; is it llama-server?", code=0)
+    assert (ended.reason, ended.code) == ("ended by itself before it served; is it llama-server?", 0)
 
 
 async def test_only_the_end_of_a_long_output_is_read(start: Start, place: Path) -> None:

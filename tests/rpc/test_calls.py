@@ -8,7 +8,7 @@ import pytest
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, InstanceChanged, Numbered, ServiceChanged
 from llamactl.core.facts import Facts
-from llamactl.core.instance import Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
+from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
@@ -27,6 +27,9 @@ INSTANCE = InstanceRow(
     pinned=True,
     ttl=9.0,
     requests=3,
+    restarts=2,
+    next_try=1.5,
+    wedged=300.0,
     problem=PROBLEM,
 )
 MODEL = ModelRow(
@@ -99,12 +102,25 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],
     calls.StopModel: [INSTANCE],
+    calls.WhyModel: [
+        calls.Explanation(instance=INSTANCE),
+        calls.Explanation(
+            instance=INSTANCE,
+            decision="evicted for gemma",
+            exits=[
+                calls.ExitRow(at=1.5, state="ready", kind="signal", reason="killed", signal=9, pause=2.0),
+                calls.ExitRow(at=1.0, state="stopping", kind="asked", reason="stopped", code=0, why="idle"),
+            ],
+            log="/log",
+            lines=["last", "words"],
+        ),
+    ],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 
 PHASES: list[Phase] = [
     Stopped(), Stopped(1.0, EXIT), Starting(1.0), Loading(1.0, 2), Ready(1.0, 2, 3.0),
-    Stopping(1.0, None, "idle"), Failed(1.0, PROBLEM, EXIT),
+    Stopping(1.0, None, "idle"), Failed(1.0, PROBLEM, EXIT, 9.0), Backoff(1.0, 2.0, PROBLEM, EXIT),
 ]  # fmt: skip
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),

@@ -12,9 +12,9 @@ from llamactl.core.model import Model
 
 now = trio.current_time
 
-CRASHED = Exit("segmentation fault", signal=11)
-OBEYED = Exit("ended when told to", code=0)
-KILLED = Exit("killed", signal=9)
+CRASHED = Exit("segmentation fault", signal=11, kind="signal")
+OBEYED = Exit("ended when told to", code=0, kind="asked")
+KILLED = Exit("killed", signal=9, kind="asked")
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,10 +24,12 @@ LONG_AFTER = 1000.0
 MOVES = {
     ("stopped", "starting"),
     ("failed", "starting"),
+    ("backoff", "starting"),
+    ("backoff", "stopped"),
     ("starting", "loading"),
     ("loading", "ready"),
     ("stopping", "stopped"),
-    *((alive, end) for alive in ("starting", "loading", "ready") for end in ("stopping", "failed")),
+    *((alive, end) for alive in ("starting", "loading", "ready") for end in ("stopping", "failed", "backoff")),
 }
 
 

@@ -68,15 +68,9 @@ async def test_only_a_ready_model_can_be_leased_at_once() -> None:
 # --- failing -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("habits", "reason"),
-    [
-        (Habits(launching=0.5, refused="no such flag"), "a could not be loaded: no such flag"),
-        (Habits(loading=60.0, crashing=0.5), "a could not be loaded: segmentation fault"),
-    ],
-)
-async def test_a_load_that_fails_is_told_to_all_who_wait_and_not_tried_again(habits: Habits, reason: str) -> None:
-    async with stage(Engine(a=habits)) as play:
+async def test_a_load_that_fails_is_told_to_all_who_wait_and_not_tried_again() -> None:
+    reason = "a could not be loaded: no such flag"
+    async with stage(Engine(a=Habits(launching=0.5, refused="no such flag"))) as play:
         clients = [play.ask(A) for _ in range(5)]
         await anyio.sleep(60)
         assert [type(client.error) for client in clients] == [LoadFailed] * 5
@@ -143,11 +137,11 @@ async def test_after_a_crash_of_a_ready_one_the_next_lease_starts_it_again() -> 
         await anyio.sleep(2)
         play.engine.server("a").crash()
         await anyio.sleep(0.01)
-        assert play.state(A) == "failed"
+        assert play.state(A) == "backoff"
         assert play.supervisor.try_lease("a") is None
         client.release()  # of the one that is no more
         again = play.ask(A)
-        await anyio.sleep(2)
+        await anyio.sleep(2.5)
         assert play.engine.launches == ["a", "a"]
         assert again.lease is not None
         assert again.lease.endpoint == play.engine.server("a").endpoint != play.engine.servers[0].endpoint
@@ -161,7 +155,7 @@ async def test_a_lease_from_before_a_crash_does_not_count_against_the_new_server
         play.engine.server("a").crash()
         await anyio.sleep(0.01)
         new = play.ask(A)
-        await anyio.sleep(2)
+        await anyio.sleep(2.5)
         old.release()
         assert play.supervisor.instance("a").leases == 1
         new.release()

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from llamactl.core.errors import Problem
-from llamactl.core.instance import Answered, Gone, Move, Spawned
+from llamactl.core.instance import Answered, Exit, Gone, Move, Spawned
 from llamactl.core.model import Model
 from llamactl.supervisor.runner import live
 from tests.supervisor.fakes import CRASHED, KILLED, OBEYED, Engine, FakeServer, Habits, now
@@ -99,7 +99,7 @@ async def test_what_cannot_be_launched_fails_with_the_launchers_reason_and_hint(
     assert isinstance(gone, Gone)
     message = "a could not be loaded: no such flag: --colour"
     assert gone.problem == Problem("load_failed", message, "llamactl doctor")
-    assert gone.exit is None
+    assert gone.exit == Exit("no such flag: --colour", kind="refused")
 
 
 async def test_a_launcher_that_is_refused_by_the_system_fails_like_any_other() -> None:
@@ -113,6 +113,7 @@ async def test_a_launcher_that_is_refused_by_the_system_fails_like_any_other() -
     assert isinstance(gone, Gone)
     assert gone.problem.code == "load_failed"
     assert "Too many open files" in gone.problem.message
+    assert gone.exit is not None and gone.exit.kind == "other", "which is no reason to give up"
 
 
 async def test_a_crash_while_loading_is_noticed_at_once_and_told_in_its_own_words() -> None:
@@ -147,8 +148,8 @@ async def test_loading_without_progress_ends_after_the_load_timeout() -> None:
     assert life.after(1) == pytest.approx(20.0, abs=0.5)
     assert life.gone.problem.code == "load_failed"
     assert "no progress for 20 s" in life.gone.problem.message
-    assert life.gone.exit == OBEYED
-    assert [name for name, _ in life.signals] == ["SIGTERM"]
+    assert life.gone.exit is not None and life.gone.exit.kind == "stalled"
+    assert [name for name, _ in life.signals] == ["SIGKILL"]
 
 
 async def test_progress_extends_the_load_timeout() -> None:
@@ -193,7 +194,7 @@ async def test_the_spawn_is_never_interrupted_and_what_it_made_is_put_down(habit
     life = await Life().live(habits, ended_after=1.0)
     assert life.kinds[0] is Spawned
     assert life.kinds[-1] is Gone
-    assert life.after(-1) == pytest.approx(3.01)
+    assert life.after(-1) == pytest.approx(3.0)
     assert life.servers[0].closed
 
 
@@ -206,7 +207,8 @@ async def test_a_launch_that_fails_after_nobody_wants_it_any_more_is_told_too() 
 async def test_ended_while_loading() -> None:
     life = await Life().live(Habits(loading=60.0), ended_after=10.0)
     assert life.kinds == [Spawned, Gone]
-    assert life.after(1) == pytest.approx(10.01)
+    assert life.after(1) == pytest.approx(10.0)
+    assert life.signals == [("SIGKILL", 10.0)], "it has nothing to lose"
 
 
 async def test_putting_down_is_never_interrupted() -> None:

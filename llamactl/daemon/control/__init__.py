@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from llamactl import __version__
@@ -13,6 +14,7 @@ from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.control.why import WhyCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
@@ -20,12 +22,15 @@ from llamactl.daemon.services import Services
 from llamactl.hub import Hub
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
-from llamactl.store import Presets, ServerSettings
+from llamactl.store import Ended, Presets, ServerSettings
 from llamactl.supervisor import Supervisor
 
 
 class Control:
-    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate. `http` are URLs."""
+    """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
+
+    `http` are URLs, `exits` gives those of a model.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Control:
         http: list[str],
         presets: Presets,
         defaults: ServerSettings,
+        exits: Callable[[str], list[Ended]],
     ) -> None:
         self._config = config
         self._hub = hub
@@ -57,6 +63,7 @@ class Control:
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+            **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 
     async def answer(self, call: Call[Any]) -> object:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.instance import Alive, Failed, Instance, Ready, Stopped, pid_of, state
+from llamactl.core.instance import Alive, Backoff, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.daemon.control.noun import Handlers
 from llamactl.hub import Hub, Watcher
 from llamactl.rpc import calls
@@ -71,12 +71,12 @@ async def _notices(watcher: Watcher) -> AsyncGenerator[object, None]:
 
 
 def instance_row(instance: Instance) -> InstanceRow:
-    phase = instance.phase
+    phase, now = instance.phase, time.monotonic()
     return InstanceRow(
         name=instance.model,
         state=state(phase),
         pid=pid_of(phase),
-        age=time.monotonic() - phase.since if isinstance(phase, Alive | Failed) else None,
+        age=now - phase.since if isinstance(phase, Alive | Backoff | Failed) else None,
         load_seconds=phase.took if isinstance(phase, Ready) else None,
         memory=instance.need,
         leases=instance.leases,
@@ -84,5 +84,8 @@ def instance_row(instance: Instance) -> InstanceRow:
         pinned=instance.pinned,
         ttl=instance.ttl,
         requests=instance.requests,
-        problem=phase.problem if isinstance(phase, Failed) else None,
+        restarts=instance.restarts,
+        next_try=max(0.0, phase.until - now) if isinstance(phase, Backoff) else None,
+        wedged=None if instance.wedged is None else now - instance.wedged,
+        problem=phase.problem if isinstance(phase, Backoff | Failed) else None,
     )

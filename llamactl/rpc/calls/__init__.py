@@ -19,6 +19,8 @@ from llamactl.rpc.calls.daemon import (
     Status,
 )
 from llamactl.rpc.calls.instances import (
+    ExitRow,
+    Explanation,
     InstanceRow,
     ListInstances,
     Lost,
@@ -27,6 +29,7 @@ from llamactl.rpc.calls.instances import (
     StartModel,
     StopModel,
     Watch,
+    WhyModel,
 )
 from llamactl.rpc.calls.models import (
     AddModel,
@@ -80,6 +83,8 @@ __all__ = [
     "DaemonStatus",
     "Engine",
     "EngineRow",
+    "ExitRow",
+    "Explanation",
     "ExportModels",
     "ImportModels",
     "ImportReport",
@@ -123,4 +128,5 @@ __all__ = [
     "Verification",
     "VerifyModel",
     "Watch",
+    "WhyModel",
 ]

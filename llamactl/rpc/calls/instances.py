@@ -4,6 +4,7 @@ import msgspec
 
 from llamactl.core.errors import Problem
 from llamactl.core.events import Numbered
+from llamactl.core.exits import Kind
 from llamactl.rpc.calls.call import Call
 
 
@@ -12,7 +13,8 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last
     start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
-    it failed.
+    it failed. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
+    happens next; `wedged` for how long nothing has moved in it though it has requests.
     """
 
     name: str
@@ -26,7 +28,39 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     ttl: float | None = None
     requests: int = 0
+    restarts: int = 0
+    next_try: float | None = None
+    wedged: float | None = None
     problem: Problem | None = None
+
+
+class ExitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How one llama-server ended, that was in this `state`; `kind` is one of `core.exits`.
+
+    `why` is what it was stopped for, if it was; `pause` the time until it was started again.
+    """
+
+    at: float
+    state: str
+    kind: Kind
+    reason: str
+    code: int | None = None
+    signal: int | None = None
+    why: str = ""
+    pause: float | None = None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a model is as it is: how its llama-servers ended, the newest first, and what the last to fail wrote.
+
+    `lines` are the last ones in the file `log`: of the last that ended other than by being told to, else of the last.
+    """
+
+    instance: InstanceRow
+    decision: str = ""
+    exits: list[ExitRow] = []
+    log: str = ""
+    lines: list[str] = []
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +97,13 @@ class StopModel(Call[InstanceRow], frozen=True):
     method = "instances.stop"
     name: str
     drain: float | None = None
+
+
+class WhyModel(Call[Explanation], frozen=True):
+    """Why a model is in the state it is in."""
+
+    method = "instances.why"
+    name: str
 
 
 class Watch(Call[Snapshot], frozen=True):

@@ -1,0 +1,68 @@
+"""What the supervisor keeps for each lease, each model and each who waits."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CancelScope
+
+from llamactl.core.errors import LlamactlError
+from llamactl.core.instance import Phase, Stopped
+from llamactl.core.model import Model
+from llamactl.core.scheduler import Resident
+from llamactl.supervisor.recovery import Recovery
+from llamactl.supervisor.server import Server
+
+if TYPE_CHECKING:
+    from llamactl.supervisor.supervisor import Supervisor
+
+
+class Lease:
+    """The right to use one ready instance, until `release`.
+
+    `endpoint` is the path of its Unix socket. `on_revoked` is called, once at the most, when the
+    instance is stopped in spite of the lease: the holder then lets go of its connections.
+    """
+
+    __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
+
+    def __init__(self, supervisor: "Supervisor", instance: "Entry", resident: Resident) -> None:
+        self._supervisor = supervisor
+        self._instance = instance
+        self._resident = resident
+        self.endpoint = instance.endpoint
+        self.on_revoked: Callable[[], None] | None = None
+        instance.leases.add(self)
+        instance.requests += 1
+
+    def release(self) -> None:
+        """Give it back; a second time does nothing."""
+        leases = self._instance.leases
+        if self in leases:
+            leases.remove(self)
+            self._supervisor._released(self._resident)
+
+
+class Entry:
+    """One model, as long as the daemon runs: what it is now, and the running server if there is one."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.phase: Phase = Stopped()
+        self.endpoint = ""
+        self.leases: set[Lease] = set()
+        self.requests = 0
+        self.wedged: float | None = None
+        self.server: Server | None = None
+        self.recovery = Recovery(model.name)
+        self.scope = CancelScope()
+        self.settled = anyio.Event()  # replaced at each start; set when the process is gone
+
+
+class Waiter:
+    """Somebody who wants a lease: he is given one, or an error."""
+
+    def __init__(self) -> None:
+        self.decided = anyio.Event()
+        self.lease: Lease | None = None
+        self.error: LlamactlError | None = None
