@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--drain|--format|--from|--host|--lines|--max-tokens|--model|--name|--output|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--drain|--format|--from|--host|--lines|--max-tokens|--model|--name|--output|--parallel|--prompt|--system|--timeout|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -60,7 +60,7 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/why|/logs|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -75,7 +75,7 @@ _llamactl() {
     else
         case $place in
             '')
-                words='quickstart chat ps start stop why logs version models presets templates config daemon db'
+                words='quickstart chat ps start stop why logs fit devices version models presets templates config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -94,6 +94,9 @@ _llamactl() {
                 ;;
             /logs)
                 options='-f --follow -n --lines --previous'
+                ;;
+            /fit)
+                options='--ctx --parallel --save'
                 ;;
             /models)
                 words='export import ls add scan rm show set unset rename clone alias verify command defaults'

@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --drain --format --from --host --lines --max-tokens --model --name --output --prompt --system --timeout -H -n -o
+            case --color --config --ctx --drain --format --from --host --lines --max-tokens --model --name --output --parallel --prompt --system --timeout -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -73,7 +73,7 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
-            case /quickstart /chat /ps /start /stop /why /logs /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -99,6 +99,8 @@ complete -c llamactl -n '__llamactl_at ' -a start -d 'Load models. One that is r
 complete -c llamactl -n '__llamactl_at ' -a stop -d 'Stop models. One that is stopped already is a success.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
+complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
+complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
 complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
@@ -122,6 +124,9 @@ complete -c llamactl -n '__llamactl_at /stop' -l timeout -x -d 'Wait no longer t
 complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
 complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
+complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
+complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
+complete -c llamactl -n '__llamactl_at /fit' -l save -d 'Set what is recommended.'
 complete -c llamactl -n '__llamactl_at /models' -a export -d 'Write models with their settings and presets to the standard output, for `models import`.'
 complete -c llamactl -n '__llamactl_at /models' -a import -d 'Take models with their settings into the catalogue, all of them or none.'
 complete -c llamactl -n '__llamactl_at /models' -a ls -d 'List the catalogue.'

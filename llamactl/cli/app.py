@@ -8,7 +8,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl import __version__
-from llamactl.cli import chat, config, daemon, db, instances, logs, models, presets, quickstart, render, templates, why
+from llamactl.cli import (
+    chat,
+    config,
+    daemon,
+    db,
+    fit,
+    instances,
+    logs,
+    models,
+    presets,
+    quickstart,
+    render,
+    templates,
+    why,
+)
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Status
@@ -140,6 +154,8 @@ app.command()(instances.stop)
 app.command("unload", hidden=True)(instances.stop)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(fit.fit)
+app.command()(fit.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")
 app.add_typer(templates.app, name="templates")

@@ -51,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     full_attention_interval: int | None = None
     experts: int | None = None
     experts_used: int | None = None
+    expert_feed_forward: int | None = None
     ssm_conv_kernel: int | None = None
     ssm_inner_size: int | None = None
     ssm_state_size: int | None = None

@@ -14,7 +14,9 @@ from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
+from llamactl.core.parameters import PARAMETERS
 from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
+from llamactl.daemon.needs import Needs
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
 Settings = dict[str, Setting]
@@ -41,6 +43,7 @@ class Launch:
         self._server_defaults = server_defaults
         self._preset = preset
         self._numbers = count(1)
+        self.needs: Needs | None = None  # set by `main`: it asks this for settings, and is asked what to add to them
 
     async def engine(
         self, model: Model | None = None, assumed: Assumed = Assumed()
@@ -49,12 +52,15 @@ class Launch:
 
         Raises `NotFound` or `Refused`; for a model, `BadRequest` too if something set for it cannot be.
         """
+        engine = self.executable(model, assumed)
+        return engine, await capabilities.examine(engine)
+
+    def executable(self, model: Model | None = None, assumed: Assumed = Assumed()) -> locate.Engine:
+        """The same without trying it out."""
         own = self.settings(model, assumed).get("server_path") if model else None
         if model and own:
-            engine = locate.of_model(str(own.value), model.name, own.layer.way_out("server_path"))
-        else:
-            engine = locate.find(self._config().llama_server.path or "")
-        return engine, await capabilities.examine(engine)
+            return locate.of_model(str(own.value), model.name, own.layer.way_out("server_path"))
+        return locate.find(self._config().llama_server.path or "")
 
     async def __call__(self, model: Model) -> process.LlamaServer:
         """Raises, as `LlamactlError`, what can be known before anything is spawned.
@@ -64,11 +70,17 @@ class Launch:
         """
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine(model)
+        if self.needs is not None:
+            await self.needs.engine(self.executable())
+            await self.needs.look(model)
         # A number of its own for each run: nothing can be left at that path, nor be mistaken for it.
         socket = str(self._config().directories.sockets / f"{next(self._numbers)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
-        return await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+        server = await process.launch(engine, command.arguments, socket, self._new_run(model.name), model.name)
+        if self.needs is not None:
+            self.needs.started(model, server)
+        return server
 
     def command(
         self,
@@ -79,7 +91,9 @@ class Launch:
         assumed: Assumed = Assumed(),
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        behind = self._behind(model, assumed)
+        added = {} if self.needs is None or assumed != Assumed() else self.needs.added(model)
+        added = {name: value for name, value in added.items() if able.has(PARAMETERS[name].flags[0])}
+        behind = [Layer("llamactl", added), *self._behind(model, assumed)]
         return arguments.build(engine.path, model, socket, behind, able, environment=engine.environment)
 
     def _behind(self, model: Model, assumed: Assumed) -> list[Layer]:
@@ -112,6 +126,10 @@ class Launch:
                 own = {name: layer.settings[name] for name in only if name in layer.settings}
                 layers[number] = Layer(layer.origin, own, layer.name)
         return effective(layer for layer in layers if layer.settings)
+
+    def values(self, model: Model) -> Settings:
+        """`settings` without where they stand."""
+        return {name: setting.value for name, setting in self.settings(model).items()}
 
     async def preview(self, model: Model, assumed: Assumed = Assumed()) -> arguments.Command:
         """The command that a start would run, with the place of a socket that is not there."""

@@ -14,17 +14,20 @@ from anyio.abc import TaskStatus
 from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.errors import Refused
-from llamactl.core.footprint import estimate
+from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.daemon import ports
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
@@ -85,9 +88,13 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
-        supervisor = Supervisor(launch, hub, _limits(config), estimate)
+        budget = Budget(lambda: current().residency)
+        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
+        supervisor = Supervisor(launch, hub, _limits(config), needs)
         discovery = Discovery(current, catalogue)
         learning = Learning(hub, supervisor, catalogue)
+        analyst = Analyst(launch, needs, catalogue, database.fits)
+        fit = FitCalls(catalogue, supervisor, analyst, budget)
         control = Control(
             current,
             hub,
@@ -99,6 +106,7 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
             database.presets,
             database.server,
             database.exits.of,
+            fit,
         )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, door.answers, api.decodes, api.probe)
@@ -107,7 +115,7 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
             logs.to_console(config.logging.console_level)
             supervisor.configure(
                 _limits(config),
-                _budget(config),
+                budget,
                 ttl=config.residency.ttl,
                 load_timeout=config.residency.load_timeout,
                 hold=config.restart.first,
@@ -115,12 +123,14 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
             )
             door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
+            needs.changed()
             discovery.again()
 
         current.follow(take_over)
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits).run),
+                Service("footprints", partial(_learn, launch, needs, analyst, hub)),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",
@@ -148,6 +158,22 @@ async def _live(config: Config, read: Callable[[], Config], up: Callable[[], Non
         database.close()
         for listener in listeners:
             listener.close()
+
+
+async def _learn(
+    launch: Launch,
+    needs: Needs,
+    analyst: Analyst,
+    hub: Hub,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """What models take. The GPUs are known before anything is started."""
+    with suppress(NotFound, Refused):  # whoever starts a model will be told
+        await needs.engine(launch.executable())
+    async with anyio.create_task_group() as group:
+        await group.start(analyst.run, hub)
+        await needs.run(hub, task_status=task_status)
 
 
 async def _obey_signals(
@@ -184,18 +210,6 @@ def _limits(config: Config) -> Limits:
 
 def _restart(config: Config) -> Policy:
     return Policy(**{name: getattr(config.restart, name) for name in Policy.__struct_fields__})
-
-
-def _budget(config: Config) -> Callable[[list[int]], dict[str, int]] | None:
-    """What all models together may take: as configured, else what is free and what ours have taken of it."""
-    if config.residency.memory:
-        return None
-    margin = config.residency.margin
-
-    def measured(pids: list[int]) -> dict[str, int]:
-        return {HOST: host.available_memory() + sum(map(host.private_memory, pids)) - margin}
-
-    return measured
 
 
 def _has_uvloop() -> bool:

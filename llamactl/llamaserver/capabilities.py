@@ -79,7 +79,7 @@ _PACKAGES = {"libgomp.so.1": "libgomp1"}
 
 
 async def _examine(engine: Engine) -> Capabilities:
-    text, trouble = await _answer(engine, "--help")
+    text, trouble = await answer(engine, "--help")
     flags = flags_in(text)
     choices, templates = choices_in(text), templates_in(text)
     if missing := [flag for flag in NEEDED if flag not in flags]:
@@ -87,7 +87,7 @@ async def _examine(engine: Engine) -> Capabilities:
         library = _LIBRARY.search(why)
         hint = f"apt-get install {_PACKAGES.get(library[1], library[1])}" if library else WAY_OUT
         raise Refused(f"{engine.path} is no usable llama-server: {why}", hint)
-    text, _ = await _answer(engine, "--version")
+    text, _ = await answer(engine, "--version")
     version, build = version_in(text)
     return Capabilities(version, build, flags, choices, templates)
 
@@ -137,20 +137,24 @@ def version_in(text: str) -> tuple[str, int | None]:
     return version, int(build[1] or build[2]) if build else None
 
 
-async def _answer(engine: Engine, flag: str) -> tuple[str, str]:
-    """What it prints when asked, and what went wrong. It is ended after `TIMEOUT` or `LARGEST` bytes."""
+async def answer(engine: Engine, *words: str, patience: float | None = None) -> tuple[str, str]:
+    """What it prints when run with these, and what went wrong.
+
+    It is ended after `patience` seconds (else `TIMEOUT`) or `LARGEST` bytes.
+    """
+    seconds = TIMEOUT if patience is None else patience
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     said = bytearray()
     try:
-        session = Session([engine.path, flag], clean(os.environ, engine.environment), writing)
+        session = Session([engine.path, *words], clean(os.environ, engine.environment), writing)
     except OSError as error:
         os.close(reading)
         return "", error.strerror or str(error)
     finally:
         os.close(writing)
     try:
-        with anyio.move_on_after(TIMEOUT) as patience:
+        with anyio.move_on_after(seconds) as waiting:
             async with anyio.create_task_group() as group:
                 group.start_soon(_read, reading, said, session)
                 await session.wait()  # leaves nobody who could keep the pipe open
@@ -160,8 +164,8 @@ async def _answer(engine: Engine, flag: str) -> tuple[str, str]:
             ended = await session.wait()
         os.close(reading)
     text = said.decode(errors="replace")
-    if patience.cancelled_caught:
-        return text, f"it gave no answer to {flag} within {TIMEOUT:g} s"
+    if waiting.cancelled_caught:
+        return text, f"it gave no answer to {words[0]} within {seconds:g} s"
     return text, "" if ended.code == 0 else output.reason(
         output.Death(lines=text.splitlines(), code=ended.code, signal=ended.signal)
     )

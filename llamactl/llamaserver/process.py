@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +21,15 @@ TAIL = 64 * 1024
 """Bytes of the run file that are read to tell why it ended. A backtrace or a long usage text follows
 the decisive line, so 20 lines would not do."""
 
+HEAD = 256 * 1024
+"""Bytes of the run file in which a llama-server has said how it loaded its model; it takes 12 KB, and a line for
+each of the values in the model's file."""
+
 
 class LlamaServer:
     """A llama-server process, as the supervisor's `Server` wants it.
 
-    `endpoint` is the path of its Unix socket.
+    `endpoint` is the path of its Unix socket. `before_end` is called before it is told to end, once at the most.
     """
 
     def __init__(self, session: Session, endpoint: str, run_file: Path, begins: int) -> None:
@@ -36,6 +40,7 @@ class LlamaServer:
         self._begins = begins
         self._asked = self._served = False
         self._oom_kills = oom.kills()
+        self.before_end: Callable[[], None] | None = None
         self._exit: Exit | None = None
 
     async def healthy(self) -> bool:
@@ -75,6 +80,8 @@ class LlamaServer:
 
     def terminate(self) -> None:
         """SIGTERM to the process; nothing happens when it has ended."""
+        if not self._asked and not self._session.ended and self.before_end is not None:
+            self.before_end()
         self._asked = self._asked or not self._session.ended
         self._session.terminate()
 
@@ -86,6 +93,13 @@ class LlamaServer:
     def close(self) -> None:
         """Remove its socket: llama-server leaves it behind, however it ends. It must be gone."""
         Path(self.endpoint).unlink(missing_ok=True)
+
+    def beginning(self) -> list[str]:
+        """The first lines of this run. Blocks for as long as the disk does."""
+        with suppress(OSError), self._run_file.open("rb") as file:
+            file.seek(self._begins)
+            return file.read(HEAD).decode(errors="replace").splitlines()
+        return []
 
     def _last_lines(self) -> list[str]:
         with suppress(OSError), self._run_file.open("rb") as file:

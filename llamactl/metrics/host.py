@@ -10,6 +10,11 @@ def available_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
+def total_memory() -> int:
+    """Bytes of the machine."""
+    return int(psutil.virtual_memory().total)
+
+
 def private_memory(pid: int) -> int:
     """Bytes of a process that are not backed by files; 0 if it is gone.
 

@@ -15,6 +15,7 @@ from llamactl.core.errors import StoreFailed
 from llamactl.store.database import Database
 from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Sample, Samples
@@ -26,6 +27,7 @@ __all__ = [
     "Exits",
     "FitParams",
     "Fits",
+    "Footprints",
     "Models",
     "Presets",
     "Sample",

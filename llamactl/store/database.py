@@ -15,6 +15,7 @@ from llamactl.store.copying import copy
 from llamactl.store.exits import Exits
 from llamactl.store.failures import CHECK, corrupt, told_of
 from llamactl.store.fits import Fits
+from llamactl.store.footprints import Footprints
 from llamactl.store.lock import Lock
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
@@ -57,6 +58,8 @@ class Database:
         """What llama-fit-params said of each model."""
         self.exits = Exits(access)
         """How the llama-servers of each model ended."""
+        self.footprints = Footprints(access)
+        """What models were measured to take."""
         self._writer = Writer(path, patience)
         self.samples = Samples(access, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
@@ -80,6 +83,13 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    def changes(self) -> int:
+        """How many rows were written through it so far: while this stays, so does all that it keeps.
+
+        Measurements of the machine do not count.
+        """
+        return self._access.connection().total_changes
 
     def close(self) -> None:
         """Nothing happens the second time."""

@@ -171,6 +171,17 @@ SampleTable = _table(
     stamps=("created_at",),
 )
 
+FootprintTable = _table(
+    "footprints",
+    {
+        "id": peewee.AutoField(),
+        "key": peewee.TextField(),
+        "source": peewee.TextField(),
+        "memory": peewee.TextField(),
+    },
+    stamps=("created_at",),
+)
+
 _index(ModelTable, "models_name", "name", unique=True)
 _index(ModelTable, "models_type", "type")
 _index(ModelTable, "models_created", "created_at")
@@ -179,6 +190,7 @@ for _group, _group_table in GROUP_TABLES.items():
 _index(FitTable, "fit_params_model_id", "model_id", unique=True)
 _index(ExitTable, "exits_model_id", "model_id")
 _index(AliasTable, "aliases_model_id", "model_id")
+_index(FootprintTable, "footprints_key", "key", "source")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
 GROUP_TABLES["server"].add_index(
@@ -188,4 +200,14 @@ GROUP_TABLES["server"].add_index(
     )
 )
 
-TABLES = (Metadata, ModelTable, *GROUP_TABLES.values(), FitTable, AliasTable, PresetTable, ExitTable, SampleTable)
+TABLES = (
+    Metadata,
+    ModelTable,
+    *GROUP_TABLES.values(),
+    FitTable,
+    AliasTable,
+    PresetTable,
+    ExitTable,
+    SampleTable,
+    FootprintTable,
+)

@@ -6,7 +6,7 @@ lock: the scheduler decides, `_perform` does it, each llama-server lives in a co
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 
@@ -33,6 +33,7 @@ from llamactl.core.instance import (
     state,
 )
 from llamactl.core.model import Model
+from llamactl.core.outlook import Outlook, outlook
 from llamactl.core.reconfigure import reconfigure
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
@@ -282,6 +283,12 @@ class Supervisor:
     def instances(self) -> list[Instance]:
         """Every model that has run, waits or is pinned since the daemon started, by name."""
         return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
+
+    def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
+        """What a start of a model that needs this would come to."""
+        self._refresh_budget()
+        scheduler = self._scheduler
+        return outlook(scheduler.limits, scheduler.residents.values(), scheduler.pinned, name, need)
 
     def forget(self, name: str) -> None:
         """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""

@@ -103,6 +103,7 @@ def told(path: Path) -> Facts:
         full_attention_interval=one(llm.FULL_ATTENTION_INTERVAL),
         experts=one(llm.EXPERT_COUNT),
         experts_used=one(llm.EXPERT_USED_COUNT),
+        expert_feed_forward=one(llm.EXPERT_FEED_FORWARD_LENGTH),
         ssm_conv_kernel=one(ssm.CONV_KERNEL),
         ssm_inner_size=one(ssm.INNER_SIZE),
         ssm_state_size=one(ssm.STATE_SIZE),

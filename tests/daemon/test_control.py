@@ -19,9 +19,13 @@ from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
+from llamactl.daemon.analysis import Analyst
+from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
+from llamactl.daemon.needs import Needs
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.hub import Hub
@@ -76,6 +80,9 @@ class Office:
         """What is read when the configuration is read again."""
         current = Current(config, lambda: self.written, self.hub)
         discovery = Discovery(current, self.catalogue)
+        budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
+        needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
+        fit = FitCalls(self.catalogue, self.supervisor, Analyst(self.finder, needs, self.catalogue, db.fits), budget)
         self.control = Control(
             current,
             self.hub,
@@ -87,6 +94,7 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
+            fit,
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

@@ -23,6 +23,7 @@ def test_start_status_stop(home: Home) -> None:
         assert status["schema"] == "llamactl.daemon/v1"
         assert [(service["name"], service["state"]) for service in status["services"]] == [
             ("exits", "up"),
+            ("footprints", "up"),
             ("supervisor", "up"),
             ("control", "up"),
             ("web", "up"),

@@ -10,6 +10,7 @@ from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, Instanc
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
+from llamactl.core.parts import Parts
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -70,6 +71,16 @@ TEMPLATES = calls.TemplateList(
     uses=[calls.TemplateUse(model="a", template="chatml", origin="model")],
 )  # fmt: skip
 
+FIT = calls.FitReport(
+    model="qwen", source="arithmetic", context=8192, slots=4, trained=40960,
+    devices=[
+        calls.FitDevice(name="host", need=9, projected=Parts(weights=5, kv=3), measured=7, free=5, budget=6),
+        calls.FitDevice(name="CUDA0", need=0, projected=Parts()),
+    ],
+    added={"ctx_size": 8192}, recommended={"ctx_size": 4096, "tensor_split": "3,1"}, evicts=("a", "b"), problem=PROBLEM,
+)  # fmt: skip
+DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, budget=7, reserved=2, models=("qwen",))
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -85,6 +96,8 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.AliasModel: [MODEL],
     calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
+    calls.FitModel: [FIT],
+    calls.ListDevices: [[], [DEVICE]],
     calls.ScanModels: [SCAN, ScanReport()],
     calls.ExportModels: [PORTABLE],
     calls.ImportModels: [calls.ImportReport(), calls.ImportReport(added=("a",), absent=("b",))],

@@ -51,7 +51,10 @@ def declared(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 def test_every_table_is_there(raw: sqlite3.Connection) -> None:
     names = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     groups = {f"model_{group}_config" for group in GROUPS if group != "model"}
-    more = {"models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"}
+    more = {
+        *("models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"),
+        "footprints",
+    }
     assert names == groups | more == {table._meta.table_name for table in TABLES}
 
 

@@ -27,6 +27,7 @@ _NUMBERS = {
     "nextn_layers": "nextn_predict_layers",
     "experts": "expert_count",
     "experts_used": "expert_used_count",
+    "expert_feed_forward": "expert_feed_forward_length",
     "ssm_conv_kernel": "ssm.conv_kernel",
     "ssm_inner_size": "ssm.inner_size",
     "ssm_state_size": "ssm.state_size",

@@ -20,9 +20,12 @@ LOADING = ("mmap", "mlock", "direct_io")
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """Settings from one place; `name` is that of the model or of the preset. None is as good as absent."""
+    """Settings from one place; `name` is that of the model or of the preset. None is as good as absent.
 
-    origin: Literal["found beside it", "configuration", "server defaults", "preset", "model"]
+    Those of the origin `llamactl` nobody made: they were chosen so that the model fits into memory, and is measured.
+    """
+
+    origin: Literal["llamactl", "found beside it", "configuration", "server defaults", "preset", "model"]
     settings: Mapping[str, Setting | None]
     name: str = ""
 

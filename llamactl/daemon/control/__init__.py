@@ -8,6 +8,7 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
@@ -44,6 +45,7 @@ class Control:
         presets: Presets,
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
+        fit: FitCalls,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -62,6 +64,7 @@ class Control:
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
+            **fit.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }

@@ -18,6 +18,7 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     ExitRow,
     Explanation,
@@ -81,14 +82,19 @@ __all__ = [
     "Check",
     "CloneModel",
     "DaemonStatus",
+    "DeviceRow",
     "Engine",
     "EngineRow",
     "ExitRow",
     "Explanation",
     "ExportModels",
+    "FitDevice",
+    "FitModel",
+    "FitReport",
     "ImportModels",
     "ImportReport",
     "InstanceRow",
+    "ListDevices",
     "ListInstances",
     "ListModels",
     "ListPresets",

@@ -25,6 +25,9 @@ def main(arguments: list[str]) -> None:
     if "--version" in arguments:
         sys.stderr.write(VERSION)
         return
+    if "--list-devices" in arguments:
+        sys.stdout.write("Available devices:\n")
+        return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # `_told_to_stop` looks for it, in this thread
     state.record("start", arguments=arguments, environment=dict(os.environ), session=os.getsid(0), group=os.getpgid(0))
     state.log("I", f"srv    load_model: loading model '{state.model}'")

@@ -1,0 +1,93 @@
+"""Memory: `fit`, `devices`."""
+
+from typing import Annotated
+
+import typer
+
+from llamactl.cli import render
+from llamactl.cli.session import session
+from llamactl.core.errors import from_problem
+from llamactl.core.units import show_size
+from llamactl.rpc.calls import FitModel, FitReport, ListDevices, SetModel
+
+PATIENCE = 180.0
+"""Seconds: llama-fit-params may look at several GPUs, twice."""
+
+
+def fit(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    ctx: Annotated[int | None, typer.Option(metavar="N", help="With a context of so many tokens.")] = None,
+    parallel: Annotated[int | None, typer.Option(metavar="N", help="With so many slots.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Set what is recommended.")] = False,
+) -> None:
+    """Show what memory a model needs, what is free, and what would be stopped for it."""
+    with render.working("reckoning …"), session.client(PATIENCE) as client:
+        report = client.call(FitModel(name, ctx, parallel))
+    if session.machine:
+        render.data("fit", report)
+    else:
+        _show(report)
+    if report.problem is not None:
+        if not session.machine:
+            render.failure(from_problem(report.problem))
+        raise typer.Exit(report.problem.exit)
+    if save and report.recommended:
+        with session.client() as client:
+            client.call(SetModel(name, set=report.recommended))
+        render.note(f"{report.model} is changed")
+
+
+def devices() -> None:
+    """Show the host's memory and the GPUs that llama-server finds."""
+    with session.client() as client:
+        found = client.call(ListDevices())
+    render.rows(
+        "devices",
+        found,
+        {
+            "NAME": [row.name for row in found],
+            "TOTAL": [show_size(row.total) for row in found],
+            "FREE": [show_size(row.free) for row in found],
+            "FOR MODELS": [show_size(row.budget) for row in found],
+            "RESERVED": [show_size(row.reserved) for row in found],
+            "MODELS": [", ".join(row.models) for row in found],
+            "DESCRIPTION": [row.description for row in found],
+        },
+        wide={"DESCRIPTION"},
+    )
+
+
+def _show(report: FitReport) -> None:
+    render.text(f"{report.model}: {report.context} tokens, {render.count(report.slots, 'slot')}, by {report.source}")
+    render.text("")
+    kinds = [kind for kind in _KINDS if any(getattr(device.projected, kind) for device in report.devices)]
+    render.table(
+        {
+            "DEVICE": [device.name for device in report.devices],
+            **{
+                _KINDS[kind]: [show_size(getattr(device.projected, kind)) for device in report.devices]
+                for kind in kinds
+            },
+            "MEASURED": ["" if device.measured is None else show_size(device.measured) for device in report.devices],
+            "NEEDS": [show_size(device.need) for device in report.devices],
+            "FREE": [show_size(device.free) for device in report.devices],
+            "FOR MODELS": [show_size(device.budget) for device in report.devices],
+        }
+    )
+    render.text("")
+    for title, values in (("started with", report.added), ("recommended", report.recommended)):
+        if values:
+            render.text(f"{title}: " + " ".join(f"{name}={value}" for name, value in values.items()))
+    if report.problem is None:
+        evicted = f"once these are stopped: {', '.join(report.evicts)}" if report.evicts else "beside all that runs"
+        render.text(f"it fits, {evicted}")
+
+
+_KINDS = {
+    "weights": "WEIGHTS",
+    "kv": "KV",
+    "state": "STATE",
+    "compute": "COMPUTE",
+    "output": "OUTPUT",
+    "overhead": "OVERHEAD",
+}

@@ -1,0 +1,40 @@
+"""What memory all models together may take."""
+
+from collections.abc import Callable, Sequence
+
+from llamactl.config.sections import Residency
+from llamactl.core.devices import Device, named
+from llamactl.core.model import HOST
+from llamactl.metrics import host
+
+
+class Budget:
+    """Bytes per device: as configured, else what is free and what ours have taken of it, less the margin.
+
+    Calling it with the pids of our llama-servers is what the supervisor wants. `last` is what it said last.
+    """
+
+    def __init__(
+        self, residency: Callable[[], Residency], available: Callable[[], int] = host.available_memory
+    ) -> None:
+        self._residency = residency
+        self._available = available
+        self.devices: Sequence[Device] = ()
+        self.last = self([])
+
+    def found(self, devices: Sequence[Device]) -> None:
+        """The GPUs that llama-server finds. What was free of one at the first look counts, before ours took of it."""
+        before = {(device.name, device.total): device for device in self.devices}
+        self.devices = [before.get((device.name, device.total), device) for device in devices]
+        self.last = {**self([]), HOST: self.last[HOST]}
+
+    def __call__(self, pids: list[int]) -> dict[str, int]:
+        residency = self._residency()
+        margin = residency.margin
+        configured: dict[str, int] = dict(named(residency.devices, self.devices))
+        memory: int | None = residency.memory or configured.get(HOST)
+        if memory is None:
+            memory = self._available() + sum(map(host.private_memory, pids)) - margin
+        free = {device.name: max(0, device.free - margin) for device in self.devices}
+        self.last = {**free, **configured, HOST: memory}
+        return self.last
