@@ -33,6 +33,7 @@ def reload(home: Home, text: str) -> Reloaded:
 
 
 TRIED = {
+    "residency.devices",
     *("residency.memory", "residency.margin", "residency.max_models", "residency.ttl"),
     *("residency.queue_total", "residency.load_timeout", "residency.drain", "restart.first", "models.default"),
     *("models.directories", "models.watch", "models.include", "models.exclude", "http.max_body"),
@@ -60,7 +61,9 @@ def test_what_fits_into_memory(home: Home, begin: Begin) -> None:
     assert daemon.chat("alpha").status == 507
     assert reload(home, "residency.margin = '900TiB'").changed == ("residency.memory", "residency.margin")
     assert daemon.chat("alpha").status == 507, "that much must stay free"
-    assert reload(home, "residency.max_models = 1").changed == ("residency.max_models", "residency.margin")
+    assert reload(home, "residency.devices = {host = 1}").changed == ("residency.devices", "residency.margin")
+    assert daemon.chat("alpha").status == 507
+    assert reload(home, "residency.max_models = 1").changed == ("residency.max_models", "residency.devices")
     assert [daemon.chat(name).status for name in ("alpha", "beta")] == [200, 200]
     assert daemon.state("alpha") == "stopped", "there was one place"
     reload(home, "")
