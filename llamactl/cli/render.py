@@ -27,6 +27,7 @@ _STYLES = {
     "restarting": "yellow",
     "backoff": "yellow",
     "wedged": "red",
+    "sleeping": "dim",
     "failed": "red",
     "down": "red",
     "missing": "red",

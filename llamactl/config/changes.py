@@ -7,7 +7,9 @@ import msgspec
 
 from llamactl.config.sections import SECTIONS, Config
 
-RESTART = frozenset(("http.host", "http.port", "http.listen", "models.preload", "access.insecure", "metrics.tiers"))
+RESTART = frozenset(
+    ("http.host", "http.port", "http.listen", "models.preload", "residency.groups", "access.insecure", "metrics.tiers")
+)
 """The keys that are looked at once, when the daemon starts; all others may change while it runs.
 
 What `llama_server` says holds for models loaded from then on. Tighter limits put no model out that is loaded: they

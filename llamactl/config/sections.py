@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from llamactl.config.directories import Directories
-from llamactl.config.values import Address, Duration, FilePath, Idleness, Of, Program, Rate, Size, Tier
+from llamactl.config.values import Address, Duration, FilePath, GroupText, Idleness, Of, Program, Rate, Size, Tier
 from llamactl.core.model import Setting
 from llamactl.core.parameters import OF_ONE_MODEL, PARAMETERS
 
@@ -86,7 +86,7 @@ _NO_DEFAULTS = OF_ONE_MODEL | {"server_path"}
 ENGINE_SETTINGS = tuple(
     parameter
     for parameter in PARAMETERS.values()
-    if not (parameter.never or parameter.gone or parameter.inverts or parameter.name in _NO_DEFAULTS)
+    if not (parameter.never or parameter.gone or parameter.ours or parameter.inverts or parameter.name in OF_ONE_MODEL)
 )
 
 EngineDefaults = msgspec.defstruct(
@@ -114,6 +114,9 @@ class Residency(Section, frozen=True, kw_only=True):
     """How long an idle model stays loaded; 0 unloads it at once."""
     max_wait: Duration = Duration(10.0)
     """When somebody has waited this long, the model in the way gets no more requests."""
+    groups: tuple[GroupText, ...] = ()
+    """Sets of models of which only so many are loaded at once (`NAME=MODEL,MODEL;max=1`), or, with `;exclusive`, beside
+    which no others are."""
     queue_per_model: Count = 64
     """Requests that may wait for one model; those after them are refused."""
     queue_total: Count = 256

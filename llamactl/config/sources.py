@@ -63,7 +63,7 @@ def _hint(key: str, section: str) -> str:
     if section == "llama_server":
         with suppress(BadRequest):
             parameter = parameters.find(key)
-            why = parameter.never or parameter.gone
+            why = parameter.never or parameter.gone or ("it is set for one model: models set" if parameter.ours else "")
             return why if why or parameter.name not in types(section) else f"it is {section}.{parameter.name} here"
     near = difflib.get_close_matches(key, types(section), 2)
     return f"did you mean {' or '.join(f'{section}.{each}' for each in near)}?" if near else ""

@@ -13,6 +13,7 @@ from llamactl.core.errors import BadRequest
 from llamactl.core.model import Setting
 from llamactl.core.parameters import Parameter, allowed
 from llamactl.core.parameters.values import value_of
+from llamactl.core.scheduler.limits import Group
 from llamactl.core.units import parse_duration, parse_size
 
 Duration = NewType("Duration", float)
@@ -29,6 +30,8 @@ Program = NewType("Program", str)
 """A `FilePath`, or a name without any slash."""
 Address = NewType("Address", str)
 """Text with colons of its own: `host:port`, `unix:///path`, `https://host`."""
+GroupText = NewType("GroupText", str)
+"""A set of models, as `core.scheduler.Group` reads it."""
 Secret = NewType("Secret", str)
 """Text that is neither shown nor quoted in an error."""
 
@@ -118,6 +121,8 @@ def _literal(text: str, kind: type) -> object:
 def _split(item: Any, text: str) -> list[str]:
     if item is Address:
         return _BETWEEN_ADDRESSES.split(text)
+    if item is GroupText:
+        return text.split("|")  # all else may be part of one
     # Colons may be part of a model's name: commas, where there are any, come first.
     return text.split("," if item is Tier or (item is str and "," in text) else ":")
 
@@ -205,6 +210,13 @@ def _tier(raw: object, base: Path) -> Tier:
     return Tier(read(Duration, step, base), read(Duration, keep, base))
 
 
+def _group(raw: object, _: Path) -> str:
+    if not isinstance(raw, str):
+        raise BadRequest(f"expected a text like NAME=MODEL,MODEL;max=1, got {_called(raw)}")
+    Group.read(raw)
+    return raw
+
+
 _READERS: dict[Any, Reader] = {
     Duration: _duration,
     Idleness: _idleness,
@@ -213,6 +225,7 @@ _READERS: dict[Any, Reader] = {
     FilePath: _file,
     Program: _program,
     Tier: _tier,
+    GroupText: _group,
 }
 
 

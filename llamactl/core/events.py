@@ -1,5 +1,7 @@
 """What happened, as told to the hub and through it to every watcher."""
 
+from typing import Literal
+
 import msgspec
 
 from llamactl.core.instance import Phase
@@ -17,6 +19,17 @@ class InstanceDoubted(msgspec.Struct, frozen=True, tag="wedged"):
 
     model: str
     seconds: float | None
+
+
+class Placement(msgspec.Struct, frozen=True, tag="placement"):
+    """What was decided about a model's place in memory, with the reason and its numbers.
+
+    `action`: it is started, stopped, refused, or those who want it wait.
+    """
+
+    model: str
+    action: Literal["start", "stop", "refuse", "wait"]
+    reason: str
 
 
 class CatalogueChanged(msgspec.Struct, frozen=True, tag="catalogue"):
@@ -46,7 +59,7 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
-Event = InstanceChanged | InstanceDoubted | CatalogueChanged | ServiceChanged | ConfigChanged
+Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged
 
 
 class Numbered(msgspec.Struct, frozen=True):

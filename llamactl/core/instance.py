@@ -107,13 +107,16 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     `need` is bytes per device reserved for it, `ttl` the seconds of idleness it has left (None: no end
     set, or not idle), `requests` how many leases were ever granted to it since the daemon started, `restarts`
     how often it was started again after it had died. `wedged`: since when nothing moves in it though it has requests
-    (None: it works).
+    (None: it works). Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, and
+    `eta` the seconds it will take by what loads took before.
     """
 
     model: str
     phase: Phase
     leases: int = 0
     waiting: int = 0
+    position: int | None = None
+    eta: float | None = None
     pinned: bool = False
     need: dict[str, int] = {}
     ttl: float | None = None

@@ -92,6 +92,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             found["model_draft"] = self.draft.path
         return found
 
+    @property
+    def ttl(self) -> float | None:
+        """Seconds that it stays loaded when idle, -1 for ever; None: as all do."""
+        ttl = self.settings.get("ttl")
+        return float(ttl) if isinstance(ttl, int | float) else None
+
+    @property
+    def pinned(self) -> bool:
+        """Once loaded, it is not evicted."""
+        return self.settings.get("pinned") is True
+
 
 class Unusable(msgspec.Struct, frozen=True):
     """A file or directory that a scan came upon and cannot use; `reason` goes on after "because"."""

@@ -1,11 +1,10 @@
 """What a start would come to, without doing anything."""
 
-from collections.abc import Collection, Iterable
-
 import msgspec
 
-from llamactl.core.eviction import Candidate, Memory, Space, choose
-from llamactl.core.scheduler import Limits, Resident
+from llamactl.core.eviction import Candidate, Memory, choose, give, loss, rank, take
+from llamactl.core.scheduler import Resident, Scheduler
+from llamactl.core.scheduler.limits import is_memory
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -19,20 +18,35 @@ class Outlook(msgspec.Struct, frozen=True):
     evicts: tuple[str, ...] | None
 
 
-def outlook(
-    limits: Limits, residents: Iterable[Resident], pinned: Collection[str], model: str, need: Memory
-) -> Outlook:
+def outlook(scheduler: Scheduler, model: str, need: Memory, now: float) -> Outlook:
     """For a model that needs this. What it takes itself while it runs counts as free; busy ones may have to go, too."""
-    others = [resident for resident in residents if resident.model != model]
-    space = Space(limits.budget, limits.max_models or len(others) + 1)
-    candidates = []
+    limits, cohort = scheduler.limits, scheduler.limits.cohort(model)
+    others = [resident for resident in scheduler.residents.values() if resident.model != model]
+    mobile = [one for one in others if one.leaving or one.model not in scheduler.pinned]
+    room = limits.capacity()
     for resident in others:
-        space.take(resident.need)
-        if resident.leaving or resident.model not in pinned:
-            candidates.append(Candidate(resident.model, resident.need, resident.used, draining=resident.leaving))
-    going = choose(candidates, space.memory, space.places, need)
-    evicts = None if going is None else tuple(candidate.model for candidate in going)
-    free = dict(space.memory)
-    for candidate in candidates:
-        space.give(candidate.frees)
-    return Outlook(dict(limits.budget), space.memory, free, evicts)
+        take(room, resident.claim)
+    reach = dict(room)
+    for resident in mobile:
+        give(reach, resident.claim)
+
+    def candidate(resident: Resident) -> Candidate:
+        reload = scheduler.loads.typical(resident.model) or 0.0
+        lost = 0.0 if resident.leaving else loss(reload, now - resident.used)
+        return Candidate(resident.model, resident.claim, lost, resident.bytes, draining=resident.leaving)
+
+    strangers = [resident for resident in others if resident.cohort != cohort]  # exclusive groups are not mixed
+    evicts = None
+    if all(resident in mobile for resident in strangers):
+        beside = dict(room)
+        for resident in strangers:
+            give(beside, resident.claim)
+        ranked = sorted((candidate(one) for one in mobile if one.cohort == cohort), key=rank)
+        going = choose(ranked, beside, limits.claim(model, need))
+        if going is not None:
+            evicts = (*(resident.model for resident in strangers), *(one.model for one in going))
+    return Outlook(dict(limits.budget), _memory(reach), _memory(room), evicts)
+
+
+def _memory(room: Memory) -> dict[str, int]:
+    return {device: size for device, size in room.items() if is_memory(device)}

@@ -12,6 +12,6 @@ def reconfigure(scheduler: Scheduler, limits: Limits, ttl: tuple[float, float], 
     before, after = ttl
     for resident in scheduler.residents.values():
         resident.ttl = after if resident.ttl == before else resident.ttl
-    for line in scheduler.lines.values():
+    for line in scheduler.lines.all():
         line.ttl = after if line.ttl == before else line.ttl
     return scheduler.tick(now)

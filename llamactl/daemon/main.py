@@ -17,7 +17,7 @@ from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Limits
+from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
@@ -205,6 +205,7 @@ def _limits(config: Config) -> Limits:
         queue_per_model=residency.queue_per_model,
         queue_total=residency.queue_total,
         max_wait=residency.max_wait,
+        groups=tuple(map(Group.read, residency.groups)),
     )
 
 

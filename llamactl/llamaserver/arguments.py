@@ -64,7 +64,7 @@ def build(
     added = dict(environment or {})
     for name, setting in settings.items():
         parameter = PARAMETERS[name]
-        if name == "server_path":
+        if parameter.ours:
             continue
         if name == "chat_template":
             line += _template(setting, settings.get("jinja"), able)

@@ -15,7 +15,7 @@ import peewee
 
 from llamactl.core.parameters import GROUPS, Group, Kind, columns
 
-DECLARED: dict[Kind, str] = {"switch": "INTEGER", "int": "INTEGER", "float": "REAL"}
+DECLARED: dict[Kind, str] = {"switch": "INTEGER", "int": "INTEGER", "float": "REAL", "duration": "REAL"}
 """The type of a parameter's column; all others are TEXT. A switch is 0 or 1."""
 
 _FIELDS = {"INTEGER": peewee.IntegerField, "REAL": peewee.FloatField, "TEXT": peewee.TextField}

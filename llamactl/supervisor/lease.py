@@ -42,6 +42,11 @@ class Lease:
             leases.remove(self)
             self._supervisor._released(self._resident)
 
+    def release_unused(self) -> None:
+        """The same, by one who only wanted the instance to be there."""
+        self._instance.leases.discard(self)
+        self._supervisor._released(self._resident, True)
+
 
 class Entry:
     """One model, as long as the daemon runs: what it is now, and the running server if there is one."""
@@ -52,6 +57,8 @@ class Entry:
         self.endpoint = ""
         self.leases: set[Lease] = set()
         self.requests = 0
+        self.decision = ""
+        """What was last decided about its place, and why."""
         self.wedged: float | None = None
         self.server: Server | None = None
         self.recovery = Recovery(model.name)

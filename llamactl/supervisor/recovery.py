@@ -19,9 +19,11 @@ import anyio
 import msgspec
 
 from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, QueueFull, from_problem
+from llamactl.core.eviction import Memory
 from llamactl.core.instance import Backoff, Failed, Gone, Phase, Ready, Stopped
 from llamactl.core.restart import Again, GiveUp, Policy, Record, judge
 from llamactl.core.scheduler import Resident, Scheduler
+from llamactl.core.units import show_size
 
 PATIENCE = 10.0
 """Seconds."""
@@ -144,6 +146,22 @@ def condemned(gone: Gone, wedged: float | None) -> Gone:
     reason = f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
     problem = msgspec.structs.replace(gone.problem, message=f"{gone.problem.message}: {reason}")
     return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind="wedged", reason=reason))
+
+
+def lacked_memory(gone: Gone) -> bool:
+    """Did it die since there was not enough memory?"""
+    return gone.exit is not None and gone.exit.kind in ("out_of_memory", "oom_kill")
+
+
+def with_numbers(gone: Gone, need: Memory, free: Memory) -> Gone:
+    """`need` is what it was thought to take, `free` what was left beside that when it died, in bytes per device."""
+    numbers = ", ".join(
+        f"{show_size(size)} on {device} with {show_size(max(free.get(device, 0), 0))} to spare"
+        for device, size in need.items()
+        if size > 0
+    )
+    message = f"{gone.problem.message} (it was to take {numbers})" if numbers else gone.problem.message
+    return msgspec.structs.replace(gone, problem=msgspec.structs.replace(gone.problem, message=message))
 
 
 def _room_for(need: dict[str, int], scheduler: Scheduler) -> bool:

@@ -9,22 +9,22 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
+from typing import Literal
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from anyio import CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
-from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, from_problem
-from llamactl.core.events import InstanceChanged, InstanceDoubted
+from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, Refused, from_problem
+from llamactl.core.events import InstanceChanged, Placement
 from llamactl.core.instance import (
     Alive,
     Backoff,
     Gone,
-    Instance,
     Move,
     Ready,
-    Stopped,
     Stopping,
     Unwanted,
     Wanted,
@@ -36,15 +36,16 @@ from llamactl.core.model import Model
 from llamactl.core.outlook import Outlook, outlook
 from llamactl.core.reconfigure import reconfigure
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
+from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Start, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
-from llamactl.supervisor.recovery import Postponed, condemned
+from llamactl.supervisor.overview import Overview
+from llamactl.supervisor.recovery import Postponed, condemned, lacked_memory, with_numbers
 from llamactl.supervisor.runner import live
 from llamactl.supervisor.server import Launcher, Server
 
 
-class Supervisor:
+class Supervisor(Overview):
     """See the module.
 
     `need` says what memory a model will take, `budget` what all may take together (both bytes per
@@ -67,17 +68,14 @@ class Supervisor:
         restart: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(hub, limits, clock)
         self._launch = launch
-        self._hub = hub
-        self._scheduler = Scheduler(limits)
         self._need = need
         self._budget = budget
         self._ttl = ttl
         self._load_timeout = load_timeout
         self._hold = hold
         self._restart = restart or Policy()
-        self._clock = clock
-        self._instances: dict[str, Entry] = {}
         self._waiters: dict[int, Waiter] = {}
         self._tickets = count(1)
         self._group: TaskGroup | None = None
@@ -144,10 +142,11 @@ class Supervisor:
         resident = self._scheduler.admit(name)
         return None if resident is None else Lease(self, self._instances[name], resident)
 
-    async def lease(self, model: Model, *, anew: bool = False) -> Lease:
+    async def lease(self, model: Model, *, anew: bool = False, ttl: float | None = None, priority: int = 0) -> Lease:
         """A lease as soon as it can be had: the model is started, others evicted, as memory allows.
 
-        `anew`: not held back by a failure. Raises `LoadFailed`, `DoesNotFit`, `QueueFull`, `Draining` or `NotRunning`.
+        `ttl`: seconds of idleness, for this run, instead of what is set. Higher `priority` first. `anew`: not held
+        back by a failure. Raises `LoadFailed`, `DoesNotFit`, `QueueFull`, `Draining` or `NotRunning`.
         """
         lease = self.try_lease(model.name)
         if lease is not None:
@@ -161,16 +160,23 @@ class Supervisor:
                 await instance.recovery.may_start(lambda: instance.phase, self._clock, self._hold, queue)
             anew = False
             with suppress(Postponed):
-                return await self._lease(model)
+                return await self._lease(model, ttl, priority)
 
-    async def _lease(self, model: Model) -> Lease:
+    async def _lease(self, model: Model, ttl: float | None = None, priority: int = 0) -> Lease:
         if self._group is None:
             raise NotRunning("the daemon is stopping")
         ticket, waiter = next(self._tickets), Waiter()
         self._waiters[ticket] = waiter
         self._refresh_budget()
-        need = self._need(model)
-        self._perform(self._scheduler.request(ticket, model.name, need, self._clock(), self._ttl))
+        if ttl is None:
+            ttl = self._ttl if model.ttl is None else model.ttl
+        if model.pinned:
+            self._scheduler.pin(model.name)
+        need, now = self._need(model), self._clock()
+        self._perform(self._scheduler.request(ticket, model.name, need, now, ttl, priority))
+        if self._scheduler.waiting(model.name) == 1 and model.name not in self._scheduler.residents:
+            wait = self._scheduler.wait(model.name, now)
+            self._placed(model.name, "wait", "" if wait is None else wait.reason)
         self._alarm.set()  # it comes of age, even if nothing could be done for it now
         try:
             await waiter.decided.wait()
@@ -186,32 +192,44 @@ class Supervisor:
         if isinstance(waiter.error, Postponed):
             raise waiter.error
         if waiter.error is not None:
+            if isinstance(waiter.error, DoesNotFit):
+                self._placed(model.name, "refuse", waiter.error.message)
             raise from_problem(waiter.error.problem())
         assert waiter.lease is not None
         return waiter.lease
 
-    def _released(self, resident: Resident) -> None:
+    def _released(self, resident: Resident, fresh: bool = False) -> None:
         now = self._clock()
         if self._waiters and resident.leases == 1:  # it may be evicted for one of them
             self._refresh_budget()
-        effects = self._scheduler.release(resident, now)
+        effects = self._scheduler.release(resident, now, fresh)
         if effects:
             self._perform(effects)
+        if self._quiet is not None and not resident.leases:
+            self._quiet.set()
+            self._quiet = None
         if not resident.leases and resident.ttl >= 0 and now + resident.ttl < self._armed:
             self._alarm.set()
 
     # --- what people ask for ---------------------------------------------------------------------
 
-    async def start(self, model: Model) -> None:
-        """Ready, or an error. A model that failed before is tried again at once."""
-        (await self.lease(model, anew=True)).release()
+    async def start(self, model: Model, ttl: float | None = None) -> None:
+        """Ready, or an error. A model that failed before is tried again at once.
 
-    def begin(self, model: Model) -> None:
+        `ttl`: seconds of idleness, for this run, instead of what is set. Where that is 0, the model stays for a
+        while all the same: nobody starts a model by name so that it is gone when it is to be used.
+        """
+        lease = await self.lease(model, anew=True, ttl=ttl)
+        if ttl is not None:
+            self._scheduler.keep(model.name, ttl)
+        lease.release_unused()
+
+    def begin(self, model: Model, ttl: float | None = None) -> None:
         """`start` without waiting for it; how it went is told by events."""
 
         async def start() -> None:
             with suppress(LlamactlError):
-                await self.start(model)
+                await self.start(model, ttl)
 
         if self._group is None:
             raise NotRunning("the daemon is stopping")
@@ -224,7 +242,7 @@ class Supervisor:
         """
         instance = self._instances.get(name)
         self._refresh_budget()
-        self._perform(self._scheduler.retire(name, self._clock()))
+        self._perform(self._scheduler.retire(name, self._clock(), drain))
         if instance is not None and self._no_more(instance, "stopped on request"):
             return True
         if instance is None or not isinstance(instance.phase, Alive):
@@ -239,6 +257,12 @@ class Supervisor:
         await settled.wait()
         return True
 
+    def plan(self, model: Model) -> tuple[dict[str, int], dict[str, int], list[str] | DoesNotFit]:
+        """What it needs and what is free, in bytes per device, and whom a start would stop."""
+        self._refresh_budget()
+        need = self._need(model)
+        return need, self._scheduler.free(), self._scheduler.would_evict(model.name, need, self._clock())
+
     def pin(self, name: str) -> None:
         """Never evicted and never idle too long, until unpinned or stopped by name."""
         self._scheduler.pin(name)
@@ -248,47 +272,10 @@ class Supervisor:
         self._perform(self._scheduler.unpin(name, self._clock()))
         self._alarm.set()
 
-    async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
-        """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds."""
-        with self._hub.watch() as watcher, anyio.move_on_after(timeout):
-            while state(self.instance(name).phase) not in states:
-                await anext(watcher)
-            return self.instance(name)
-        raise TimedOut(f"{name} is {state(self.instance(name).phase)} after {timeout:g} s", f"llamactl logs {name}")
-
-    def instance(self, name: str) -> Instance:
-        instance = self._instances.get(name)
-        resident = self._scheduler.residents.get(name)
-        ttl = None
-        if resident is not None and resident.ttl >= 0 and resident.state == "ready" and not resident.leases:
-            ttl = max(0.0, resident.used + resident.ttl - self._clock())
-        return Instance(
-            model=name,
-            phase=Stopped() if instance is None else instance.phase,
-            leases=0 if resident is None else resident.leases,
-            waiting=self._scheduler.waiting(name) + (0 if instance is None else instance.recovery.waiting),
-            pinned=name in self._scheduler.pinned,
-            need={} if resident is None else dict(resident.need),
-            ttl=ttl,
-            requests=0 if instance is None else instance.requests,
-            restarts=0 if instance is None else instance.recovery.restarts,
-            wedged=None if instance is None else instance.wedged,
-        )
-
-    def endpoint(self, name: str) -> str:
-        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
-        instance = self._instances.get(name)
-        return instance.endpoint if instance is not None and isinstance(instance.phase, Ready) else ""
-
-    def instances(self) -> list[Instance]:
-        """Every model that has run, waits or is pinned since the daemon started, by name."""
-        return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
-
     def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
         """What a start of a model that needs this would come to."""
         self._refresh_budget()
-        scheduler = self._scheduler
-        return outlook(scheduler.limits, scheduler.residents.values(), scheduler.pinned, name, need)
+        return outlook(self._scheduler, name, need, self._clock())
 
     def forget(self, name: str) -> None:
         """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""
@@ -300,19 +287,7 @@ class Supervisor:
         if instance is not None:
             self._no_more(instance, "it left the catalogue")
         self._instances.pop(name, None)
-        self._scheduler.pinned.discard(name)
-
-    # --- for the watchdog ------------------------------------------------------------------------
-
-    def serving(self, name: str) -> Server | None:
-        """The process of an instance that is ready."""
-        instance = self._instances.get(name)
-        return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
-
-    def doubt(self, name: str, since: float | None) -> None:
-        """Nothing has moved in it since then; None: it works after all."""
-        self._instances[name].wedged = since
-        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
+        self._scheduler.forget(name)
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -326,15 +301,21 @@ class Supervisor:
                     self._decide(self._waiters[ticket], lease=lease)
                 case Refuse(ticket, error):
                     self._decide(self._waiters[ticket], error=error)
-                case Start(name):
+                case Start(name, details):
+                    self._placed(name, "start", details)
                     self._start(self._instances[name])
-                case Stop(name, why):
+                case Stop(name, why, details):
                     instance = self._instances[name]
+                    self._placed(name, "stop", f"{why}: {details}" if details else why)
                     self._move(instance, Unwanted(self._clock(), why))
                     self._revoke(instance)
                     instance.scope.cancel()
         if effects:
             self._alarm.set()
+
+    def _placed(self, name: str, action: Literal["start", "stop", "refuse", "wait"], reason: str) -> None:
+        self._instances[name].decision = reason
+        self._hub.publish(Placement(name, action, reason))
 
     def _decide(self, waiter: Waiter, lease: Lease | None = None, error: LlamactlError | None = None) -> None:
         if waiter.lease is None and waiter.error is None:
@@ -367,12 +348,16 @@ class Supervisor:
             instance.wedged = None
             resident, pinned = self._scheduler.residents[name], name in self._scheduler.pinned
             move = instance.recovery.judge(self._restart, move, before, resident, pinned=pinned)
+            if lacked_memory(move) and not isinstance(before, Ready):
+                move = with_numbers(move, resident.need, self._scheduler.free())
         self._move(instance, move)
         self._refresh_budget()
         if isinstance(move, Gone):
             instance.settled.set()  # first: it may be started again by what follows
             self._perform(self._scheduler.gone(name, now, instance.recovery.error(instance.phase, now)))
             if isinstance(instance.phase, Backoff) and self._group is not None:
+                if lacked_memory(move) and not isinstance(before, Ready):
+                    self._perform(self._scheduler.clear(name, now))
                 self._group.start_soon(self._come_back, instance, instance.phase)
         elif isinstance(instance.phase, Ready):
             self._perform(self._scheduler.ready(name, now))
@@ -381,8 +366,13 @@ class Supervisor:
     async def _come_back(self, instance: Entry, phase: Backoff) -> None:
         """When its pause is over it is started again, if it is still wanted."""
         await instance.recovery.pause(phase.until - self._clock())
-        if instance.phase is not phase or instance.recovery.go_on():
-            return  # it was started or stopped meanwhile, or is now by those who wait
+        if instance.phase is not phase:
+            return  # it was started or stopped meanwhile
+        if instance.recovery.go_on():
+            for _ in range(2):  # all who wait have their turn: they ask again now, or leave at this very moment
+                await anyio.lowlevel.checkpoint()
+            if instance.phase is not phase or self._scheduler.waiting(instance.model.name):
+                return
         self._refresh_budget()
         why = instance.recovery.objection(self._need(instance.model), self._scheduler, self._clock())
         try:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from .catalogue import catalogue
 from .contenders import CONTENDERS
+from .deciding import deciding
 from .headers import headers
 from .idle import idle
 from .place import Place, Unavailable, place
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "headers": headers,
     "catalogue": catalogue,
     "writing": writing,
+    "deciding": deciding,
 }
 
 

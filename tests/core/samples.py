@@ -52,6 +52,8 @@ def samples(parameter: Parameter, place: Path) -> Iterator[Setting]:
 def _samples(parameter: Parameter, place: Path) -> Iterator[object]:
     if parameter.kind == "switch":
         yield from (True, False)
+    elif parameter.kind == "duration":
+        yield from (0, -1, "10m")
     elif parameter.kind in ("int", "float"):
         least = -3 if parameter.least is None else parameter.least
         yield least

@@ -93,7 +93,7 @@ def test_a_flag_belongs_to_one_parameter() -> None:
 def test_the_entry_makes_sense(parameter: Parameter) -> None:
     assert PARAMETERS[parameter.name] is parameter
     assert re.fullmatch("[a-z][a-z0-9_]*", parameter.name)
-    assert parameter.flags or parameter.inverts or parameter.name in ("custom_params", "server_path")
+    assert parameter.flags or parameter.inverts or parameter.ours or parameter.kind == "arguments"
     assert all(re.fullmatch("--?[A-Za-z][a-z0-9.-]*", flag) for flag in (*parameter.flags, *parameter.off))
     assert not parameter.flags or parameter.flags[0].startswith("--")
     assert 5 < len(parameter.help) < 100

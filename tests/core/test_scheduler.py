@@ -132,7 +132,7 @@ def test_nothing_is_stopped_when_nothing_would_suffice() -> None:
     idle(s, "a", 5)
     (refuse,) = ask(s, 1, "b", 11)
     assert isinstance(refuse, Refuse) and isinstance(refuse.error, DoesNotFit)
-    assert "needs 11 B on host, where at most 10 B can be had" in refuse.error.message
+    assert "needs 11 B on host, where 5 B are free, 5 B could be freed by stopping idle models" in refuse.error.message
     assert "pinned" not in refuse.error.message
     assert refused(s.request(2, "c", {"host": 1, "gpu": 1}, 0.0)) == [(2, DoesNotFit)]
     assert list(s.residents) == ["a"]
@@ -656,7 +656,7 @@ def test_what_the_pinned_leave_over_is_all_there_is() -> None:
     s.pin("a")
     (refuse,) = ask(s, 1, "b", 7)
     assert isinstance(refuse, Refuse) and isinstance(refuse.error, DoesNotFit)
-    assert "needs 7 B on host, where at most 10 B can be had, 4 B of it pinned" in refuse.error.message
+    assert "needs 7 B on host, where 6 B are free, 4 B are pinned" in refuse.error.message
 
 
 def test_when_all_places_are_pinned_nothing_else_can_start() -> None:

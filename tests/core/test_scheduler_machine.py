@@ -6,6 +6,7 @@ each one that it was allowed. Memory is in made-up units, time in seconds.
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 from hypothesis import settings
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from llamactl.core.errors import DoesNotFit, Draining, LlamactlError, LoadFailed, QueueFull
-from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Scheduler, Start, Stop
+from llamactl.core.scheduler import Effect, Grant, Group, Limits, Refuse, Resident, Scheduler, Start, Stop
+from llamactl.core.scheduler.late import LONGEST
+from llamactl.core.scheduler.residents import GRACE
 
 MODELS = ("a", "b", "c", "d", "e")
 MAX_WAIT = 10.0
@@ -25,7 +28,23 @@ needs = st.fixed_dictionaries({"host": st.integers(1, 6)}, optional={"gpu": st.i
 budgets = st.fixed_dictionaries({"host": st.integers(5, 14), "gpu": st.integers(2, 6)})
 most_places = st.sampled_from([0, 0, 0, 1, 2, 3])
 ttls = st.sampled_from([-1.0, -1.0, -1.0, 0.0, 3.0, 25.0])
+priorities = st.sampled_from([0, 0, 0, 5, -1])
 pick = st.integers(0, 1000)
+groups = st.lists(
+    st.builds(
+        Group,
+        name=st.sampled_from(["few", "many"]),
+        models=st.frozensets(models, min_size=1),
+        max=st.sampled_from([0, 1, 2]),
+        exclusive=st.sampled_from([False, False, True]),
+    ),
+    max_size=2,
+    unique_by=lambda group: group.name,
+).map(tuple)
+
+
+def total(residents: Iterable[Resident], device: str) -> int:
+    return sum(resident.claim.get(device, 0) for resident in residents)
 
 
 class Play(RuleBasedStateMachine):
@@ -38,14 +57,31 @@ class Play(RuleBasedStateMachine):
         self.memory: dict[str, dict[str, int]] = {}  # of what has a process
         self.asked: dict[str, dict[str, int]] = {}  # need in the latest request that had to wait
         self.leases: list[Resident] = []
+        self.budgets: dict[str, dict[str, int]] = {}  # of what has a process: at its start or its stop
+        self.back: list[tuple[float, dict[str, int]]] = []  # when somebody went, and the budget of before
         self.settled = True  # nothing has changed that the scheduler was not asked to decide upon
 
-    @initialize(needs=st.fixed_dictionaries(dict.fromkeys(MODELS, needs)), budget=budgets, places=most_places)
-    def begin(self, needs: dict[str, dict[str, int]], budget: dict[str, int], places: int) -> None:
+    @initialize(
+        needs=st.fixed_dictionaries(dict.fromkeys(MODELS, needs)),
+        budget=budgets,
+        places=most_places,
+        groups=st.just(()) | groups,
+        planned=st.sampled_from([1, 2, 16]),
+    )
+    def begin(
+        self,
+        needs: dict[str, dict[str, int]],
+        budget: dict[str, int],
+        places: int,
+        groups: tuple[Group, ...],
+        planned: int,
+    ) -> None:
         self.needs = needs
-        self.scheduler = Scheduler(
-            Limits(budget=budget, max_models=places, max_wait=MAX_WAIT, queue_per_model=4, queue_total=9)
+        limits = Limits(
+            budget=budget, max_models=places, max_wait=MAX_WAIT, queue_per_model=4, queue_total=9, groups=groups
         )
+        self.scheduler = Scheduler(limits, planned=planned)
+        self.planned = planned
 
     # --- performing effects, each of which must be allowed ----------------------------------------
 
@@ -68,7 +104,7 @@ class Play(RuleBasedStateMachine):
                     del self.waiting[ticket]
                     assert isinstance(error, (DoesNotFit, *errors))
         for model in made_room_for:
-            assert self.will_fit(self.asked[model]), "stopped an idle one though that does not make enough room"
+            assert self.will_fit(model), "stopped an idle one though that does not make enough room"
 
     def started(self, model: str) -> None:
         assert model not in self.phase
@@ -79,11 +115,17 @@ class Play(RuleBasedStateMachine):
         for device, size in self.asked[model].items():
             taken = sum(memory.get(device, 0) for memory in self.memory.values())
             assert size == 0 or taken <= limits.budget.get(device, 0), "memory is oversold"
+        self.budgets[model] = limits.budget
         assert len(self.phase) <= (limits.max_models or 99), "too many models"
+        for group in limits.groups:
+            members = group.models & self.phase.keys()
+            assert not group.max or model not in members or len(members) <= group.max, "too many of a group"
+            assert not group.exclusive or len(members) in (0, len(self.phase)), "one that is not of the group"
 
     def stopped(self, model: str, why: str, on_request: bool) -> None:
         before, leases = self.phase[model], self.leases_on(model)
         self.phase[model] = "stopping"
+        self.budgets[model] = self.scheduler.limits.budget
         if on_request:
             assert before in ("starting", "ready", "draining")
             assert not leases or (before == "draining" and "not drained in time" in why)
@@ -92,6 +134,7 @@ class Play(RuleBasedStateMachine):
         resident = self.scheduler.residents[model]
         if why == "idle":
             assert 0 <= resident.ttl <= self.now - resident.used
+            assert resident.ttl or not resident.fresh or self.now - resident.used >= GRACE
         else:
             other = why.removeprefix("evicted for ")
             assert other in self.lines() and other not in self.phase
@@ -110,35 +153,36 @@ class Play(RuleBasedStateMachine):
     def leases_on(self, model: str) -> int:
         return sum(resident is self.scheduler.residents[model] for resident in self.leases)
 
-    def will_fit(self, need: dict[str, int]) -> bool:
-        """Once all that is leaving has left."""
+    def fits_beside(self, model: str, need: dict[str, int], staying: list[str]) -> bool:
+        """With all memory back that may yet come back."""
         limits = self.scheduler.limits
-        staying = [self.memory[model] for model, phase in self.phase.items() if phase in ("starting", "ready")]
-        return len(staying) < (limits.max_models or 99) and all(
-            size == 0 or size + sum(memory.get(device, 0) for memory in staying) <= limits.budget.get(device, 0)
-            for device, size in need.items()
-        )
+        late = [before for at, before in self.back if self.now < at + LONGEST]
+        for device, size in need.items():
+            budget = max(budget.get(device, 0) for budget in [limits.budget, *late])
+            if size > 0 and size + sum(self.memory[other].get(device, 0) for other in staying) > budget:
+                return False
+        for group in limits.groups:
+            members = group.models.intersection(staying)
+            if group.max and model in group.models and len(members) >= group.max:
+                return False
+            if group.exclusive and staying and len(members) != (len(staying) if model in group.models else 0):
+                return False
+        return len(staying) < (limits.max_models or 99)
+
+    def will_fit(self, model: str) -> bool:
+        """Once all that is leaving has left."""
+        return self.fits_beside(model, self.asked[model], self.in_phase("starting", "ready"))
 
     def hopeless(self, model: str) -> bool:
         """It does not run, nobody waits for it, and the pinned that stay leave no room for it."""
-        limits = self.scheduler.limits
-        pinned = [self.memory[m] for m in self.in_phase("starting", "ready") if m in self.scheduler.pinned]
-        return (
-            model not in self.phase
-            and not self.scheduler.waiting(model)
-            and (
-                len(pinned) >= (limits.max_models or 99)
-                or any(
-                    size > 0 and size + sum(memory.get(device, 0) for memory in pinned) > limits.budget[device]
-                    for device, size in self.needs[model].items()
-                )
-            )
-        )
+        pinned = [other for other in self.in_phase("starting", "ready") if other in self.scheduler.pinned]
+        idle = model not in self.phase and not self.scheduler.waiting(model)
+        return idle and not self.fits_beside(model, self.needs[model], pinned)
 
     # --- what may happen ----------------------------------------------------------------------------
 
-    @rule(model=models, ttl=ttls)
-    def request(self, model: str, ttl: float) -> None:
+    @rule(model=models, ttl=ttls, priority=priorities)
+    def request(self, model: str, ttl: float, priority: int = 0) -> None:
         draining = self.phase.get(model) == "draining"
         self.last_ticket += 1
         self.waiting[self.last_ticket] = (model, self.now)
@@ -147,7 +191,7 @@ class Play(RuleBasedStateMachine):
         before = self.asked.get(model)
         self.asked[model] = self.needs[model]
         hopeless = self.hopeless(model)
-        effects = self.scheduler.request(self.last_ticket, model, self.needs[model], self.now, ttl)
+        effects = self.scheduler.request(self.last_ticket, model, self.needs[model], self.now, ttl, priority)
         full = [effect for effect in effects if isinstance(effect, Refuse) and isinstance(effect.error, QueueFull)]
         if full:
             assert len(self.waiting) == 10 or self.scheduler.waiting(model) == 4
@@ -212,8 +256,8 @@ class Play(RuleBasedStateMachine):
             assert self.scheduler.cancel(ticket, self.now) == []
 
     @precondition(lambda self: self.leases)
-    @rule(which=pick)
-    def release(self, which: int) -> None:
+    @rule(which=pick, fresh=st.sampled_from([False, False, True]))
+    def release(self, which: int, fresh: bool = False) -> None:
         resident = self.leases.pop(which % len(self.leases))
         model = resident.model
         last_of_draining = (
@@ -221,7 +265,7 @@ class Play(RuleBasedStateMachine):
             and self.scheduler.residents[model] is resident
             and not self.leases_on(model)
         )
-        effects = self.scheduler.release(resident, self.now)
+        effects = self.scheduler.release(resident, self.now, fresh=fresh)
         assert last_of_draining == (Stop(model, "stopped on request") in effects)
         self.perform(effects, stops=model if last_of_draining else "")
 
@@ -242,12 +286,36 @@ class Play(RuleBasedStateMachine):
     @rule(which=pick, failed=st.booleans())
     def gone(self, which: int, failed: bool) -> None:
         model = sorted(self.phase)[which % len(self.phase)]
-        del self.phase[model], self.memory[model]
+        self.leaves(model)
         effects = self.scheduler.gone(model, self.now, LoadFailed("no") if failed else None)
         if failed:
             mine = {ticket for ticket, (waited_for, _) in self.waiting.items() if waited_for == model}
             assert mine <= {effect.ticket for effect in effects if isinstance(effect, Refuse)}
         self.perform(effects, *([LoadFailed] if failed else []))
+
+    def leaves(self, model: str) -> None:
+        self.back.append((self.now, self.budgets.pop(model)))
+        del self.phase[model], self.memory[model]
+
+    @rule(model=models)
+    def clear(self, model: str) -> None:
+        """It died for want of memory."""
+        if model not in self.phase:
+            effects = self.scheduler.clear(model, self.now)
+            self.settled = self.settled and not effects
+            for effect in effects:
+                assert isinstance(effect, Stop) and self.phase[effect.model] == "ready"
+                assert not self.leases_on(effect.model) and effect.model not in self.scheduler.pinned
+                assert effect.model not in self.lines()
+                self.phase[effect.model] = "stopping"
+                self.budgets[effect.model] = self.scheduler.limits.budget
+            idle = [other for other in self.in_phase("ready") if not self.leases_on(other)]
+            assert all(other in self.scheduler.pinned or other in self.lines() for other in idle)
+
+    @rule(groups=groups)
+    def regroup(self, groups: tuple[Group, ...]) -> None:
+        self.perform(self.scheduler.regroup(groups, self.now))
+        self.settled = True
 
     @rule(model=models)
     def retire(self, model: str) -> None:
@@ -294,7 +362,9 @@ class Play(RuleBasedStateMachine):
         self.now += seconds
         effects = self.scheduler.tick(self.now)
         if self.settled and (due is None or self.now < due) and not self.in_phase("stopping"):
-            assert effects == [] and self.closing() == closing
+            # For whom no room is planned, it may be found out later that there can never be any.
+            found_out = all(isinstance(effect, Refuse) for effect in effects) and self.planned < len(MODELS)
+            assert (effects == [] or found_out) and self.closing() == closing
         self.perform(effects)
         self.settled = True
 
@@ -322,6 +392,17 @@ class Play(RuleBasedStateMachine):
         assert all(resident.leases >= 0 for resident in self.leases)
         waiting = Counter(model for model, _ in self.waiting.values())
         assert {model: s.waiting(model) for model in MODELS} == {model: waiting[model] for model in MODELS}
+        staying = [resident for resident in s.residents.values() if not resident.leaving]
+        pinned = [resident for resident in staying if resident.model in s.pinned]
+        sums = s._residents
+        for sum_of, those in ((sums.held, s.residents.values()), (sums.staying, staying), (sums.pinned, pinned)):
+            assert {d: n for d, n in sum_of.items() if n} == {
+                d: n for d in ("host", "gpu", "places", "group few", "group many") if (n := total(those, d))
+            }
+        assert sums.unready == {model for model, resident in s.residents.items() if resident.state != "ready"}
+        assert sums.cohorts == Counter(resident.cohort for resident in s.residents.values())
+        assert sums.cohorts_pinned == Counter(resident.cohort for resident in pinned)
+        assert s._closing == self.closing()
         assert len(self.waiting) <= 9 and max(waiting.values(), default=0) <= 4
 
     @invariant()
@@ -362,7 +443,7 @@ class Play(RuleBasedStateMachine):
             if not patient & self.waiting.keys():
                 break
             for model in self.in_phase("ready"):
-                self.request(model, -1.0)
+                self.request(model, -1.0, 5)
             known = Counter(id(resident) for _, resident in held)
             for resident in self.leases:
                 if known[id(resident)]:

@@ -15,7 +15,7 @@ from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
-from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered
+from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.scheduler import Limits
@@ -390,13 +390,14 @@ async def test_a_watch_is_the_present_and_then_every_event(stocked: Office) -> N
     assert isinstance(stream.first, Snapshot)
     assert [(row.name, row.state) for row in stream.first.instances] == [("gemma", "ready")]
     seen = []
-    for number in range(1, 4):
+    for number in range(1, 5):
         numbered = await anext(stream.then)
         assert isinstance(numbered, Numbered)
-        assert isinstance(numbered.event, InstanceChanged)
+        event = numbered.event
+        assert isinstance(event, InstanceChanged | Placement)
         assert numbered.id == stream.first.last_event + number
-        seen.append((numbered.event.model, state(numbered.event.phase)))
-    assert seen == [("qwen", "starting"), ("qwen", "loading"), ("qwen", "ready")]
+        seen.append((event.model, event.action if isinstance(event, Placement) else state(event.phase)))
+    assert seen == [("qwen", "start"), ("qwen", "starting"), ("qwen", "loading"), ("qwen", "ready")]
     stream.close()
     stocked.hub.publish(CatalogueChanged())
     with anyio.move_on_after(1):

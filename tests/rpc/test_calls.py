@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from llamactl.core.errors import NotFound, Problem
-from llamactl.core.events import CatalogueChanged, ConfigChanged, Event, InstanceChanged, Numbered, ServiceChanged
+from llamactl.core.events import (
+    CatalogueChanged,
+    ConfigChanged,
+    Event,
+    InstanceChanged,
+    Numbered,
+    Placement,
+    ServiceChanged,
+)
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
@@ -115,6 +123,14 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
     calls.StartModel: [INSTANCE],
     calls.StopModel: [INSTANCE],
+    calls.RestartModel: [INSTANCE],
+    calls.PinModel: [INSTANCE],
+    calls.UnpinModel: [INSTANCE],
+    calls.WaitModel: [INSTANCE],
+    calls.PlanStart: [
+        calls.Plan(name="qwen", state="stopped", need={"host": 5}, free={"host": 2}, evicts=["gemma"]),
+        calls.Plan(name="qwen", state="stopped", need={"host": 5}, free={"host": 2}, problem=PROBLEM),
+    ],
     calls.WhyModel: [
         calls.Explanation(instance=INSTANCE),
         calls.Explanation(
@@ -137,6 +153,7 @@ PHASES: list[Phase] = [
 ]  # fmt: skip
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
+    Placement("qwen", "stop", "evicted for gemma: idle 40 s"),
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),

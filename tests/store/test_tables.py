@@ -59,7 +59,7 @@ def test_every_table_is_there(raw: sqlite3.Connection) -> None:
 
 
 def test_every_parameter_is_a_column_of_its_group(raw: sqlite3.Connection) -> None:
-    kinds = {"switch": "INTEGER", "int": "INTEGER", "float": "REAL"}
+    kinds = {"switch": "INTEGER", "int": "INTEGER", "float": "REAL", "duration": "REAL"}
     for group in GROUPS:
         found = declared(raw, TABLE_OF[group])
         for parameter in columns(group):

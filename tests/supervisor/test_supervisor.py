@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from llamactl.core.errors import LoadFailed, Refused, TimedOut, UpstreamDied
+from llamactl.core.events import InstanceChanged
 from llamactl.core.instance import Backoff, Loading, Ready, Starting, state
 from llamactl.core.model import HOST
 from tests.supervisor.fakes import CRASHED, Engine, Habits, now
@@ -29,7 +30,7 @@ async def test_every_phase_is_told_in_order_with_what_belongs_to_it() -> None:
         assert isinstance(last, Backoff)
         assert last == Backoff(ready, last.until, problem, CRASHED)
         assert last.until - ready == pytest.approx(1.0, rel=0.11)
-        assert [numbered.id for numbered in play.hub.told] == [1, 2, 3, 4]
+        assert [numbered.id for numbered in play.hub.told] == [1, 2, 3, 4, 5]  # with the decision to start it
 
 
 async def test_one_who_watches_sees_the_same_as_one_who_asks() -> None:
@@ -40,8 +41,9 @@ async def test_one_who_watches_sees_the_same_as_one_who_asks() -> None:
             with play.hub.watch() as watcher:
                 async for numbered in watcher:
                     event = numbered.event
-                    seen[event.model] = state(event.phase)  # type: ignore[union-attr]  # there are no others
-                    assert seen[event.model] == play.state_of(event.model)  # type: ignore[union-attr]
+                    if isinstance(event, InstanceChanged):
+                        seen[event.model] = state(event.phase)
+                        assert seen[event.model] == play.state_of(event.model)
 
         play.group.start_soon(watch)
         for model in (A, B, C, A):

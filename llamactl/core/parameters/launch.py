@@ -7,6 +7,7 @@ from llamactl.core.parameters.parameter import (
     GPU_LAYERS,
     bit,
     choice,
+    idleness,
     integer,
     number,
     path,
@@ -30,7 +31,7 @@ _PRESETS = (
 
 MODEL = table(
     "model",
-    path("server_path", "", "the llama-server to run it with"),
+    path("server_path", "", "the llama-server to run it with", ours=True),
     path("model_path", "--model -m", "the GGUF file", never=_OURS),
     text("model_url", "--model-url -mu", "download the model from here to the model's file"),
     text("docker_repo", "--docker-repo -dr", "take the model from Docker Hub", form="[REPO/]MODEL[:QUANT]"),
@@ -64,6 +65,8 @@ MODEL = table(
     tokens("keep", "--keep", "tokens of the first prompt to keep when the context shifts; -1: all", least=-1),
     text("alias", "--alias -a", "the names that the API answers to", never=_NAME),
     several("tags", "--tags", "words about the model, told by its API"),
+    idleness("ttl", help="how long it stays loaded when idle; 0: until its last answer, -1: for ever"),
+    switch("pinned", "", "it is never evicted once it is loaded", ours=True),
 )
 
 MEMORY = table(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Kind = Literal["switch", "int", "float", "text", "choice", "list", "path", "json", "arguments"]
+Kind = Literal["switch", "int", "float", "text", "choice", "list", "path", "json", "arguments", "duration"]
 Group = Literal["model", "sampling", "memory", "gpu", "advanced", "lora", "multimodal", "server"]
 Passing = Literal["joined", "each", "spread"]
 
@@ -55,6 +55,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     never: str = ""
     """llamactl never passes it for a user; this says why, or what to do instead."""
 
+    ours: bool = False
+    """It says what llamactl does with a model; llama-server is not told."""
+
     @property
     def secret(self) -> bool:
         return bool(self.environment)
@@ -90,6 +93,7 @@ number = partial(_parameter, "float")
 share = partial(_parameter, "float", least=0, most=1)
 text = partial(_parameter, "text")
 choice = partial(_parameter, "choice")
+idleness = partial(_parameter, "duration", flags="", ours=True)
 several = partial(_parameter, "list")
 path = partial(_parameter, "path")
 file = partial(_parameter, "path", must_exist="file")

@@ -10,6 +10,7 @@ import msgspec
 from llamactl.core.errors import BadRequest
 from llamactl.core.model import Setting
 from llamactl.core.parameters.parameter import Parameter
+from llamactl.core.units import parse_duration
 
 LONGEST = 128 * 1024 - 1
 """Bytes in one argument: Linux starts no program with a longer one."""
@@ -41,6 +42,8 @@ def allowed(parameter: Parameter) -> str:
         return "on or off"
     if parameter.kind == "choice":
         return _either(parameter.choices)
+    if parameter.kind == "duration":
+        return "a duration like 15m, or -1 for never"
     if parameter.kind == "json":
         return "a JSON object"
     if parameter.kind == "arguments":
@@ -134,6 +137,19 @@ def _in_range(parameter: Parameter, text: str, whole: bool) -> int | float:
     if not least <= number <= most or (not whole and 0 < abs(number) < _FLOAT32[0]):
         raise Unfit
     return number
+
+
+def _duration(parameter: Parameter, value: object) -> Setting:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Unfit
+    try:
+        number = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
+        seconds = parse_duration(float(value) if number else value)
+    except BadRequest:
+        raise Unfit from None
+    if not seconds < _FLOAT32[1]:
+        raise Unfit
+    return seconds
 
 
 def _text(parameter: Parameter, value: object) -> Setting:
@@ -268,4 +284,5 @@ _READ = {
     "path": _path,
     "json": _json,
     "arguments": _arguments,
+    "duration": _duration,
 }

@@ -65,7 +65,7 @@ class Control:
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
-            **InstanceCalls(config, hub, catalogue, supervisor).handlers,
+            **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 

@@ -2,13 +2,19 @@
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+
+import anyio
+import msgspec
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
+from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning
 from llamactl.core.instance import Alive, Backoff, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.launch import Launch
 from llamactl.hub import Hub, Watcher
+from llamactl.llamaserver import api
 from llamactl.rpc import calls
 from llamactl.rpc.calls import InstanceRow, Lost, Snapshot
 from llamactl.rpc.server import Stream
@@ -18,15 +24,23 @@ from llamactl.supervisor import Supervisor
 class InstanceCalls:
     """`instances.…` and `watch`."""
 
-    def __init__(self, config: Callable[[], Config], hub: Hub, catalogue: Catalogue, supervisor: Supervisor) -> None:
+    def __init__(
+        self, config: Callable[[], Config], hub: Hub, catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+    ) -> None:
         self._config = config
         self._hub = hub
         self._catalogue = catalogue
         self._supervisor = supervisor
+        self._launch = launch
         self.handlers: Handlers = {
             calls.ListInstances: self._list_instances,
             calls.StartModel: self._start_model,
             calls.StopModel: self._stop_model,
+            calls.RestartModel: self._restart_model,
+            calls.PlanStart: self._plan,
+            calls.PinModel: self._pin,
+            calls.UnpinModel: self._unpin,
+            calls.WaitModel: self._wait,
             calls.Watch: self._watch,
         }
 
@@ -35,24 +49,87 @@ class InstanceCalls:
         if call.all:
             for model in self._catalogue.models():
                 instances.setdefault(model.name, self._supervisor.instance(model.name))
-        return [
+        shown = [
             instance_row(instance)
             for _, instance in sorted(instances.items())
             if call.all or not isinstance(instance.phase, Stopped) or instance.waiting or instance.pinned
         ]
+        asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
+        return [msgspec.structs.replace(row, sleeping=True) if row.name in asleep else row for row in shown]
+
+    async def _asleep(self, names: list[str]) -> set[str]:
+        """Those that have given their memory back by themselves. Only those are asked that may; it wakes none."""
+        asleep: set[str] = set()
+
+        async def ask(name: str, endpoint: str) -> None:
+            with suppress(NotRunning):
+                if (await api.props(endpoint)).is_sleeping:
+                    asleep.add(name)
+
+        async with anyio.create_task_group() as group:
+            for name in names:
+                server = self._supervisor.serving(name)
+                if server is not None and self._may_sleep(name):
+                    group.start_soon(ask, name, server.endpoint)
+        return asleep
+
+    def _may_sleep(self, name: str) -> bool:
+        with suppress(LlamactlError):  # it has left the catalogue, or its settings are no more what they were
+            return "sleep_idle_seconds" in self._launch.settings(self._catalogue.resolve(name))
+        return False
 
     async def _start_model(self, call: calls.StartModel) -> InstanceRow:
         model = self._catalogue.resolve(call.name)
         if call.wait:
-            await self._supervisor.start(model)
+            await self._supervisor.start(model, call.ttl)
         else:
-            self._supervisor.begin(model)
+            self._supervisor.begin(model, call.ttl)
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
         await self._supervisor.stop(name, self._config().residency.drain if call.drain is None else call.drain)
         return instance_row(self._supervisor.instance(name))
+
+    async def _restart_model(self, call: calls.RestartModel) -> InstanceRow:
+        model = self._catalogue.resolve(call.name)
+        pinned = self._supervisor.instance(model.name).pinned
+        await self._supervisor.stop(model.name, self._config().residency.drain if call.drain is None else call.drain)
+        if pinned:
+            self._supervisor.pin(model.name)
+        await self._supervisor.start(model)
+        return instance_row(self._supervisor.instance(model.name))
+
+    async def _plan(self, call: calls.PlanStart) -> calls.Plan:
+        model = self._catalogue.resolve(call.name)
+        need, free, evicts = self._supervisor.plan(model)
+        return calls.Plan(
+            name=model.name,
+            state=state(self._supervisor.instance(model.name).phase),
+            need=dict(need),
+            free=free,
+            evicts=[] if isinstance(evicts, DoesNotFit) else evicts,
+            problem=evicts.problem() if isinstance(evicts, DoesNotFit) else None,
+        )
+
+    async def _pin(self, call: calls.PinModel) -> InstanceRow:
+        model = self._catalogue.resolve(call.name)
+        if not model.pinned:
+            self._catalogue.change(msgspec.structs.replace(model, settings={**model.settings, "pinned": True}))
+        self._supervisor.pin(model.name)
+        return instance_row(self._supervisor.instance(model.name))
+
+    async def _unpin(self, call: calls.UnpinModel) -> InstanceRow:
+        model = self._catalogue.resolve(call.name)
+        if "pinned" in model.settings:
+            settings = {name: value for name, value in model.settings.items() if name != "pinned"}
+            self._catalogue.change(msgspec.structs.replace(model, settings=settings))
+        self._supervisor.unpin(model.name)
+        return instance_row(self._supervisor.instance(model.name))
+
+    async def _wait(self, call: calls.WaitModel) -> InstanceRow:
+        name = self._catalogue.resolve(call.name).name
+        return instance_row(await self._supervisor.wait(name, {call.state}, call.timeout))
 
     async def _watch(self, _: calls.Watch) -> Stream:
         subscription = ExitStack()
@@ -81,6 +158,8 @@ def instance_row(instance: Instance) -> InstanceRow:
         memory=instance.need,
         leases=instance.leases,
         waiting=instance.waiting,
+        position=instance.position,
+        eta=instance.eta,
         pinned=instance.pinned,
         ttl=instance.ttl,
         requests=instance.requests,

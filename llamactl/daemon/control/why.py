@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio.to_thread
 
 from llamactl.catalogue import Catalogue
-from llamactl.core.instance import Stopped, Stopping
 from llamactl.daemon.control.instances import instance_row
 from llamactl.daemon.control.noun import Handlers
 from llamactl.rpc import calls
@@ -39,7 +38,7 @@ class WhyCalls:
         log = told[0].log if told else ""
         return Explanation(
             instance=instance_row(instance),
-            decision=instance.phase.why if isinstance(instance.phase, Stopped | Stopping) else "",
+            decision=self._supervisor.decision(name),
             exits=[_row(ended) for ended in exits],
             log=log,
             lines=await anyio.to_thread.run_sync(_last_lines, log) if log else [],

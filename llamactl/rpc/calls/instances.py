@@ -1,5 +1,7 @@
 """What runs, and what happens."""
 
+from typing import Literal
+
 import msgspec
 
 from llamactl.core.errors import Problem
@@ -13,7 +15,9 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last
     start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
-    it failed. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
+    it failed. Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the
+    time it will take by what loads took before. `sleeping`: it has given its memory back by itself, until it is asked
+    something. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
     happens next; `wedged` for how long nothing has moved in it though it has requests.
     """
 
@@ -25,7 +29,10 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     memory: dict[str, int] = {}
     leases: int = 0
     waiting: int = 0
+    position: int | None = None
+    eta: float | None = None
     pinned: bool = False
+    sleeping: bool = False
     ttl: float | None = None
     requests: int = 0
     restarts: int = 0
@@ -84,11 +91,70 @@ class ListInstances(Call[list[InstanceRow]], frozen=True):
 
 
 class StartModel(Call[InstanceRow], frozen=True):
-    """Load a model; the answer comes when it is ready, or at once without `wait`."""
+    """Load a model; the answer comes when it is ready, or at once without `wait`.
+
+    `ttl`: seconds of idleness after which it is stopped, for this run instead of what is set; -1: never.
+    """
 
     method = "instances.start"
     name: str
     wait: bool = True
+    ttl: float | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start would come to: bytes per device needed and free, and the models to be stopped for it.
+
+    `problem` says why it could not be started at all.
+    """
+
+    name: str
+    state: str
+    need: dict[str, int]
+    free: dict[str, int]
+    evicts: list[str] = []
+    problem: Problem | None = None
+
+
+class PlanStart(Call[Plan], frozen=True):
+    """What a start of the model would come to, without doing anything."""
+
+    method = "instances.plan"
+    name: str
+
+
+class RestartModel(Call[InstanceRow], frozen=True):
+    """Stop a model, and load it again; the answer comes when it is ready."""
+
+    method = "instances.restart"
+    name: str
+    drain: float | None = None
+
+
+class PinModel(Call[InstanceRow], frozen=True):
+    """Never evict the model once it is loaded; kept like a setting, over restarts of the daemon too."""
+
+    method = "instances.pin"
+    name: str
+
+
+class UnpinModel(Call[InstanceRow], frozen=True):
+    """It may be evicted again."""
+
+    method = "instances.unpin"
+    name: str
+
+
+class WaitModel(Call[InstanceRow], frozen=True):
+    """Answered once the model is in that state; `idle` is ready with nothing to do.
+
+    `TimedOut` after `timeout` seconds.
+    """
+
+    method = "instances.wait"
+    name: str
+    state: Literal["ready", "stopped", "failed", "idle"] = "ready"
+    timeout: float = 600.0
 
 
 class StopModel(Call[InstanceRow], frozen=True):

@@ -1,0 +1,101 @@
+"""What is to be said of every model at one moment."""
+
+from collections.abc import Callable
+
+import anyio
+
+from llamactl.core.errors import TimedOut
+from llamactl.core.events import InstanceDoubted
+from llamactl.core.instance import Backoff, Failed, Instance, Ready, Stopped, Stopping, state
+from llamactl.core.scheduler import Limits, Scheduler
+from llamactl.hub import Hub
+from llamactl.supervisor.lease import Entry
+from llamactl.supervisor.server import Server
+
+
+class Overview:
+    """The tables of the supervisor, and the questions that they answer."""
+
+    def __init__(self, hub: Hub, limits: Limits, clock: Callable[[], float]) -> None:
+        self._hub = hub
+        self._scheduler = Scheduler(limits)
+        self._clock = clock
+        self._instances: dict[str, Entry] = {}
+        self._quiet: anyio.Event | None = None  # somebody waits for the last lease of some model to be given back
+
+    def instance(self, name: str) -> Instance:
+        instance, now = self._instances.get(name), self._clock()
+        resident = self._scheduler.residents.get(name)
+        wait = self._scheduler.wait(name, now)
+        ttl = None
+        if resident is not None and resident.ttl >= 0 and resident.idle and name not in self._scheduler.pinned:
+            ttl = max(0.0, resident.used + resident.patience - now)
+        return Instance(
+            model=name,
+            phase=Stopped() if instance is None else instance.phase,
+            leases=0 if resident is None else resident.leases,
+            waiting=self._scheduler.waiting(name) + (0 if instance is None else instance.recovery.waiting),
+            position=None if wait is None else wait.position,
+            eta=None if wait is None else wait.eta,
+            pinned=name in self._scheduler.pinned,
+            need={} if resident is None else dict(resident.need),
+            ttl=ttl,
+            requests=0 if instance is None else instance.requests,
+            restarts=0 if instance is None else instance.recovery.restarts,
+            wedged=None if instance is None else instance.wedged,
+        )
+
+    def instances(self) -> list[Instance]:
+        """Every model that has run, waits or is pinned since the daemon started, by name."""
+        return [self.instance(name) for name in sorted(self._instances.keys() | self._scheduler.pinned)]
+
+    def decision(self, name: str) -> str:
+        """Why the model is where it is: what it waits for, or what was last decided about it."""
+        instance = self._instances.get(name)
+        wait = self._scheduler.wait(name, self._clock())
+        if wait is not None:
+            return wait.reason
+        if instance is None:
+            return ""
+        if isinstance(instance.phase, Stopped | Stopping) and instance.phase.why:
+            return instance.decision if instance.phase.why in instance.decision else instance.phase.why
+        return "" if isinstance(instance.phase, Backoff | Failed) else instance.decision
+
+    async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
+        """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds.
+
+        `idle` is a state, too: it is ready, and nobody has or wants a lease.
+        """
+        with self._hub.watch() as watcher, anyio.move_on_after(timeout):
+            while not states & self._states(name):
+                if "idle" in states and state(self.instance(name).phase) == "ready":
+                    await self._given_back()
+                else:
+                    await anext(watcher)
+            return self.instance(name)
+        raise TimedOut(f"{name} is {state(self.instance(name).phase)} after {timeout:g} s", f"llamactl logs {name}")
+
+    def _states(self, name: str) -> set[str]:
+        instance = self.instance(name)
+        idle = isinstance(instance.phase, Ready) and not instance.leases and not instance.waiting
+        return {state(instance.phase), "idle"} if idle else {state(instance.phase)}
+
+    async def _given_back(self) -> None:
+        """Until the last lease of some model is given back. (Nobody is told of that: it happens too often.)"""
+        self._quiet = self._quiet or anyio.Event()
+        await self._quiet.wait()
+
+    def endpoint(self, name: str) -> str:
+        """The socket of a model that is ready, to look at it without a lease; empty for any other."""
+        server = self.serving(name)
+        return "" if server is None else server.endpoint
+
+    def serving(self, name: str) -> Server | None:
+        """The process of an instance that is ready."""
+        instance = self._instances.get(name)
+        return instance.server if instance is not None and isinstance(instance.phase, Ready) else None
+
+    def doubt(self, name: str, since: float | None) -> None:
+        """Nothing has moved in it since then; None: it works after all."""
+        self._instances[name].wedged = since
+        self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
