@@ -2,40 +2,31 @@
 
 Whoever wants to use a model takes a lease and gets an endpoint or an error; while the lease is out the
 model is not stopped. Everything between a call and its effects happens without awaiting, so there is no
-lock: the scheduler decides, `_perform` does it, each llama-server lives in a coroutine of its own.
+lock: the scheduler decides, `lives` does it.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskStatus
 
 from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, Refused
 from llamactl.core.instance import (
-    Adopted,
     Alive,
-    Loading,
-    Ready,
-    Stopping,
-    Unwanted,
     state,
 )
 from llamactl.core.model import Model
 from llamactl.core.outlook import Outlook, outlook
 from llamactl.core.reconfigure import reconfigure
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Limits, State
-from llamactl.hub import Hub
-from llamactl.supervisor.lease import Entry, Lease
-from llamactl.supervisor.performer import Performer
+from llamactl.core.scheduler import Limits
+from llamactl.supervisor.lease import Lease
+from llamactl.supervisor.lives import Lives
 from llamactl.supervisor.recovery import Postponed
-from llamactl.supervisor.server import Launcher, Server
 
 
-class Supervisor(Performer):
+class Supervisor(Lives):
     """See the module.
 
     `need` says what memory a model will take, `budget` what all may take together (both bytes per
@@ -44,98 +35,10 @@ class Supervisor(Performer):
     without another try. `restart` is what becomes of instances that die. `clock` is monotonic, in seconds.
     """
 
-    def __init__(
-        self,
-        launch: Launcher,
-        hub: Hub,
-        limits: Limits,
-        need: Callable[[Model], dict[str, int]],
-        budget: Callable[[list[int]], dict[str, int]] | None = None,
-        *,
-        ttl: float = -1.0,
-        load_timeout: float = 600.0,
-        hold: float = 1.0,
-        restart: Policy | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(launch, hub, limits, need, budget, ttl, load_timeout, restart or Policy(), clock)
-        self._hold = hold
-        self._adopted: list[tuple[Entry, Server, float]] = []
-
-    def configure(
-        self,
-        limits: Limits,
-        budget: Callable[[list[int]], dict[str, int]] | None = None,
-        *,
-        ttl: float,
-        load_timeout: float,
-        hold: float,
-        restart: Policy | None = None,
-    ) -> None:
-        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
-        times = self._ttl, ttl
-        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
-        self._restart = restart or Policy()
-        self._scheduler.limits = limits
-        self._refresh_budget()
-        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
-        self._alarm.set()
-
-    # --- life ------------------------------------------------------------------------------------
-
-    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled; then every instance is put down before this returns, unless it `keeps` them."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            for instance, server, load_timeout in self._adopted:
-                group.start_soon(self._outlive, instance, server, load_timeout)
-            task_status.started()
-            try:
-                await self._keep_time()
-            finally:
-                self._group = None
-                for name, instance in self._instances.items():
-                    self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
-                    alive = isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping)
-                    if alive and not self.keeps:
-                        self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
-                        self._revoke(instance)
-                    self._no_more(instance, "the daemon is stopping")
-                for waiter in self._waiters.values():
-                    self._decide(waiter, error=NotRunning("the daemon is stopping"))
-
-    async def _keep_time(self) -> None:
-        while True:
-            due = self._scheduler.wake_at(self._clock())
-            self._armed = float("inf") if due is None else due
-            self._alarm = anyio.Event()
-            if due is None:
-                await self._alarm.wait()
-            else:
-                with anyio.move_on_after(due - self._clock()):
-                    await self._alarm.wait()
-                if self._clock() >= due:
-                    self._refresh_budget()
-                    self._perform(self._scheduler.tick(self._clock()))
-
-    def adopt(
-        self, model: Model, server: Server, phase: Loading | Ready | Stopping, why: str, load_timeout: float
-    ) -> None:
-        """Before `run`: this llama-server of an earlier daemon is the model's. Its idleness begins now."""
-        instance = self._instance(model)
-        instance.server, instance.endpoint = server, server.endpoint
-        state: State = "ready" if isinstance(phase, Ready) else "starting"
-        if isinstance(phase, Stopping):
-            state = "stopping"
-            instance.scope.cancel()
-        if model.pinned:
-            self._scheduler.pin(model.name)
-        ttl = self._ttl if model.ttl is None else model.ttl
-        self._scheduler.adopt(model.name, self._need(model), self._clock(), ttl, state)
-        self._move(instance, Adopted(phase), why)
-        self._adopted.append((instance, server, load_timeout))
-
-    # --- leases ----------------------------------------------------------------------------------
+    def try_lease(self, name: str) -> Lease | None:
+        """A lease right now, without awaiting; None when the model does not serve at this moment."""
+        resident = self._scheduler.admit(name)
+        return None if resident is None else Lease(self, self._instances[name], resident)
 
     async def lease(self, model: Model, *, anew: bool = False, ttl: float | None = None, priority: int = 0) -> Lease:
         """A lease as soon as it can be had: the model is started, others evicted, as memory allows.
@@ -158,6 +61,25 @@ class Supervisor(Performer):
                 return await self._lease(model, ttl, priority)
 
     # --- what people ask for ---------------------------------------------------------------------
+
+    def configure(
+        self,
+        limits: Limits,
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float,
+        load_timeout: float,
+        hold: float,
+        restart: Policy | None = None,
+    ) -> None:
+        """Other rules than it was made with: what waits may go on by them, what is loaded stays for its new `ttl`."""
+        times = self._ttl, ttl
+        self._budget, self._ttl, self._load_timeout, self._hold = budget, ttl, load_timeout, hold
+        self._restart = restart or Policy()
+        self._scheduler.limits = limits
+        self._refresh_budget()
+        self._perform(reconfigure(self._scheduler, self._scheduler.limits, times, self._clock()))
+        self._alarm.set()
 
     async def start(self, model: Model, ttl: float | None = None) -> None:
         """Ready, or an error. A model that failed before is tried again at once.

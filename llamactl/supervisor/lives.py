@@ -1,8 +1,10 @@
-"""What was decided is done: leases granted, llama-servers started, stopped, told of, started again.
+"""Who waits for a lease, and the lives of the llama-servers that they wait for.
 
-Between a decision and its effects nothing is awaited; each llama-server lives in a coroutine of its own.
+What the scheduler decides is done here: `_perform`. Each llama-server lives in a coroutine of its own, which tells
+what becomes of it; that goes back to the scheduler.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -12,13 +14,16 @@ import anyio
 import anyio.lowlevel
 import msgspec
 from anyio import CancelScope
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, from_problem
 from llamactl.core.events import InstanceChanged, Placement
 from llamactl.core.instance import (
+    Adopted,
+    Alive,
     Backoff,
     Gone,
+    Loading,
     Move,
     Ready,
     Stopping,
@@ -29,7 +34,7 @@ from llamactl.core.instance import (
 )
 from llamactl.core.model import Model
 from llamactl.core.restart import Policy
-from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Start, Stop
+from llamactl.core.scheduler import Effect, Grant, Limits, Refuse, Resident, Start, State, Stop
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry, Lease, Waiter
 from llamactl.supervisor.overview import Overview
@@ -38,8 +43,8 @@ from llamactl.supervisor.runner import live, outlive
 from llamactl.supervisor.server import Launcher, Server
 
 
-class Performer(Overview):
-    """Performs effects. What it is made with is described at `Supervisor`, which is what others see of it."""
+class Lives(Overview):
+    """See `supervisor.Supervisor`, which is this and what others may ask of it."""
 
     def __init__(
         self,
@@ -47,11 +52,13 @@ class Performer(Overview):
         hub: Hub,
         limits: Limits,
         need: Callable[[Model], dict[str, int]],
-        budget: Callable[[list[int]], dict[str, int]] | None,
-        ttl: float,
-        load_timeout: float,
-        restart: Policy,
-        clock: Callable[[], float],
+        budget: Callable[[list[int]], dict[str, int]] | None = None,
+        *,
+        ttl: float = -1.0,
+        load_timeout: float = 600.0,
+        hold: float = 1.0,
+        restart: Policy | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(hub, limits, clock)
         self._launch = launch
@@ -59,21 +66,70 @@ class Performer(Overview):
         self._budget = budget
         self._ttl = ttl
         self._load_timeout = load_timeout
-        self._restart = restart
+        self._hold = hold
+        self._restart = restart or Policy()
         self._waiters: dict[int, Waiter] = {}
-        self._group: TaskGroup | None = None
         self._tickets = count(1)
+        self._group: TaskGroup | None = None
         self._alarm = anyio.Event()
         self._armed = float("inf")  # when the next tick is due
+        self._adopted: list[tuple[Entry, Server, float]] = []
         self.keeps = False
         """The llama-servers are to outlive the daemon: `run` leaves them when it ends."""
 
-    # --- leases ----------------------------------------------------------------------------------
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled; then every instance is put down before this returns, unless it `keeps` them."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            for instance, server, load_timeout in self._adopted:
+                group.start_soon(self._outlive, instance, server, load_timeout)
+            task_status.started()
+            try:
+                await self._keep_time()
+            finally:
+                self._group = None
+                for name, instance in self._instances.items():
+                    self._scheduler.retire(name, self._clock())  # no more leases; what else it wants is void
+                    alive = isinstance(instance.phase, Alive) and not isinstance(instance.phase, Stopping)
+                    if alive and not self.keeps:
+                        self._move(instance, Unwanted(self._clock(), "the daemon is stopping"))
+                        self._revoke(instance)
+                    self._no_more(instance, "the daemon is stopping")
+                for waiter in self._waiters.values():
+                    self._decide(waiter, error=NotRunning("the daemon is stopping"))
 
-    def try_lease(self, name: str) -> Lease | None:
-        """A lease right now, without awaiting; None when the model does not serve at this moment."""
-        resident = self._scheduler.admit(name)
-        return None if resident is None else Lease(self, self._instances[name], resident)
+    async def _keep_time(self) -> None:
+        while True:
+            due = self._scheduler.wake_at(self._clock())
+            self._armed = float("inf") if due is None else due
+            self._alarm = anyio.Event()
+            if due is None:
+                await self._alarm.wait()
+            else:
+                with anyio.move_on_after(due - self._clock()):
+                    await self._alarm.wait()
+                if self._clock() >= due:
+                    self._refresh_budget()
+                    self._perform(self._scheduler.tick(self._clock()))
+
+    def adopt(
+        self, model: Model, server: Server, phase: Loading | Ready | Stopping, why: str, load_timeout: float
+    ) -> None:
+        """Before `run`: this llama-server of an earlier daemon is the model's. Its idleness begins now."""
+        instance = self._instance(model)
+        instance.server, instance.endpoint = server, server.endpoint
+        state: State = "ready" if isinstance(phase, Ready) else "starting"
+        if isinstance(phase, Stopping):
+            state = "stopping"
+            instance.scope.cancel()
+        if model.pinned:
+            self._scheduler.pin(model.name)
+        ttl = self._ttl if model.ttl is None else model.ttl
+        self._scheduler.adopt(model.name, self._need(model), self._clock(), ttl, state)
+        self._move(instance, Adopted(phase), why)
+        self._adopted.append((instance, server, load_timeout))
+
+    # --- who waits -------------------------------------------------------------------------------
 
     async def _lease(self, model: Model, ttl: float | None = None, priority: int = 0) -> Lease:
         if self._group is None:
