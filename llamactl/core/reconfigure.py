@@ -14,4 +14,4 @@ def reconfigure(scheduler: Scheduler, limits: Limits, ttl: tuple[float, float], 
         resident.ttl = after if resident.ttl == before else resident.ttl
     for line in scheduler.lines.all():
         line.ttl = after if line.ttl == before else line.ttl
-    return scheduler.tick(now)
+    return scheduler.regroup(limits.groups, now) + scheduler.tick(now)

@@ -60,6 +60,19 @@ def test_one_large_rather_than_two_small_that_cost_more() -> None:
     assert ask(s, 1, "new", 8, now=20.0) == [evicted("large", "new")]
 
 
+def test_what_one_that_goes_leaves_over_is_enough_for_the_next() -> None:
+    """a and d are kept back for x, who leaves. Either is enough for b and c together."""
+    s = scheduler(20, max_wait=10.0)
+    idle(s, "a", 8, now=1.0)
+    idle(s, "d", 8, now=1.0)
+    leased(s, "e", 4, now=1.0)
+    assert ask(s, 1, "x", 20, now=2.0) == []
+    assert s.tick(12.0) == []
+    assert ask(s, 2, "b", 4, now=12.0) == []
+    assert ask(s, 3, "c", 4, now=12.0) == []
+    assert s.cancel(1, 13.0) == [evicted("a", "b")]
+
+
 def test_a_decision_says_its_numbers() -> None:
     s = scheduler(6 << 30)
     idle(s, "a", 4 << 30, now=60.0, load=0.5)
@@ -181,6 +194,14 @@ def test_who_is_far_behind_starts_where_there_is_room_left_over() -> None:
     assert ask(s, 3, "d", 2, now=2.0) == [Start("d")]
 
 
+def test_who_comes_after_several_that_wait_starts_where_there_is_room_left_over() -> None:
+    s = scheduler(22)
+    leased(s, "a", 16, now=1.0)
+    assert ask(s, 1, "b", 8, now=2.0) == []
+    assert ask(s, 2, "c", 8, now=2.0) == []
+    assert ask(s, 3, "d", 2, now=2.0) == [Start("d")]
+
+
 # --- keeping ------------------------------------------------------------------------------------------
 
 
@@ -256,6 +277,14 @@ def test_an_exclusive_group_sends_all_others_away_and_lets_its_own_in() -> None:
     s.ready("y", 6.0)
     s.release(s.residents["x"], 7.0)
     assert {*s.release(s.residents["y"], 7.0)} == {evicted("x", "a"), evicted("y", "a")}
+
+
+def test_nobody_else_starts_while_an_exclusive_group_is_waited_for() -> None:
+    s = grouped(100, ALONE)
+    a = leased(s, "a", 1, now=1.0)
+    assert ask(s, 1, "x", 1, now=2.0) == []
+    assert ask(s, 2, "c", 1, now=2.0) == []
+    assert s.release(a, 3.0) == [evicted("a", "x")]
 
 
 def test_a_pinned_stranger_keeps_an_exclusive_group_out() -> None:
@@ -339,11 +368,11 @@ def test_what_is_late_of_two_counts_once() -> None:
 
 
 def test_what_is_late_stops_nobody_else() -> None:
-    s = scheduler(12)
+    s = scheduler(16)
     idle(s, "a", 8, now=1.0)
-    idle(s, "c", 4, now=1.9)
+    idle(s, "c", 8, now=1.9)
     s.retire("a", 2.0)
-    measured(s, 4)
+    measured(s, 8)
     s.gone("a", 3.0)
     assert ask(s, 1, "b", 8, now=3.0) == []
     assert s.residents["c"].state == "ready"

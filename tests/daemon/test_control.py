@@ -14,7 +14,7 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
-from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused
+from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
@@ -377,6 +377,50 @@ async def test_a_stop_gives_leases_as_much_time_as_is_said_or_configured(
 
 async def test_stopping_what_does_not_run_is_no_error(stocked: Office) -> None:
     assert (await stocked.ask(calls.StopModel("qwen"))).state == "stopped"
+
+
+# --- places in memory ----------------------------------------------------------------------------
+
+
+async def test_a_pin_is_kept_with_the_model(stocked: Office) -> None:
+    assert (await stocked.ask(calls.PinModel("qwen"))).pinned
+    assert stocked.catalogue.resolve("qwen").pinned
+    await stocked.ask(calls.StartModel("qwen"))
+    await stocked.ask(calls.StopModel("qwen"))
+    assert (await stocked.ask(calls.StartModel("qwen"))).pinned
+    assert not (await stocked.ask(calls.UnpinModel("qwen"))).pinned
+    assert "pinned" not in stocked.catalogue.resolve("qwen").settings
+
+
+async def test_settings_of_ours_count_from_the_next_start(stocked: Office) -> None:
+    model = stocked.catalogue.resolve("qwen")
+    stocked.catalogue.change(msgspec.structs.replace(model, settings={"ttl": 600.0, "pinned": True}))
+    row = await stocked.ask(calls.StartModel("qwen"))
+    assert row.pinned and row.ttl is None
+    assert (await stocked.ask(calls.UnpinModel("qwen"))).ttl == pytest.approx(600.0)
+
+
+async def test_a_plan(stocked: Office) -> None:
+    plan = await stocked.ask(calls.PlanStart("qwen"))
+    assert (plan.need, plan.free, plan.evicts, plan.problem) == ({HOST: SIZE}, {HOST: 3 * SIZE}, [], None)
+    await stocked.ask(calls.StartModel("qwen"))
+    assert (await stocked.ask(calls.PlanStart("qwen"))).state == "ready"
+
+
+async def test_a_restart_keeps_the_pin_of_this_run(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    stocked.supervisor.pin("qwen")
+    first = stocked.supervisor.instance("qwen").phase
+    row = await stocked.ask(calls.RestartModel("qwen"))
+    assert row.state == "ready" and row.pinned
+    assert stocked.supervisor.instance("qwen").phase != first
+
+
+async def test_waiting(stocked: Office) -> None:
+    with pytest.raises(TimedOut):
+        await stocked.ask(calls.WaitModel("qwen", timeout=2.0))
+    await stocked.ask(calls.StartModel("qwen", wait=False))
+    assert (await stocked.ask(calls.WaitModel("qwen"))).state == "ready"
 
 
 # --- watching ------------------------------------------------------------------------------------

@@ -41,10 +41,6 @@ class Room:
             return False
         return _all_are(line.cohort, self._residents.cohorts) and _all_are(line.cohort, self._promised)
 
-    def closed_to(self, line: Line) -> bool:
-        """Has somebody before it been promised that no model of its cohort will be there?"""
-        return not _all_are(line.cohort, self._promised)
-
     def hold(self, resident: Resident) -> None:
         """It starts."""
         for space in (self.now, self._soon, self._later):

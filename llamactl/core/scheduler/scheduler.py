@@ -90,7 +90,7 @@ class Scheduler:
         resident.fresh = fresh
         if resident.state == "retiring":
             return [self._stop(resident, "stopped on request"), *self._settle(now)]
-        if resident.ttl == 0 and not fresh:
+        if resident.ttl == 0:
             return self.tick(now)
         return self._settle(now) if self.lines else []
 
@@ -108,8 +108,7 @@ class Scheduler:
         self.loads.add(model, now - resident.since)
         self._residents.serves(resident)
         resident.used = now
-        self._open(model)  # or it would have been loaded for nothing
-        return self._serve(model) + self._settle(now)
+        return self._serve(model) + self._settle(now)  # closed or not: else it would have been loaded for nothing
 
     def adopt(self, model: str, need: Memory, now: float, ttl: float = -1.0, state: State = "ready") -> Resident:
         """It is there already: an earlier daemon has started it."""
@@ -266,14 +265,13 @@ class Scheduler:
             if impossible is not None:
                 effects += self._refuse_line(line.model, impossible)
                 continue
-            if not room.closed_to(line):
-                aged = line.since + self.limits.max_wait <= now
-                going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
-                room.promise(line, going, at_once)
-                if at_once:
-                    effects += [self._evict(self.residents[one.model], line.model, now) for one in going]
-                elif aged:
-                    closing.update(one.model for one in going)
+            aged = line.since + self.limits.max_wait <= now
+            going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
+            room.promise(line, going, at_once)
+            if at_once:
+                effects += [self._evict(self.residents[one.model], line.model, now) for one in going]
+            elif aged:
+                closing.update(one.model for one in going)
             if room.exhausted(least):
                 break
         return effects + self._close(closing)
@@ -305,10 +303,6 @@ class Scheduler:
         for model in closing - before:
             self.residents[model].closing = True
         return effects
-
-    def _open(self, model: str) -> None:
-        self.residents[model].closing = False
-        self._closing.discard(model)
 
     def _evict(self, resident: Resident, by: str, now: float) -> Stop:
         details = reasons.lost(resident, self.loads.typical(resident.model), now)
