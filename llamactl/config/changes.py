@@ -8,7 +8,16 @@ import msgspec
 from llamactl.config.sections import SECTIONS, Config
 
 RESTART = frozenset(
-    ("http.host", "http.port", "http.listen", "models.preload", "residency.groups", "access.insecure", "metrics.tiers")
+    (
+        "http.host",
+        "http.port",
+        "http.listen",
+        "models.preload",
+        "models.standby",
+        "residency.groups",
+        "access.insecure",
+        "metrics.tiers",
+    )
 )
 """The keys that are looked at once, when the daemon starts; all others may change while it runs.
 

@@ -27,6 +27,7 @@ from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.needs import Needs
@@ -117,6 +118,7 @@ async def _live(
         budget = Budget(lambda: current().residency)
         launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
         supervisor = Supervisor(launch, hub, _limits(config), needs)
+        keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
         discovery = Discovery(current, catalogue)
         learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
@@ -167,6 +169,7 @@ async def _live(
                 Service("door", partial(door.serve, list(listeners.values()))),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
+                Service("keeping", keeping.run),
             ],
             hub,
         )

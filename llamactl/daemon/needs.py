@@ -42,8 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How a model would be loaded, and what it would take then.
 
     `added` are settings that nobody made, chosen so that it fits; `settings` has them too. `need` is bytes per device
-    to reckon with, from `source`, `measured` once a
-    run of it was; `projected` is what arithmetic says in any case. `key` stands for all that matters.
+    to reckon with, from `source`; `measured` says whether a run of it was. `projected` is what arithmetic says in any
+    case. `key` stands for all that matters.
     """
 
     key: str

@@ -14,7 +14,7 @@ from llamactl.supervisor.recovery import Recovery
 from llamactl.supervisor.server import Server
 
 if TYPE_CHECKING:
-    from llamactl.supervisor.supervisor import Supervisor
+    from llamactl.supervisor.lives import Lives
 
 
 class Lease:
@@ -26,7 +26,7 @@ class Lease:
 
     __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
 
-    def __init__(self, supervisor: "Supervisor", instance: "Entry", resident: Resident) -> None:
+    def __init__(self, supervisor: "Lives", instance: "Entry", resident: Resident) -> None:
         self._supervisor = supervisor
         self._instance = instance
         self._resident = resident

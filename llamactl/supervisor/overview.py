@@ -1,6 +1,7 @@
 """What is to be said of every model at one moment."""
 
 from collections.abc import Callable
+from math import inf
 
 import anyio
 
@@ -69,7 +70,7 @@ class Overview:
         with self._hub.watch() as watcher, anyio.move_on_after(timeout):
             while not states & self._states(name):
                 if "idle" in states and state(self.instance(name).phase) == "ready":
-                    await self._given_back()
+                    await self.given_back()
                 else:
                     await anext(watcher)
             return self.instance(name)
@@ -80,7 +81,7 @@ class Overview:
         idle = isinstance(instance.phase, Ready) and not instance.leases and not instance.waiting
         return {state(instance.phase), "idle"} if idle else {state(instance.phase)}
 
-    async def _given_back(self) -> None:
+    async def given_back(self) -> None:
         """Until the last lease of some model is given back. (Nobody is told of that: it happens too often.)"""
         self._quiet = self._quiet or anyio.Event()
         await self._quiet.wait()
@@ -89,6 +90,13 @@ class Overview:
         """The socket of a model that is ready, to look at it without a lease; empty for any other."""
         server = self.serving(name)
         return "" if server is None else server.endpoint
+
+    def rested(self, but: str) -> float:
+        """For how many seconds no other model has been in use or wanted: 0 if one is, infinite if none is loaded."""
+        if any(name != but for name in self._scheduler.lines):
+            return 0.0
+        others = [one for name, one in self._scheduler.residents.items() if name != but]
+        return min((self._clock() - one.used if one.idle else 0.0 for one in others), default=inf)
 
     def serving(self, name: str) -> Server | None:
         """The process of an instance that is ready."""

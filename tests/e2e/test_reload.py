@@ -16,7 +16,7 @@ from llamactl.cli.documents.settings import is_used, used_names
 from llamactl.config.changes import RESTART
 from llamactl.config.describe import describe
 from llamactl.core.errors import BadRequest, Refused
-from llamactl.rpc.calls import Reload, Reloaded, ScanModels, Status, StopModel
+from llamactl.rpc.calls import ListModels, Reload, Reloaded, Status, StopModel
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, until
 
@@ -33,10 +33,13 @@ def reload(home: Home, text: str) -> Reloaded:
 
 
 TRIED = {
+    "residency.devices",
     *("residency.memory", "residency.margin", "residency.max_models", "residency.ttl"),
     *("residency.queue_total", "residency.load_timeout", "residency.drain", "restart.first", "models.default"),
-    *("models.directories", "http.max_body", "logging.console_level", "logging.runs"),
+    *("models.directories", "models.watch", "models.include", "models.exclude", "http.max_body"),
+    *("logging.console_level", "logging.runs"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
+    *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
 }
 REFUSED = {
     *("http.tls_cert", "http.tls_key", "http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),
@@ -58,7 +61,9 @@ def test_what_fits_into_memory(home: Home, begin: Begin) -> None:
     assert daemon.chat("alpha").status == 507
     assert reload(home, "residency.margin = '900TiB'").changed == ("residency.memory", "residency.margin")
     assert daemon.chat("alpha").status == 507, "that much must stay free"
-    assert reload(home, "residency.max_models = 1").changed == ("residency.max_models", "residency.margin")
+    assert reload(home, "residency.devices = {host = 1}").changed == ("residency.devices", "residency.margin")
+    assert daemon.chat("alpha").status == 507
+    assert reload(home, "residency.max_models = 1").changed == ("residency.max_models", "residency.devices")
     assert [daemon.chat(name).status for name in ("alpha", "beta")] == [200, 200]
     assert daemon.state("alpha") == "stopped", "there was one place"
     reload(home, "")
@@ -90,29 +95,45 @@ def test_models_and_how_they_are_started(home: Home, daemon: Daemon) -> None:
     for _ in range(3):
         daemon.chat("alpha")
         home.tell(StopModel("alpha"))
-    more = home.place / "more"
-    more.mkdir()
-    home.model("beta").rename(more / "beta.gguf")
     changed = reload(
         home,
-        f"""
+        """
         models.default = "alpha"
-        models.directories = ["{more}"]
         llama_server.threads = 3
         logging.runs = 1
         logging.console_level = "warn"
         """,
     ).changed
-    assert changed == (
-        *("models.directories", "models.default", "llama_server.threads", "logging.console_level", "logging.runs"),
-    )
+    assert changed == (*("models.default", "llama_server.threads", "logging.console_level", "logging.runs"),)
     assert daemon.ask("/v1/chat/completions", {"messages": []}).json()["model"] == "alpha"
     assert "--threads 3" in " ".join(home.record("alpha", "start")[-1]["arguments"])
-    assert home.tell(ScanModels()).added == ("beta",)
     assert len(list((home.place / "state").rglob("models/alpha/*.log"))) == 1
     assert "the configuration has changed" not in daemon.log(), "that is no warning"
     reload(home, "")
     assert "the configuration has changed" in daemon.log()
+
+
+def names(home: Home) -> list[str]:
+    return [row.name for row in home.tell(ListModels())]
+
+
+def test_where_models_are_looked_for(home: Home, begin: Begin) -> None:
+    more = home.place / "more"
+    more.mkdir()
+    for name in ("beta", "gamma"):
+        home.model(name).rename(more / f"{name}.gguf")
+    write(home, "models.watch = false")
+    begin()
+    directories = f"models.directories = ['{more}']\n"
+    assert reload(home, directories + "models.include = ['beta*']").changed == (
+        *("models.directories", "models.watch", "models.include"),
+    )
+    until(lambda: names(home) == ["beta"])
+    reload(home, directories + "models.exclude = ['delta*']")
+    until(lambda: names(home) == ["beta", "gamma"])
+    for name in ("delta", "epsilon"):
+        home.model(name).rename(more / f"{name}.gguf")
+    until(lambda: names(home) == ["beta", "epsilon", "gamma"])
 
 
 def test_bodies(home: Home, daemon: Daemon) -> None:
@@ -185,7 +206,7 @@ def test_paths_are_those_of_where_it_was_started(home: Home, begin: Begin) -> No
         (there / "other.toml").write_text("residency.ttl = 5")
         assert home.tell(Reload()).changed == ("residency.ttl",)
         assert home.tell(Status()).config == str(there / "other.toml")
-        assert home.tell(ScanModels()).added == ("alpha",)
+        until(lambda: names(home) == ["alpha"])
     finally:
         home.run("daemon", "stop")
 

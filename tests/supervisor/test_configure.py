@@ -7,6 +7,7 @@ import pytest
 
 from llamactl.core.errors import LoadFailed, QueueFull
 from llamactl.core.model import HOST
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from tests.supervisor.fakes import Engine, Habits, now
 from tests.supervisor.stage import MEMORY, A, B, C, Client, Stage, stage
@@ -15,9 +16,17 @@ pytestmark = pytest.mark.anyio
 
 
 def configure(
-    play: Stage, memory: int = MEMORY, ttl: float = -1.0, load_timeout: float = 600.0, hold: float = 1.0, **limits: Any
+    play: Stage,
+    memory: int = MEMORY,
+    ttl: float = -1.0,
+    load_timeout: float = 600.0,
+    hold: float = 1.0,
+    restart: Policy | None = None,
+    **limits: Any,
 ) -> None:
-    play.supervisor.configure(Limits(budget={HOST: memory}, **limits), ttl=ttl, load_timeout=load_timeout, hold=hold)
+    play.supervisor.configure(
+        Limits(budget={HOST: memory}, **limits), ttl=ttl, load_timeout=load_timeout, hold=hold, restart=restart
+    )
 
 
 def served(client: Client) -> bool:
@@ -125,7 +134,8 @@ async def test_the_length_of_the_queue(limit: str) -> None:
         await anyio.sleep(2)
         waiting = play.ask(B)
         await anyio.sleep(2)
-        configure(play, max_models=1, **{limit: 1})
+        limits: dict[str, Any] = {limit: 1}
+        configure(play, max_models=1, **limits)
         refused = play.ask(B)
         await anyio.sleep(2)
         assert isinstance(refused.error, QueueFull)
@@ -146,3 +156,18 @@ async def test_how_long_a_load_may_take_and_is_not_tried_again() -> None:
         third = play.ask(A)
         await anyio.sleep(1)
         assert third.error is None and len(play.engine.servers) == 2
+
+
+async def test_how_soon_one_that_died_is_started_again() -> None:
+    async with stage(restart=Policy(first=500.0)) as play:
+        play.ask(A)
+        await anyio.sleep(2)
+        configure(play, restart=Policy(first=5.0, factor=3.0, longest=12.0, crashes=3))
+        for pause in (5.0, 12.0):  # and not 15
+            play.engine.server("a").crash()
+            died = now()
+            await anyio.sleep(pause + 2)
+            assert play.engine.server("a").born - died == pytest.approx(pause, abs=1.5)
+        play.engine.server("a").crash()
+        await anyio.sleep(1000)
+        assert play.engine.running == [], "that was the third"

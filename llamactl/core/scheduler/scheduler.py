@@ -192,7 +192,7 @@ class Scheduler:
             if line.model not in self.residents:
                 times.append(line.since + self.limits.max_wait)
                 break
-        if self.lines and self._late:
+        if self._late and any(model not in self.residents for model in self.lines):
             times.append(self._late.look_again(now))
         return min(times, default=None)
 

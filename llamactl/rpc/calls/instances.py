@@ -146,10 +146,7 @@ class UnpinModel(Call[InstanceRow], frozen=True):
 
 
 class WaitModel(Call[InstanceRow], frozen=True):
-    """Answered once the model is in that state; `idle` is ready with nothing to do.
-
-    `TimedOut` after `timeout` seconds.
-    """
+    """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
 
     method = "instances.wait"
     name: str
