@@ -190,6 +190,5 @@ def _portable(model: "ImportedModel", notes: "list[Note]") -> PortableModel:
         why = "a model has no environment of its own here; GPUs are chosen by the setting device"
         notes.append(Note(f"{model.name}: {variable}", "left", why=why))
     if model.ttl is not None:
-        why = "residency.ttl says it for all models"
-        notes.append(Note(f"{model.name}: ttl", "left", why=why))
+        settings["ttl"] = model.ttl
     return PortableModel(name=model.name, path=model.path, aliases=model.aliases, settings=settings)

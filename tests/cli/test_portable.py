@@ -114,13 +114,12 @@ def test_llama_swap(other: Stub, llamactl: Llamactl, tmp_path: Path) -> None:
         "path": "/m/qwen.gguf",
         "size": 0,
         "aliases": ["q"],
-        "settings": {"ctx_size": 4096, "custom_params": "--new-flag 5", "server_path": str(engine)},
+        "settings": {"ctx_size": 4096, "custom_params": "--new-flag 5", "server_path": str(engine), "ttl": 60.0},
         "preset": "",
     }
     assert models(other)["other"]["settings"] == {}
     for left in (
         "qwen: --defrag-thold",
-        "qwen: ttl",
         "qwen: CUDA_VISIBLE_DEVICES",
         "other: /nonexistent/llama-server",
         "docker: it is run by docker",
