@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from llamactl.core.events import InstanceChanged
-from llamactl.core.instance import Failed, Loading, Ready, Stopping
+from llamactl.core.instance import Backoff, Failed, Loading, Ready, Stopping
 from llamactl.core.model import HOST
 from tests.supervisor.fakes import CRASHED, Engine, FakeServer, Habits, now
 from tests.supervisor.stage import A, B, C, Stage, stage
@@ -89,8 +89,8 @@ async def test_one_that_has_died_is_told_as_any_death() -> None:
         play.supervisor.adopt(A, server, Ready(-1.0, 77, 0.5), "", 60.0)
         await play.begin()
         await anyio.sleep(0.1)
-        assert play.states(A)[:2] == ["ready", "failed"]
-        assert isinstance(phase := play.phases(A)[1], Failed)
+        assert play.states(A)[:2] == ["ready", "backoff"], "and it will be started again"
+        assert isinstance(phase := play.phases(A)[1], Backoff)
         assert phase.exit == CRASHED
 
 
