@@ -41,3 +41,6 @@ MEANING: dict[Kind, str] = {
     "wedged": "served no more, and was put down for it",
     "other": "for a reason it did not tell",
 }
+
+OF_MEMORY: frozenset[Kind] = frozenset({"out_of_memory", "oom_kill"})
+"""Died since there was not enough memory."""

@@ -9,7 +9,7 @@ Times are seconds on the daemon's monotonic clock.
 
 import msgspec
 
-from llamactl.core.exits import Kind
+from llamactl.core.exits import OF_MEMORY, Kind
 
 NEVER: frozenset[Kind] = frozenset(
     {
@@ -26,7 +26,7 @@ NEVER: frozenset[Kind] = frozenset(
 )
 """Time does not help against these. The next request tries again all the same: somebody may have mended it."""
 
-ONCE: frozenset[Kind] = frozenset({"assertion", "out_of_memory", "oom_kill"})
+ONCE: frozenset[Kind] = OF_MEMORY | {"assertion"}
 """While it loads, these rarely pass: a device may have been late to give memory back. Tried once more."""
 
 SPREAD = 0.1

@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,14 +13,15 @@ from anyio.abc import TaskStatus
 
 from llamactl.catalogue import gguf
 from llamactl.core.devices import Device
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, LoadFailed
 from llamactl.core.events import InstanceChanged
 from llamactl.core.eviction import exceeds
+from llamactl.core.exits import OF_MEMORY
 from llamactl.core.facts import Facts
 from llamactl.core.footprint import RELEVANT, Footprint, Parts, Subject, learned, project, together, totals
 from llamactl.core.footprint.fitting import options
 from llamactl.core.footprint.setup import spelled_out
-from llamactl.core.instance import Ready
+from llamactl.core.instance import Backoff, Failed, Phase, Ready
 from llamactl.core.model import HOST, Model, Setting
 from llamactl.daemon.budget import Budget
 from llamactl.hub import Hub
@@ -173,19 +174,26 @@ class Needs:
         server.before_end = lambda: self._ends(model.name, running)
 
     async def run(self, hub: Hub, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Measure what becomes ready, until cancelled."""
+        """Measure what becomes ready, and correct what died of memory while it was loading; until cancelled."""
         with hub.watch() as watcher:
             task_status.started()
             async for numbered in watcher:
-                event = numbered.event
-                if not isinstance(event, InstanceChanged) or not isinstance(event.phase, Ready):
-                    continue
-                running = self._running.get(event.model)
-                if running is not None and running.server.pid == event.phase.pid:
-                    running.said = await anyio.to_thread.run_sync(running.server.beginning)
-                    self._learn(running, await anyio.to_thread.run_sync(self._seen, running.server.pid))
+                if isinstance(numbered.event, InstanceChanged):
+                    await self._follow(numbered.event.model, numbered.event.phase)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    async def _follow(self, name: str, phase: Phase) -> None:
+        if isinstance(phase, Ready):
+            running = self._running.get(name)
+            if running is not None and running.server.pid == phase.pid:
+                running.said = await anyio.to_thread.run_sync(running.server.beginning)
+                self._learn(running, await anyio.to_thread.run_sync(self._seen, running.server.pid))
+        elif isinstance(phase, Backoff | Failed) and phase.problem.code == LoadFailed.code:
+            exit, plan = phase.exit, self._plans.get(name)
+            if exit is not None and exit.kind in OF_MEMORY and plan is not None:
+                with _telling():
+                    self.grew(plan[0], memory.shortage(exit.lines) or memory.Shortage())
 
     def _kept(self, model: Model) -> Plan | None:
         kept = self._plans.get(model.name)
@@ -209,14 +217,12 @@ class Needs:
         if not seen:
             return  # it is gone
         lines, key = running.said or [], running.plan.key
-        try:
+        with _telling():
             known = self._footprints.of(key, "measured")
             buffers = memory.buffers(lines) or (known[-1] if known else {})
             host = seen[HOST] + memory.mapped(lines)
             taken = learned.taken(buffers, running.plan.projected, {**seen, HOST: host})
             self._footprints.put(key, "measured", taken)
-        except LlamactlError as error:  # a load must not fail, nor an end, because it cannot be written down
-            log.warning("what a model takes could not be kept: %s", error.message)
 
     def _seen(self, pid: int) -> dict[str, int]:
         """Bytes per device that the process has, of the host's only what is not in files; empty if it is gone."""
@@ -291,3 +297,12 @@ def _size(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """A load must not fail, nor an end, because what was learned cannot be written down."""
+    try:
+        yield
+    except LlamactlError as error:
+        log.warning("what a model takes could not be kept: %s", error.message)

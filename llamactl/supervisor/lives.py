@@ -232,7 +232,7 @@ class Lives(Overview):
             )
 
     async def _outlive(self, instance: Entry, server: Server, load_timeout: float) -> None:
-        ready, tell = isinstance(instance.phase, Ready), partial(self._told, instance)
+        ready, tell = not isinstance(instance.phase, Loading), partial(self._told, instance)
         with instance.scope:
             await outlive(instance.model, server, tell, load_timeout, self._clock, lambda: self.keeps, ready=ready)
 

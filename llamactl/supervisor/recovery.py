@@ -20,6 +20,7 @@ import msgspec
 
 from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, QueueFull, from_problem
 from llamactl.core.eviction import Memory
+from llamactl.core.exits import OF_MEMORY
 from llamactl.core.instance import Backoff, Failed, Gone, Phase, Ready, Stopped
 from llamactl.core.restart import Again, GiveUp, Policy, Record, judge
 from llamactl.core.scheduler import Resident, Scheduler
@@ -150,7 +151,7 @@ def condemned(gone: Gone, wedged: float | None) -> Gone:
 
 def lacked_memory(gone: Gone) -> bool:
     """Did it die since there was not enough memory?"""
-    return gone.exit is not None and gone.exit.kind in ("out_of_memory", "oom_kill")
+    return gone.exit is not None and gone.exit.kind in OF_MEMORY
 
 
 def with_numbers(gone: Gone, need: Memory, free: Memory) -> Gone:

@@ -11,9 +11,11 @@ import pytest
 from llamactl.config.sections import Residency
 from llamactl.config.values import Size
 from llamactl.core.devices import Device
+from llamactl.core.errors import LlamactlError, LoadFailed, UpstreamDied
 from llamactl.core.events import InstanceChanged
+from llamactl.core.exits import Kind
 from llamactl.core.footprint import project
-from llamactl.core.instance import Loading, Ready
+from llamactl.core.instance import Backoff, Exit, Failed, Loading, Ready
 from llamactl.core.model import HOST, Model, Setting
 from llamactl.core.parts import Parts, totals
 from llamactl.daemon.budget import Budget
@@ -230,6 +232,25 @@ async def test_a_death_of_memory_makes_it_need_more(place: Place) -> None:
     assert place.needs.added(MODEL) == {"verbosity": VERBOSE}, "it was never measured"
     await place.run(Server(SAID))
     assert place.needs(MODEL)[HOST] == 99 * GIB, "one run that went well does not outweigh it"
+
+
+@pytest.mark.parametrize("phase", [Backoff, Failed])
+async def test_who_dies_of_memory_while_it_loads_is_followed(place: Place, phase: type[Backoff | Failed]) -> None:
+    first = place.needs(MODEL)[HOST]
+    lines = ("ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 106300440576",)
+
+    def died(error: LlamactlError, kind: Kind) -> None:
+        exit = Exit("", lines=lines, kind=kind)
+        until = {"until": 2.0} if phase is Backoff else {}
+        place.hub.publish(InstanceChanged("eight", phase(since=1.0, problem=error.problem(), exit=exit, **until)))
+
+    died(UpstreamDied("it had served"), "oom_kill")
+    died(LoadFailed("for another reason"), "assertion")
+    await anyio.wait_all_tasks_blocked()
+    assert place.needs(MODEL)[HOST] == first
+    died(LoadFailed("too large"), "out_of_memory")
+    await anyio.wait_all_tasks_blocked()
+    assert place.needs(MODEL)[HOST] >= 99 * GIB
 
 
 async def test_the_gpu_is_blamed_where_nobody_says(place: Place) -> None:

@@ -244,7 +244,7 @@ def test_it_executes_itself_anew(home: Home, begin: Begin) -> None:
     status = home.tell(Status())
     assert (status.pid, status.http) == (daemon.process.pid, [daemon.url])
     assert pids(home) == before
-    assert last < status.last_event < last + 20
+    assert status.last_event > last, "numbers go on"
     assert daemon.chat("alpha", max_tokens=1).status == 200
     second = home.run("daemon", "run", check=False)
     assert second.returncode == 5, "the lock has been kept"
