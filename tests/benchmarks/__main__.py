@@ -16,6 +16,7 @@ from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
 from .idle import idle
+from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
 from .startup import startup
@@ -29,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "hold": hold,
     "bodies": bodies,
     "swap": swap,
+    "adoption": adoption,
+    "reexec": reexec,
     "idle": idle,
     "startup": startup,
     "headers": headers,
