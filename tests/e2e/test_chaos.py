@@ -19,11 +19,11 @@ from typing import Any
 
 import psutil
 
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, Unreachable
 from llamactl.rpc.calls import ListInstances, Lost, StartModel
 from llamactl.rpc.client import Client
 from tests.e2e.conftest import Begin
-from tests.e2e.running import PATIENCE, Home
+from tests.e2e.running import PATIENCE, Home, until
 from tests.e2e.test_real import SMALL
 from tests.engines.tiny_model import write_tiny_model
 
@@ -136,7 +136,7 @@ def test_chaos(home: Home, begin: Begin, real_engine: str) -> None:
 def recovered(chaos: Chaos) -> None:
     """Once nobody breaks anything any more, every model is there for who asks, and nothing is left after the end."""
     for name in ALPHABETS:
-        chaos.home.tell(StartModel(name))
+        until(lambda: started(chaos.home, name))  # noqa: B023
         before = chaos.outcomes["answered"]
         request(chaos, random.Random(0), name, cancel=False)
         chaos.must(chaos.outcomes["answered"] == before + 1, f"{name} does not answer after all is well again")
@@ -145,6 +145,15 @@ def recovered(chaos: Chaos) -> None:
     chaos.must(chaos.daemon.end() == 0, "the daemon has not ended well")
     chaos.must(not chaos.home.processes("llama-server"), "a llama-server is left")
     chaos.must(not [*(chaos.home.runtime / "sockets").iterdir()], "a socket or a record is left")
+
+
+def started(home: Home, name: str) -> bool:
+    """False if the daemon left meanwhile: the last SIGUSR2 may still be waiting for its good moment."""
+    try:
+        home.tell(StartModel(name))
+    except Unreachable:
+        return False
+    return True
 
 
 # --- those who ask -----------------------------------------------------------------------------------
