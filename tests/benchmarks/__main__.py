@@ -54,7 +54,7 @@ def main() -> int:
         "--rounds", type=int, default=5, help="how often each contender has its turn (default: %(default)s)"
     )
     parser.add_argument("--seconds", type=float, default=1.5, help="length of one turn (default: %(default)s)")
-    parser.add_argument("--limit", type=int, default=360, help="give up after so many seconds (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=480, help="give up after so many seconds (default: %(default)s)")
     chosen = parser.parse_args()
     contenders = [name for name in chosen.only.split(",") if name]
     for name, known in [(n, BENCHMARKS) for n in chosen.names] + [(n, CONTENDERS) for n in contenders]:
