@@ -42,8 +42,8 @@ ERRORS = {404, 429, 502, 503, 504}
 """What a request may be answered with besides 200; 404 while the file of its model is away."""
 
 MIB = 1 << 20
-MODEL, ERROR = 64 * MIB, 16 * MIB
-"""An upper bound for what one model takes, and how far a measurement may be off before it is known."""
+MODEL, ERROR = 48 * MIB, 16 * MIB
+"""A little more than one model takes, so that memory alone leaves room for three; how far one measurement may be off."""
 
 CHAOS = {
     **SMALL,
