@@ -32,8 +32,10 @@ class Budget:
         self.last = {**self([]), HOST: self.last[HOST]}
 
     def lends(self, address: str, devices: Sequence[Device]) -> None:
-        """What a worker has, while it serves nobody."""
+        """What a worker has, while it serves nobody; nothing once it is gone."""
         self.lent[address] = devices
+        if not devices:
+            del self.lent[address]
         self.last = {**self([]), HOST: self.last[HOST]}
 
     def of(self, rpc: object) -> list[Device]:

@@ -79,6 +79,8 @@ class Lending:
             found = await workers.lent(self._engine(), address)
         except WorkerLost as error:
             self.troubles[address] = error.message
+            if address not in self.named():
+                self._budget.lends(address, ())
             return
         except LlamactlError as error:  # no llama-server
             self.troubles[address] = error.message

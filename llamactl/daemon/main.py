@@ -134,7 +134,9 @@ async def _live(
             lambda name: isinstance(supervisor.instance(name).phase, Alive),
             needs.changed,
         )
-        workers = Workers(current, launch.executable, lending.learn, lambda: supervisor.keeps)
+        workers = Workers(
+            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+        )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
         control = Control(
             current,

@@ -4,7 +4,8 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -38,6 +39,7 @@ class Life:
         self.order = order
         self.restarts = 0
         self.worker: Worker | None = None
+        self.log = ""
         self.scope = anyio.CancelScope()
         self.settled = anyio.Event()
         self.over = anyio.Event()
@@ -60,12 +62,14 @@ class Workers:
     def __init__(
         self,
         config: Callable[[], Config],
+        policy: Callable[[], Policy],
         engine: Callable[[], Engine],
-        ready: Callable[[str], Awaitable[None]],
+        ready: Callable[[str], Coroutine[Any, Any, None]],
         kept: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
+        self._policy = policy
         self._engine = engine
         self._ready = ready
         self._kept = kept
@@ -100,7 +104,7 @@ class Workers:
                 f"a worker with other options runs on {order.address}", f"llamactl rpc stop {order.address}, and again"
             )
         if life is None:
-            workers.tool(self._engine())
+            await workers.command(workers.tool(self._engine()), order)  # what cannot be is not begun
             life = self._lives[order.address] = Life(order, self._clock)
             self._group.start_soon(self._live, life, None)
         await life.settled.wait()
@@ -150,25 +154,18 @@ class Workers:
 
     async def _once(self, life: Life, worker: Worker | None) -> bool:
         """One process, from its start to its end; true if there shall be another."""
-        address, policy = life.order.address, self._config().restart
         kind: Kind = "refused"
         served: float | None = None
         try:
-            if worker is None:
-                life.enter("starting")
-                with anyio.CancelScope(shield=True):
-                    worker = await self._launch(life.order)
-            life.worker = worker
-            kind, served, reason = await self._outlive(life, worker)
-            ended = "ended" if served is not None else "could not be started"
-            error: LlamactlError = LoadFailed(
-                f"the worker {address} {ended}: {reason}", f"see {worker.record.run_file}"
-            )
+            running = worker or await self._launch(life)
+            life.worker, life.log = running, running.record.run_file
+            kind, served, reason = await self._outlive(life, running)
+            ended = "could not be started" if served is None else "ended"
+            error: LlamactlError = LoadFailed(f"the worker {life.order.address} {ended}: {reason}", f"see {life.log}")
         except LlamactlError as caught:
             error = caught
         life.worker = None
-        limits = Policy(**{name: getattr(policy, name) for name in Policy.__struct_fields__})
-        life.record, verdict = judge(limits, life.record, kind, self._clock(), served, random.random())
+        life.record, verdict = judge(self._policy(), life.record, kind, self._clock(), served, random.random())
         if isinstance(verdict, Again):
             life.enter("backoff", error)
             log.warning("%s; it is started again", error.message)
@@ -199,11 +196,14 @@ class Workers:
         exit = await worker.wait()
         return ("stalled", None, "it does not listen") if stalled else (exit.kind, served, exit.reason)
 
-    async def _launch(self, order: Order) -> Worker:
-        config = self._config()
+    async def _launch(self, life: Life) -> Worker:
+        life.enter("starting")
+        config, order = self._config(), life.order
         mark = str(config.directories.workers / f"{secrets.token_hex(6)}.sock")
         run_file = new_run(config.directories.worker_runs(order.address), config.logging.runs)
-        return await workers.launch(workers.tool(self._engine()), order, mark, run_file)
+        with anyio.CancelScope(shield=True):
+            worker = await workers.launch(workers.tool(self._engine()), order, mark, run_file)
+        return worker
 
     async def _end(self, worker: Worker) -> None:
         with anyio.CancelScope(shield=True):

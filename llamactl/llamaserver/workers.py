@@ -64,9 +64,9 @@ def tool(engine: Engine) -> Engine:
     )
 
 
-async def launch(engine: Engine, order: Order, mark: str, log: Path) -> Worker:
-    """`engine` is what `tool` says. Raises `Refused` where it does not know a flag, `LoadFailed` if it cannot start."""
-    command = [engine.path, "--host", order.host, "--port", str(order.port)]
+async def command(engine: Engine, order: Order) -> list[str]:
+    """Its command line; `engine` is what `tool` says. Raises `Refused` where that does not know a flag."""
+    words = [engine.path, "--host", order.host, "--port", str(order.port)]
     flags = capabilities.flags_in((await capabilities.answer(engine, "--help"))[0])
     for name, flag in FLAGS.items():
         value = getattr(order, name)
@@ -74,10 +74,16 @@ async def launch(engine: Engine, order: Order, mark: str, log: Path) -> Worker:
             continue
         if flag not in flags:
             raise Refused(f"this {Path(engine.path).name} has no {flag}", f"leave {flag} out")
-        command += [flag] if value is True else [flag, str(value >> 20 if name == "memory" else value)]
+        words += [flag] if value is True else [flag, str(value >> 20 if name == "memory" else value)]
+    return words
+
+
+async def launch(engine: Engine, order: Order, mark: str, log: Path) -> Worker:
+    """Raises `LoadFailed` if it cannot be started, or `Refused`."""
+    words = await command(engine, order)
     settings = msgspec.json.encode(order).decode()
     try:
-        return spawn(Worker, engine, command, mark, log, Model(name=order.address, path="", size=0), settings)
+        return spawn(Worker, engine, words, mark, log, Model(name=order.address, path="", size=0), settings)
     except OSError as error:
         raise LoadFailed(f"the worker {order.address} could not be started: {error.strerror}") from None
 
@@ -85,15 +91,18 @@ async def launch(engine: Engine, order: Order, mark: str, log: Path) -> Worker:
 async def reach(address: str) -> None:
     """Does it accept a connection? Raises `WorkerLost`. A llama-server would go on without it."""
     host, _, port = address.rpartition(":")
-    why = f"no answer within {PATIENCE:g} s"
     try:
         with anyio.fail_after(PATIENCE):
             stream = await anyio.connect_tcp(host, int(port))
-    except (OSError, TimeoutError, ValueError) as error:
-        if isinstance(error, OSError) and (error.__cause__ or error.strerror):
-            why = str(getattr(error.__cause__, "strerror", None) or error.strerror)
-        raise WorkerLost(f"the worker {address} cannot be reached: {why}", "llamactl rpc ls") from None
-    await stream.aclose()
+    except TimeoutError:
+        why = f"no answer within {PATIENCE:g} s"
+    except (OSError, ValueError) as error:
+        number = getattr(error.__cause__ or error, "errno", None)
+        why = os.strerror(number) if number else str(error)
+    else:
+        await stream.aclose()
+        return
+    raise WorkerLost(f"the worker {address} cannot be reached: {why}", "llamactl rpc ls")
 
 
 async def lent(engine: Engine, address: str) -> list[Device]:

@@ -74,8 +74,7 @@ class FitCalls:
         )
 
     async def _list_devices(self, _: calls.ListDevices) -> list[calls.DeviceRow]:
-        workers = dict.fromkeys((*self._lending.named(), *self._budget.lent))
-        await self._lending.learn_all(workers)
+        await self._lending.learn_all(dict.fromkeys((*self._lending.named(), *self._budget.lent)))
         running = [one for one in self._supervisor.instances() if isinstance(one.phase, Alive)]
         budget = self._supervisor.outlook("", {}).budget
 
@@ -92,7 +91,7 @@ class FitCalls:
 
         found = [row(HOST, "memory of this machine", host.total_memory(), host.available_memory())]
         found += [row(gpu.name, gpu.description, gpu.total, gpu.free) for gpu in self._budget.devices]
-        for address in workers:
+        for address in dict.fromkeys((*self._lending.named(), *self._budget.lent)):
             trouble = self._lending.troubles.get(address, "")
             for device in self._budget.lent.get(address) or [Device(name=f"RPC0[{address}]")]:
                 found.append(row(device.name, trouble or device.description, device.total, device.free))

@@ -47,6 +47,6 @@ class WorkerCalls:
             pid=life.worker.pid if life.worker else None,
             restarts=life.restarts,
             models=tuple(self._lending.named().get(life.order.address, ())),
-            log=life.worker.record.run_file if life.worker else "",
+            log=life.log,
             problem=life.problem.problem() if life.problem else None,
         )

@@ -26,6 +26,10 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
     problem: Problem | None = None
 
+    @property
+    def name(self) -> str:
+        return self.address
+
 
 class StartWorker(Call[WorkerRow], frozen=True):
     """Start a worker, and wait until it listens; nothing happens if it runs already.
