@@ -46,9 +46,9 @@ class Worker(LlamaServer):
     async def wait(self) -> Exit:
         exit = await super().wait()
         if exit.code == 0 and exit.kind != "asked":  # it gives up without an exit code
-            said = exit.lines[-1].strip() if exit.lines else "it ended by itself"
-            kind = "cannot_bind" if "server socket" in said else "other"
-            exit = msgspec.structs.replace(exit, reason=said, kind=kind)
+            said = next((line.strip() for line in exit.lines if "server socket" in line), "")
+            kind = "cannot_bind" if said else "other"
+            exit = msgspec.structs.replace(exit, reason=said or "it ended by itself", kind=kind)
         return exit
 
 
