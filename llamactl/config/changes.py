@@ -14,7 +14,6 @@ RESTART = frozenset(
         "http.listen",
         "models.preload",
         "models.standby",
-        "residency.groups",
         "access.insecure",
         "metrics.tiers",
     )

@@ -38,7 +38,8 @@ class Keeping:
         supervisor: Supervisor,
         warm: Callable[[str, float], Awaitable[bool]],
     ) -> None:
-        self._models = models
+        self._preload = models.preload
+        self._standby = models.standby
         self._hub = hub
         self._catalogue = catalogue
         self._supervisor = supervisor
@@ -49,10 +50,10 @@ class Keeping:
         async with anyio.create_task_group() as group:
             await group.start(self._keep_warm)
             task_status.started()
-            for name in self._models.preload:
+            for name in self._preload:
                 await self._load(name)
-            if self._models.standby:
-                await self._stand_by(self._models.standby)
+            if self._standby:
+                await self._stand_by(self._standby)
 
     async def _load(self, name: str) -> None:
         try:
@@ -76,7 +77,7 @@ class Keeping:
                 await self._supervisor.given_back()
 
     async def _keep_warm(self, *, task_status: TaskStatus[None]) -> None:
-        preloaded = set(self._models.preload)
+        preloaded = set(self._preload)
         with self._hub.watch() as watcher:
             task_status.started()
             async with anyio.create_task_group() as group:

@@ -118,6 +118,14 @@ def test_a_higher_priority_takes_the_whole_line_along() -> None:
     assert s.release(a, 4.0) == [evicted("a", "b")]
 
 
+def test_a_higher_priority_may_start_at_once_what_was_kept_back() -> None:
+    s = scheduler(10)
+    leased(s, "a", 6, now=1.0)
+    assert ask(s, 1, "b", 8, now=2.0) == []
+    assert ask(s, 2, "c", 4, now=2.0) == []
+    assert ask(s, 3, "c", 4, now=3.0, priority=1) == [Start("c")]
+
+
 def test_who_has_waited_long_goes_before_any_priority() -> None:
     s = scheduler(10, max_wait=10.0)
     a = leased(s, "a", 10, now=1.0)

@@ -167,8 +167,8 @@ class Daemon:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             kind = {} if data is None else {"Content-Type": "application/json"}
             connection.request(method or ("GET" if data is None else "POST"), path, data, kind | headers)
-            answer = connection.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            with connection.getresponse() as answer:
+                return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:
             connection.close()
 
@@ -183,10 +183,9 @@ class Daemon:
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "stream": True, **more}
         try:
             connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            assert answer.status == 200, answer.read()
-            yield answer
-            answer.close()
+            with connection.getresponse() as answer:
+                assert answer.status == 200, answer.read()
+                yield answer
         finally:
             connection.close()
 

@@ -31,6 +31,7 @@ def test_start_status_stop(home: Home) -> None:
             ("door", "up"),
             ("learning", "up"),
             ("discovery", "up"),
+            ("keeping", "up"),
         ]
         assert os.getsid(status["pid"]) != os.getsid(0), "it has left our session"
         assert "already running" in home.run("daemon", "start").stderr, "twice is a success, and one daemon"
@@ -191,9 +192,10 @@ def test_watching_gives_the_present_and_then_every_event(home: Home, daemon: Dae
             notice = json.loads(lines.readline())
             assert notice["method"] == "event"
             numbers.append(notice["params"]["id"])
-            phases.append(notice["params"]["event"]["phase"]["type"])
-    assert phases == ["starting", "loading", "ready"]
-    assert numbers == list(range(last + 1, last + 4))
+            event = notice["params"]["event"]
+            phases.append(event["phase"]["type"] if event["type"] == "instance" else event["action"])
+    assert phases == ["start", "starting", "loading", "ready"]
+    assert numbers == list(range(last + 1, last + 5))
 
 
 def test_models_outlive_the_daemon_in_the_catalogue(home: Home, begin: Begin) -> None:

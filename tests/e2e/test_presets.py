@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,8 @@ def _get(socket_path: str, path: str, body: object = None) -> bytes:
     connection.sock.connect(socket_path)
     data = None if body is None else json.dumps(body)
     connection.request("GET" if data is None else "POST", path, data, {"Content-Type": "application/json"})
-    answer = connection.getresponse().read()
-    connection.close()
-    return answer
+    with closing(connection), connection.getresponse() as answer:
+        return answer.read()
 
 
 @pytest.fixture

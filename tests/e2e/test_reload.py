@@ -40,6 +40,7 @@ TRIED = {
     *("logging.console_level", "logging.runs"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
     *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
+    "residency.groups",  # in tests/core/test_scheduler_places.py
 }
 REFUSED = {
     *("http.tls_cert", "http.tls_key", "http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),

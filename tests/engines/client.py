@@ -35,7 +35,7 @@ def ask(endpoint: str, path: str, body: object = None, method: str = "", timeout
     try:
         data = None if body is None else json.dumps(body).encode()
         connection.request(method or ("GET" if data is None else "POST"), path, data, {"Host": "test"})
-        response = connection.getresponse()
-        return Answer(response.status, response.getheaders(), response.read())
+        with connection.getresponse() as response:  # which may hold the socket alone, and fail to be read
+            return Answer(response.status, response.getheaders(), response.read())
     finally:
         connection.close()
