@@ -94,6 +94,7 @@ class Workers:
     async def start(self, order: Order, *, insecure: bool) -> Life:
         """Returns when it listens. Raises `LoadFailed` when it does not, `Refused`, `BadRequest`, `NotFound`."""
         order = checked(order, insecure=insecure)
+        await workers.command(workers.tool(self._engine()), order)  # what cannot be is not begun
         if self._group is None:
             raise NotRunning("the daemon is stopping")
         life = self._lives.get(order.address)
@@ -104,7 +105,6 @@ class Workers:
                 f"a worker with other options runs on {order.address}", f"llamactl rpc stop {order.address}, and again"
             )
         if life is None:
-            await workers.command(workers.tool(self._engine()), order)  # what cannot be is not begun
             life = self._lives[order.address] = Life(order, self._clock)
             self._group.start_soon(self._live, life, None)
         await life.settled.wait()

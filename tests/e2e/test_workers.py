@@ -2,10 +2,13 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
+from llamactl.llamaserver.records import Record
 from llamactl.rpc.calls import (
     FitModel,
     ListDevices,
@@ -131,6 +134,22 @@ def test_it_outlives_the_daemon(home: Home, begin: Begin, tiny: Path, how: str) 
     assert daemon.end() == 0
     assert not home.processes("ggml-rpc-server")
     assert not list((home.runtime / "workers").iterdir())
+
+
+def test_one_that_was_told_to_end_is_not_taken_over(home: Home, begin: Begin) -> None:
+    """Nor one whose record says nothing that can be understood."""
+    daemon = begin(**SMALL)
+    addresses = [started(home).address for _ in range(3)]
+    killed(daemon)
+    for path in (home.runtime / "workers").glob("*.json"):
+        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        changes: dict[str, Any] = {addresses[0]: {"unwanted": True}, addresses[1]: {"settings": "?"}}.get(
+            record.model, {}
+        )
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes)))
+    begin(**SMALL)
+    until(lambda: len(home.processes("ggml-rpc-server")) == 1)
+    assert [row.address for row in home.tell(ListWorkers())] == addresses[2:]
 
 
 def test_the_command_line(home: Home, real: Daemon) -> None:
