@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from llamactl.cli import render
-from llamactl.core.errors import BadRequest, NotFound
+from llamactl.config.given import read_text
+from llamactl.core.errors import BadRequest
 from llamactl.core.model import Setting
 from llamactl.rpc.calls import PortableModel
 
@@ -103,23 +104,11 @@ def left_out(of: str, secrets: Iterable[str]) -> None:
 
 def _text(file: Path) -> tuple[Path, str]:
     """With the path that names it and that relative ones start beside."""
-    path = Path.cwd() / "standard input" if str(file) == "-" else file.expanduser().absolute()
-    try:
-        if str(file) == "-":
-            content = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with path.open("rb") as opened:
-                content = opened.read(LARGEST + 1)
-        text = content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise NotFound(f"no file {path}") from None
-    except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
-    except OSError as error:
-        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise BadRequest(f"{path} is larger than {LARGEST >> 20} MiB")
-    return path, text
+    if str(file) == "-":
+        path = Path.cwd() / "standard input"
+        return path, read_text(path, LARGEST, sys.stdin.buffer)
+    path = file.expanduser().absolute()
+    return path, read_text(path, LARGEST)
 
 
 def _ours(text: str) -> dict[str, Any] | None:

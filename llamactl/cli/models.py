@@ -215,7 +215,7 @@ def runs_as_before(rows: list[ModelRow]) -> None:
     names = " ".join(row.name for row in rows if row.state in ("ready", "loading", "starting"))
     if names:
         runs = "it runs with its old settings" if " " not in names else "they run with their old settings"
-        render.note(f"{runs}: llamactl stop {names} && llamactl start {names}")
+        render.note(f"{runs}: llamactl restart {names}")
 
 
 def show_rows(items: list[ModelRow]) -> None:

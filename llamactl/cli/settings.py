@@ -39,7 +39,7 @@ def shown(value: Setting | None, unit: str = "") -> str:
     """None is a secret."""
     if value is None:
         return "***"
-    text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value).removesuffix(".0")
     return f"{text} {unit}".rstrip()
 
 

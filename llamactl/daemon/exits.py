@@ -1,12 +1,13 @@
 """Writes down how each llama-server ended."""
 
 import logging
+from collections.abc import Callable, Iterable
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.core.events import InstanceChanged, Numbered
-from llamactl.core.instance import Alive, Backoff, Exit, Failed, Phase, Stopped, state
+from llamactl.core.instance import Alive, Backoff, Exit, Failed, Instance, Phase, Stopped, state
 from llamactl.hub import Hub
 from llamactl.store import Ended, Exits, StoreFailed
 
@@ -14,15 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class ExitBook:
-    """Follows the hub; what ends is kept in the store and told to the log."""
+    """Follows the hub; what ends is kept in the store and told to the log. `present` says what there is already."""
 
-    def __init__(self, hub: Hub, exits: Exits) -> None:
+    def __init__(self, hub: Hub, exits: Exits, present: Callable[[], Iterable[Instance]]) -> None:
         self._hub = hub
         self._exits = exits
+        self._present = present
         self._phases: dict[str, Phase] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         with self._hub.watch() as watcher:
+            self._phases = {instance.model: instance.phase for instance in self._present()}  # adopted ones
             task_status.started()
             async for numbered in watcher:
                 if isinstance(numbered.event, InstanceChanged):

@@ -173,7 +173,7 @@ async def _live(
         current.follow(take_over)
         control.services = services = Services(
             [
-                Service("exits", ExitBook(hub, database.exits).run),
+                Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
                 Service("footprints", partial(_learn, launch, needs, analyst, hub)),
                 Service("workers", workers.run),
                 Service("lending", partial(lending.run, hub)),

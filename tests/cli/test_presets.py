@@ -57,7 +57,7 @@ def test_changing(presets: Stub, llamactl: Llamactl, home: Path, monkeypatch: py
 def test_applying(presets: Stub, llamactl: Llamactl) -> None:
     said = llamactl("presets", "apply", "fast", "*")
     assert said.code == 0 and "gemma-2b has the preset fast" in said.err
-    assert "llamactl stop qwen3:8b && llamactl start qwen3:8b" in said.err
+    assert "llamactl restart qwen3:8b" in said.err
     assert presets.asked[-1] == ("presets.apply", {"models": ["qwen3:8b", "gemma-2b"], "preset": "fast"})
     assert "has no preset" in llamactl("presets", "unapply", "gemma-2b").err
     assert presets.asked[-1] == ("presets.apply", {"models": ["gemma-2b"], "preset": None})

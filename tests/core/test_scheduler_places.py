@@ -412,3 +412,16 @@ def test_a_plan_does_nothing() -> None:
     assert s.would_evict("b", {"host": 4}, 2.0) == []
     assert isinstance(s.would_evict("b", {"host": 11}, 2.0), DoesNotFit)
     assert s.residents["a"].state == "ready"
+
+
+def test_who_is_refused_is_in_nobodys_way() -> None:
+    s = Scheduler(Limits(budget={"host": 10}), planned=1)
+    for ticket, (model, size) in enumerate({"pinned": 5, "busy": 2}.items()):
+        s.request(ticket, model, {"host": size}, 0.0)
+        s.ready(model, 0.0)
+    s.request(7, "large", {"host": 6}, 0.0)
+    s.request(8, "small", {"host": 5}, 1.0)
+    s.pin("pinned")
+    effects = s.tick(20.0)
+    assert [type(effect) for effect in effects] == [Refuse]
+    assert s.residents["busy"].closing, "for the small one, which has waited long"

@@ -10,7 +10,7 @@ import pytest
 
 from llamactl.core.errors import UpstreamDied
 from llamactl.core.events import InstanceChanged
-from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
+from llamactl.core.instance import Backoff, Exit, Failed, Instance, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import Model
 from llamactl.daemon.exits import ExitBook
 from llamactl.hub import Hub
@@ -30,10 +30,10 @@ def db(tmp_path: Path) -> Iterator[Database]:
         yield db
 
 
-async def written(db: Database, *phases: Phase) -> list[Ended]:
+async def written(db: Database, *phases: Phase, before: tuple[Instance, ...] = ()) -> list[Ended]:
     hub = Hub(lambda: 7.0)
     async with anyio.create_task_group() as group:
-        await group.start(ExitBook(hub, db.exits).run)
+        await group.start(ExitBook(hub, db.exits, lambda: before).run)
         for phase in phases:
             hub.publish(InstanceChanged("a", phase))
         await anyio.sleep(0.01)
@@ -55,6 +55,12 @@ async def test_the_last_one(db: Database, caplog: pytest.LogCaptureFixture) -> N
     assert "a ended: killed" in caplog.text
 
 
+async def test_one_that_was_there_before(db: Database) -> None:
+    adopted = Instance(model="a", phase=Ready(2.0, 9, 1.0))
+    [ended] = await written(db, Backoff(5.0, 6.5, PROBLEM, KILLED), before=(adopted,))
+    assert (ended.state, ended.kind) == ("ready", "signal")
+
+
 async def test_a_stop(db: Database) -> None:
     [ended] = await written(db, Ready(2.0, 9, 1.0), Stopping(3.0, 9, "idle"), Stopped(3.1, STOPPED, "idle"))
     assert (ended.state, ended.kind, ended.why) == ("stopping", "asked", "idle")
@@ -70,7 +76,7 @@ async def test_a_database_that_cannot_be_written_stops_nothing(db: Database, cap
         connection.execute("DROP TABLE exits")
     hub = Hub()
     async with anyio.create_task_group() as group:
-        await group.start(ExitBook(hub, db.exits).run)
+        await group.start(ExitBook(hub, db.exits, list).run)
         for _ in range(2):
             hub.publish(InstanceChanged("a", Ready(2.0, 9, 1.0)))
             hub.publish(InstanceChanged("a", Failed(5.0, PROBLEM, KILLED)))

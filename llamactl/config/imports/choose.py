@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from llamactl.config.given import read_text
 from llamactl.config.imports import seed
 from llamactl.config.imports.report import Imported
-from llamactl.core.errors import BadRequest, NotFound
+from llamactl.core.errors import BadRequest
 
 LARGEST = 1 << 20
 """Bytes that are read of a file."""
@@ -23,18 +24,7 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Imported:
     Raises `NotFound` where there is none, `BadRequest` where it is none of those that are known, with its name.
     """
     path = path.expanduser().absolute()
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        text = content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise NotFound(f"no file {path}") from None
-    except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
-    except OSError as error:
-        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise BadRequest(f"{path} is larger than {LARGEST >> 20} MiB")
+    text = read_text(path, LARGEST)
     try:
         return interpret(path, text, os.environ if environment is None else environment)
     except BadRequest as error:

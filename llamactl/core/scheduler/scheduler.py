@@ -264,6 +264,7 @@ class Scheduler:
             impossible = self._never(line, now)
             if impossible is not None:
                 effects += self._refuse_line(line.model, impossible)
+                blocked -= 1  # it is in nobody's way
                 continue
             aged = line.since + self.limits.max_wait <= now
             going, at_once = room.make_way(line, (lambda _: False) if aged else self.lines.__contains__)
