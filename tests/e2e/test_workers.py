@@ -15,6 +15,7 @@ from llamactl.rpc.calls import (
     ListWorkers,
     Reexec,
     SetModel,
+    Shutdown,
     StartModel,
     StartWorker,
     StopModel,
@@ -115,7 +116,7 @@ def test_a_worker_serves_one_model_at_a_time(home: Home, real: Daemon, tiny: Pat
     assert answers(real, "other")
 
 
-@pytest.mark.parametrize("how", ["killed", "reexec"])
+@pytest.mark.parametrize("how", ["killed", "kept", "reexec"])
 def test_it_outlives_the_daemon(home: Home, begin: Begin, tiny: Path, how: str) -> None:
     daemon = begin(**SMALL)
     worker = started(home)
@@ -123,6 +124,10 @@ def test_it_outlives_the_daemon(home: Home, begin: Begin, tiny: Path, how: str) 
     assert answers(daemon)
     if how == "killed":
         killed(daemon)
+        daemon = begin(**SMALL)
+    elif how == "kept":
+        home.tell(Shutdown(keep_models=True))
+        daemon.process.wait()
         daemon = begin(**SMALL)
     else:
         home.tell(Reexec())
@@ -141,12 +146,10 @@ def test_one_that_was_told_to_end_is_not_taken_over(home: Home, begin: Begin) ->
     daemon = begin(**SMALL)
     addresses = [started(home).address for _ in range(3)]
     killed(daemon)
+    changes: dict[str, dict[str, Any]] = {addresses[0]: {"unwanted": True}, addresses[1]: {"settings": "?"}}
     for path in (home.runtime / "workers").glob("*.json"):
         record = msgspec.json.decode(path.read_bytes(), type=Record)
-        changes: dict[str, Any] = {addresses[0]: {"unwanted": True}, addresses[1]: {"settings": "?"}}.get(
-            record.model, {}
-        )
-        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes)))
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(record, **changes.get(record.model, {}))))
     begin(**SMALL)
     until(lambda: len(home.processes("ggml-rpc-server")) == 1)
     assert [row.address for row in home.tell(ListWorkers())] == addresses[2:]
