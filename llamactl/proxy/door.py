@@ -14,7 +14,7 @@ from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects, routing
 from llamactl.proxy.forward import Forward
-from llamactl.proxy.leaving import Leaving
+from llamactl.proxy.leaving import Leaving, give_up
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -37,8 +37,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_deadline", "_door", "_gone", "_held", "_lingering", "_reader", "_serving", "_waiting", "closing", "forward",
-        "paused", "transport",
+        "_asked", "_deadline", "_door", "_gone", "_held", "_lingering", "_reader", "_serving", "_waiting", "closing",
+        "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -155,6 +155,7 @@ class Connection(asyncio.Protocol):
             return
         lease = door.supervisor.try_lease(model.name)
         if lease is None:
+            self._asked = request
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
@@ -229,6 +230,16 @@ class Connection(asyncio.Protocol):
         self.closing = True
         if self._idle():
             self.transport.abort()
+
+    def give_up(self, error: LlamactlError) -> None:
+        """Its request, if there is one, is not answered any more but with this error."""
+        self.closing = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+            self.refuse(self._asked, error)
+        elif self.forward is not None:
+            self.forward.fail(error)
 
     def expire(self) -> None:
         """Its time is up."""
@@ -370,6 +381,7 @@ class Door:
             connection.end()
         with anyio.move_on_after(self._drain):
             await self.leaving.wait(self.connections)
+        await give_up(self)
         for connection in list(self.connections):
             connection.transport.abort()
         for pool in self._pools.values():

@@ -87,7 +87,7 @@ class Forward:
 
     def not_connected(self, error: OSError) -> None:
         if self._client.forward is self:
-            self._fail(UpstreamDied(f"{self._behind} does not answer: {error.strerror or error}"))
+            self.fail(UpstreamDied(f"{self._behind} does not answer: {error.strerror or error}"))
 
     def received(self, data: bytes) -> None:
         if self._answer is not None or self.tunnel:
@@ -99,7 +99,7 @@ class Forward:
         if end >= 0:
             self._begin(data, end)
         elif len(data) > answers.MAX_HEAD:
-            self._fail(UpstreamDied(f"{self._behind} answered with a head without an end"))
+            self.fail(UpstreamDied(f"{self._behind} answered with a head without an end"))
         else:
             self._received = data
 
@@ -112,7 +112,7 @@ class Forward:
             self._retried = True  # it was closed as too old at the very moment we took it
             self._pool.take(self, fresh=True)
         else:
-            self._fail(UpstreamDied(f"{self._behind} went away before it had answered completely"))
+            self.fail(UpstreamDied(f"{self._behind} went away before it had answered completely"))
 
     def hold(self) -> None:
         if self.tunnel:
@@ -126,7 +126,7 @@ class Forward:
         """The head of an answer is `data[:end]`."""
         read = answers.read(data, end)
         if read is None:
-            self._fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
+            self.fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
             return
         answer, length = read
         client, head = self._client, self._request.head
@@ -178,7 +178,7 @@ class Forward:
             self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))
             self._client.tunnelled()
         elif answer.status == 101:
-            self._fail(UpstreamDied(f"{self._behind} changed to a protocol nobody asked for"))
+            self.fail(UpstreamDied(f"{self._behind} changed to a protocol nobody asked for"))
         elif len(data) > end + 4:
             self.received(data[end + 4 :])
 
@@ -201,7 +201,7 @@ class Forward:
         try:
             chunks.feed(data)
         except httptools.HttpParserError as error:
-            self._fail(UpstreamDied(f"the answer of {self._behind} is broken: {error}"))
+            self.fail(UpstreamDied(f"the answer of {self._behind} is broken: {error}"))
             return
         if self._request.head.old:
             self._client.transport.write(b"".join(chunks.kept))
@@ -256,9 +256,9 @@ class Forward:
         return self._lease is not None
 
     def _revoked(self) -> None:
-        self._fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))
+        self.fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))
 
-    def _fail(self, error: LlamactlError) -> None:
+    def fail(self, error: LlamactlError) -> None:
         """Say so if it can still be said; a started answer must not look complete."""
         self._let_go(keep=False)
         client, answer = self._client, self._answer

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from llamactl.core.errors import Draining
+
 if TYPE_CHECKING:
     from llamactl.proxy.door import Connection, Door
 
 HELD = 0.5
 """Seconds for which new connections are left waiting until those here have gone. They wait for the start of the
 new daemon besides."""
+
+ACCEPTED = 0.05
+"""Seconds for who has just been let in to say what they want, and to be told that there is no time for it."""
 
 
 class Leaving:
@@ -45,9 +50,10 @@ async def clear(door: "Door", drain: float) -> None:
     """Let every answer of a model that is under way end, for `drain` seconds at the most; then nobody is let in.
 
     Who comes meanwhile is served. Only when those who were here have gone the door is shut, and opened once
-    more if somebody new has begun what takes long: so nobody waits outside for more than `HELD`.
+    more if somebody new has begun what takes long: so nobody waits outside for more than `HELD`. Whose answer has not
+    ended in time is told so.
     """
-    with anyio.move_on_after(drain):
+    with anyio.move_on_after(drain) as patience:
         while True:
             busy = {connection for connection in door.connections if connection.busy}
             for connection in busy:
@@ -64,3 +70,13 @@ async def clear(door: "Door", drain: float) -> None:
                 break
             await door.open()
     door.shut()
+    if patience.cancelled_caught:
+        await anyio.sleep(ACCEPTED)
+        await give_up(door)
+
+
+async def give_up(door: "Door") -> None:
+    """Tell everybody whose answer is under way that it will not come to its end."""
+    for connection in list(door.connections):
+        connection.give_up(Draining("the daemon could not wait any longer for this answer", retry_after=1.0))
+    await anyio.lowlevel.checkpoint()  # what was written is sent

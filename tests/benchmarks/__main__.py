@@ -16,6 +16,7 @@ from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
 from .idle import idle
+from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
 from .startup import startup
@@ -29,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "hold": hold,
     "bodies": bodies,
     "swap": swap,
+    "adoption": adoption,
+    "reexec": reexec,
     "idle": idle,
     "startup": startup,
     "headers": headers,
@@ -51,7 +54,7 @@ def main() -> int:
         "--rounds", type=int, default=5, help="how often each contender has its turn (default: %(default)s)"
     )
     parser.add_argument("--seconds", type=float, default=1.5, help="length of one turn (default: %(default)s)")
-    parser.add_argument("--limit", type=int, default=360, help="give up after so many seconds (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=480, help="give up after so many seconds (default: %(default)s)")
     chosen = parser.parse_args()
     contenders = [name for name in chosen.only.split(",") if name]
     for name, known in [(n, BENCHMARKS) for n in chosen.names] + [(n, CONTENDERS) for n in contenders]:

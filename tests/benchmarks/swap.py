@@ -55,6 +55,8 @@ def swap(place: Place, names: Sequence[str]) -> None:
         [("a ⇄ b", *parts, sum(parts), statistics.median(swaps), overhead)],
     )
     verdict("ms of overhead", overhead, 30)
+    ratio = statistics.median(took / sum(vars(one).values()) for took, one in zip(swaps, alone, strict=True))
+    verdict("time, through llamactl / exit, start and first answer", ratio, 1.15)
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,12 @@ class Home:
         found = []
         for process in psutil.process_iter():
             try:
-                if any(of in part for part in process.cmdline()) and process.environ().get("HOME") == str(self.place):
+                ours = any(of in part for part in process.cmdline()) and process.environ()["HOME"] == str(self.place)
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
-            except (psutil.Error, OSError):
+            except (psutil.Error, OSError, KeyError):
                 continue
-        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+        return found
 
 
 class Daemon:

@@ -8,8 +8,9 @@ Start it with `--threads 1`: more threads wait for each other in a loop, so that
 take 20 s instead of 0.1 s. And with `--skip-chat-parsing`: what it says fits no chat format.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import gguf
 import numpy as np
@@ -23,15 +24,22 @@ WIDTH = 64
 INNER = 128
 HEADS = 4
 
+Tensors: TypeAlias = Iterator[tuple[str, NDArray[np.float32]]]
+"""Weights by name."""
+
 SPECIAL = ["<unk>", "<s>", "</s>"]
 TOKENS = len(SPECIAL) + 256
 SAYABLE = range(len(SPECIAL) + ord(" "), len(SPECIAL) + ord("~") + 1)
 """The tokens it may answer with: printable ASCII. Any other byte could be an invalid character."""
 
 
-def write_tiny_model(path: Path, *, seed: int = 0) -> Path:
-    """Write the model to `path` and return that. The same seed gives the same file."""
-    _write(path, "llama", _tensors(np.random.default_rng(seed)))
+def write_tiny_model(path: Path, *, seed: int = 0, says: str = "") -> Path:
+    """Write the model to `path` and return that. The same seed gives the same file.
+
+    `says` are the characters that it may answer with, printable ASCII, so that its answers tell which model it was.
+    """
+    sayable = [len(SPECIAL) + ord(character) for character in says] or [*SAYABLE]
+    _write(path, "llama", _tensors(np.random.default_rng(seed), sayable))
     return path
 
 
@@ -63,7 +71,7 @@ def write_garbage(path: Path, *, size: int = 65536, magic: bool = False) -> Path
     return path
 
 
-def _write(path: Path, architecture: str, tensors: Iterator[tuple[str, NDArray[np.float32]]]) -> None:
+def _write(path: Path, architecture: str, tensors: Tensors) -> None:
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
     writer.add_block_count(LAYERS)
@@ -90,7 +98,9 @@ def _write(path: Path, architecture: str, tensors: Iterator[tuple[str, NDArray[n
     writer.close()
 
 
-def _tensors(random: np.random.Generator) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _tensors(
+    random: np.random.Generator, sayable: Sequence[int] = SAYABLE
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Every weight by its name.
 
     The first dimension of a token is a constant far above the noise of the others, so that the output
@@ -104,7 +114,7 @@ def _tensors(random: np.random.Generator) -> Iterator[tuple[str, NDArray[np.floa
     embedding[:, 0] = 20.0
     output = noise(TOKENS, WIDTH, scale=1.0)
     output[:, 0] = -100.0
-    output[SAYABLE, 0] = 0.0
+    output[sayable, 0] = 0.0
     one = np.ones(WIDTH, dtype=np.float32)
     yield "token_embd.weight", embedding
     yield "output_norm.weight", one

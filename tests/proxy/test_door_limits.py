@@ -366,8 +366,9 @@ async def test_patience_ends(tmp_path: Path, way: str) -> None:
             assert not closing.done()
             front.door.hurry()
         await closing
-        for client in (streaming, tunnel, waiting):
-            assert await client.rest() == b""
+        assert await streaming.rest() == b""
+        assert await tunnel.rest() == b""
+        assert b'"draining"' in await waiting.rest()
         await until(lambda: not front.leases.out and not front.leases.waiting)
         await until(lambda: not front.upstream.open_visits and not front.web.open_visits)
 

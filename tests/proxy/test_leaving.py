@@ -85,12 +85,27 @@ async def test_one_who_waits_for_a_model_is_awaited(tmp_path: Path) -> None:
 
 
 async def test_patience_ends(tmp_path: Path) -> None:
+    """Nobody is left without a word: who waits for a model, who has no answer yet, who reads one."""
     async with opened(tmp_path) as front:
-        front.upstream.play = always(chunked_head(), chunk(b"begun"), HANG)
-        client = await front.client()
-        client.send(ask())
-        await client.until(b"begun\r\n")
+        front.upstream.play = in_turn(always(chunked_head(), chunk(b"begun"), HANG), always(HANG))
+        streaming, unanswered, waiting = [await front.client() for _ in range(3)]
+        streaming.send(ask())
+        await streaming.until(b"begun\r\n")
+        unanswered.send(ask())
+        await until(lambda: len(front.leases.out) == 2)
+        front.leases.loading["b"] = asyncio.Event()
+        waiting.send(ask(model="b"))
+        await until(lambda: front.leases.waiting)
         await clear(front.door, 0.01)
+        for client in (unanswered, waiting):
+            answer = await client.answer()
+            assert answer.status == 503
+            assert answer.header(b"retry-after") == b"1"
+            assert b"could not wait any longer" in answer.body
+        rest = await streaming.rest()
+        assert not rest.endswith(b"0\r\n\r\n")
+        assert not front.leases.out
+        assert not front.leases.waiting
         outside = await front.client()
         outside.send(get(b"/open"))
         await front.settled()
