@@ -45,6 +45,11 @@ class Directories(msgspec.Struct, frozen=True, kw_only=True):
         return self.runtime / "sockets"
 
     @property
+    def workers(self) -> Path:
+        """The directory of the records of workers."""
+        return self.runtime / "workers"
+
+    @property
     def database(self) -> Path:
         return self.data / "llamactl.db"
 
@@ -62,10 +67,15 @@ class Directories(msgspec.Struct, frozen=True, kw_only=True):
         """The directory with what the llama-servers of a model wrote: one `*.log` per run, oldest first by name."""
         return self.log / "models" / quote(model, safe="")
 
+    def worker_runs(self, address: str) -> Path:
+        """The same of a worker."""
+        return self.log / "workers" / quote(address, safe="")
+
     def prepare(self) -> None:
         """Make those that are missing. Raises `Refused` where one of them cannot be used."""
         prepare(self.runtime, private=not self.managed)
         prepare(self.sockets)
+        prepare(self.workers)
         for directory in (self.data, self.log):
             prepare(directory, private=False)
 

@@ -13,6 +13,7 @@
     ├── QueueFull              1  −32010  429
     ├── Draining               5  −32011  503   the instance is being stopped
     ├── LoadFailed             1  −32013  503   llama-server did not become ready
+    │   └── WorkerLost         1  −32016  503   a machine that was to compute with it does not answer
     ├── UpstreamDied           1  −32014  502   llama-server went away under a request
     └── StoreFailed            1  −32015  503   the database cannot be read or written; nothing was changed
 
@@ -102,6 +103,10 @@ class Draining(LlamactlError):
 
 class LoadFailed(LlamactlError):
     code, rpc, status = "load_failed", -32013, 503
+
+
+class WorkerLost(LoadFailed):
+    code, rpc, status = "worker_lost", -32016, 503
 
 
 class UpstreamDied(LlamactlError):

@@ -19,6 +19,7 @@ Kind = Literal[
     "refused",
     "stalled",
     "wedged",
+    "worker_lost",
     "other",
 ]
 
@@ -39,6 +40,7 @@ MEANING: dict[Kind, str] = {
     "refused": "would not start with this model and these settings",
     "stalled": "loaded without any progress",
     "wedged": "served no more, and was put down for it",
+    "worker_lost": "worker lost",
     "other": "for a reason it did not tell",
 }
 

@@ -26,8 +26,9 @@ NEVER: frozenset[Kind] = frozenset(
 )
 """Time does not help against these. The next request tries again all the same: somebody may have mended it."""
 
-ONCE: frozenset[Kind] = OF_MEMORY | {"assertion"}
-"""While it loads, these rarely pass: a device may have been late to give memory back. Tried once more."""
+ONCE: frozenset[Kind] = OF_MEMORY | {"assertion", "worker_lost"}
+"""While it loads, these rarely pass: a device may have been late to give memory back, a worker may only now be started
+again. Tried once more."""
 
 SPREAD = 0.1
 """A pause is that part longer or shorter, so that models that died together do not come back together."""

@@ -67,7 +67,7 @@ class Analyst:
         if found and found.projected:
             self.needs.analysed(plan, found.projected)
             plan = self.needs.planned(model, instead)
-        advice = found.advice if found and found.projected else _advice(plan, self.needs.devices, reach)
+        advice = found.advice if found and found.projected else _advice(plan, self.needs.devices(plan.settings), reach)
         if not instead:
             trouble = found.trouble if found else f"{fit_params.NAME} is not beside {engine.path}"
             self._keep(model, plan, advice, found.projected if found else {}, trouble, found.raw if found else None)

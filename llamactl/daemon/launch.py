@@ -17,6 +17,7 @@ from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import PARAMETERS
 from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
+from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
 from llamactl.llamaserver import arguments, capabilities, locate, process
 
@@ -43,6 +44,7 @@ class Launch:
         self._config = config
         self._server_defaults = server_defaults
         self._preset = preset
+        self.lending: Lending | None = None  # set by `main`, too
         self.needs: Needs | None = None  # set by `main`: it asks this for settings, and is asked what to add to them
 
     async def engine(
@@ -70,6 +72,8 @@ class Launch:
         """
         await anyio.to_thread.run_sync(gguf.check, Path(model.path))
         engine, able = await self.engine(model)
+        if self.lending is not None:
+            await self.lending.take(model)
         if self.needs is not None:
             await self.needs.engine(self.executable())
             await self.needs.look(model)
@@ -77,7 +81,8 @@ class Launch:
         socket = str(self._config().directories.sockets / f"{secrets.token_hex(6)}.sock")
         command = self.command(engine, able, model, socket)
         engine = msgspec.structs.replace(engine, environment=command.environment)
-        run_file, digest = self._new_run(model.name), self.digest(model)
+        config = self._config()
+        run_file, digest = new_run(config.directories.runs(model.name), config.logging.runs), self.digest(model)
         server = await process.launch(engine, command.arguments, socket, run_file, model, settings=digest)
         if self.needs is not None:
             self.needs.started(model, server)
@@ -150,12 +155,13 @@ class Launch:
         with suppress(NotFound):
             await self.preview(model, assumed)
 
-    def _new_run(self, name: str) -> Path:
-        """The file that this run writes to; the oldest runs of the model go."""
-        directory = prepare(self._config().directories.runs(name), private=False)
-        runs = sorted(directory.glob("*.log"))
-        for old in runs[: max(0, len(runs) - self._config().logging.runs + 1)]:
-            with suppress(OSError):
-                old.unlink()
-        seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order
-        return directory / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{rest:09}.log"
+
+def new_run(directory: Path, kept: int) -> Path:
+    """The file that a run writes to; of the others in the directory, all but the newest go."""
+    prepare(directory, private=False)
+    runs = sorted(directory.glob("*.log"))
+    for old in runs[: max(0, len(runs) - kept + 1)]:
+        with suppress(OSError):
+            old.unlink()
+    seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order
+    return directory / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{rest:09}.log"

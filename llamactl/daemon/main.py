@@ -16,6 +16,7 @@ from llamactl import __version__, logs
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
+from llamactl.core.instance import Alive
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
@@ -25,16 +26,19 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
+from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import Inherited, Reexec, obey_again
 from llamactl.daemon.reload import Current, obey_hangups
 from llamactl.daemon.services import Service, Services
+from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
 from llamactl.metrics import host
@@ -122,7 +126,18 @@ async def _live(
         discovery = Discovery(current, catalogue)
         learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
-        fit = FitCalls(catalogue, supervisor, analyst, budget)
+        launch.lending = lending = Lending(
+            catalogue,
+            budget,
+            launch.executable,
+            lambda model: launch.values(model).get("rpc"),
+            lambda name: isinstance(supervisor.instance(name).phase, Alive),
+            needs.changed,
+        )
+        workers = Workers(
+            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+        )
+        fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
         control = Control(
             current,
             hub,
@@ -135,6 +150,7 @@ async def _live(
             database.server,
             database.exits.of,
             fit,
+            WorkerCalls(workers, lending),
         )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, door.answers, api.decodes, api.probe)
@@ -159,6 +175,8 @@ async def _live(
             [
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
                 Service("footprints", partial(_learn, launch, needs, analyst, hub)),
+                Service("workers", workers.run),
+                Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
                 Service(
                     "control",

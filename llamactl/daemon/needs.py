@@ -111,7 +111,7 @@ class Needs:
             settings = {**model.settings, **instead}
         subject = self._subject(model, settings)
         first: Plan | None = None
-        for added in options(subject, settings, self._budget.devices):
+        for added in options(subject, settings, self.devices(settings)):
             plan = self._one(model, subject, settings, added)
             if not exceeds(plan.need, self._budget.last):
                 return plan
@@ -119,10 +119,9 @@ class Needs:
         assert first is not None
         return first
 
-    @property
-    def devices(self) -> list[Device]:
-        """The GPUs that models are shared among."""
-        return list(self._budget.devices)
+    def devices(self, settings: Mapping[str, Setting]) -> list[Device]:
+        """The GPUs, and what workers lend, that a model with these settings is shared among."""
+        return self._budget.of(settings.get("rpc"))
 
     # --- what is learned --------------------------------------------------------------------------
 
@@ -234,7 +233,7 @@ class Needs:
     ) -> Plan:
         whole = {**settings, **added}
         key = self._key(model, whole)
-        projected = project(subject, whole, self._budget.devices)
+        projected = project(subject, whole, self.devices(whole))
         source: Source = "arithmetic"
         need = totals(projected)
         measured = self._footprints.of(key, "measured")
@@ -255,7 +254,7 @@ class Needs:
 
     def _key(self, model: Model, settings: Mapping[str, Setting]) -> str:
         matter = {name: settings[name] for name in RELEVANT if name in settings}
-        gpus = [(device.name, device.total) for device in self._budget.devices]
+        gpus = [(device.name, device.total) for device in self.devices(settings)]
         said = msgspec.json.encode([model.path, model.size, sorted(matter.items()), self._engine, gpus])
         return hashlib.blake2b(said, digest_size=16).hexdigest()
 

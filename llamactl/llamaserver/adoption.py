@@ -47,7 +47,7 @@ async def find(sockets: Path) -> list[Left]:
         left.append(Left(server, await _state(server)))
 
     async with anyio.create_task_group() as group:
-        for record, process in await anyio.to_thread.run_sync(_processes, sockets):
+        for record, process in await anyio.to_thread.run_sync(processes, sockets):
             group.start_soon(look, record, process)
     order = ("serves", "loads", "silent", "gone")
     return sorted(left, key=lambda each: (order.index(each.state), each.server.record.launched))
@@ -62,7 +62,7 @@ async def _state(server: LlamaServer) -> State:
     return "loads" if server.record.served is None else "silent"
 
 
-def _processes(sockets: Path) -> list[tuple[Record, Identity]]:
+def processes(sockets: Path) -> list[tuple[Record, Identity]]:
     """Every record with its process, alive or not, and every process with a mark of ours and no record."""
     marked = identity.marked(sockets)
     known = {record.endpoint: record for record in records.read(sockets)}

@@ -15,9 +15,13 @@ PATIENCE = 5.0
 """Seconds. It takes 15 ms without a GPU; with several, CUDA needs a while for each."""
 
 
-async def look(engine: Engine) -> list[Device]:
-    """In its order, with what is free at this moment; none where it cannot say."""
-    text, _ = await capabilities.answer(engine, "--list-devices", patience=PATIENCE)
+async def look(engine: Engine, rpc: str = "") -> list[Device]:
+    """In its order, with what is free at this moment; none where it cannot say. Those of a worker too, if one is given.
+
+    A worker that another llama-server uses does not answer.
+    """
+    words = ["--rpc", rpc, "--list-devices"] if rpc else ["--list-devices"]
+    text, _ = await capabilities.answer(engine, *words, patience=PATIENCE)
     return devices_in(text)
 
 

@@ -30,9 +30,9 @@ _HOLLOW = re.compile(
 _UNREADABLE = re.compile(r"failed to read (magic|header|key-value pairs|tensor info|tensor data)|invalid magic")
 
 # Said by what ends a process from within. The first of them is the cause: a backtrace may follow.
-_LAST_WORDS = re.compile(r"GGML_ASSERT\(|GGML_ABORT|CUDA error|ROCm error|what\(\): ")
+_LAST_WORDS = re.compile(r"GGML_ASSERT\(|GGML_ABORT|CUDA error|ROCm error|what\(\): |Remote RPC server crashed")
 
-# The first that matches is what it died of: memory comes first, since it makes everything else fail. Those of CUDA,
+# The first that matches is what it died of: memory comes early, since it makes everything else fail. Those of CUDA,
 # ROCm, Vulkan, SYCL and Metal are from the sources of ggml.
 _NO_MEMORY = re.compile(
     r"out of memory|insufficient memory|cannot allocate memory|bad_alloc|memory allocation of size"
@@ -40,6 +40,8 @@ _NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    # Said of a worker that went away, while loading or later, and before it ends by SIGABRT.
+    ("worker_lost", re.compile(r"Remote RPC server crashed")),
     ("out_of_memory", _NO_MEMORY),
     ("library_missing", re.compile(r"loading shared libraries|Library not loaded|symbol lookup error")),
     (
@@ -118,7 +120,7 @@ def kind(death: Death) -> Kind:
     if death.code == 0:
         return "ended" if _spoke(death) else "refused"
     said = "\n".join(_complaints(death) + _last_words(death)[:1])
-    for one, pattern in _KINDS[:1] if death.served else _KINDS:
+    for one, pattern in _KINDS[:2] if death.served else _KINDS:
         if pattern.search(said):
             return one
     if death.signal is not None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -34,6 +34,9 @@ the decisive line, so 20 lines would not do."""
 HEAD = 256 * 1024
 """Bytes of the run file in which a llama-server has said how it loaded its model; it takes 12 KB, and a line for
 each of the values in the model's file."""
+
+
+S = TypeVar("S", bound="LlamaServer")
 
 
 class LlamaServer:
@@ -62,11 +65,14 @@ class LlamaServer:
 
     async def healthy(self) -> bool:
         """It serves, and it is this process (or one that it started) that does. Takes 1 s at most."""
-        serves = await api.health(self.endpoint, self.pid)
+        serves = await self._serves()
         if serves and self.record.served is None:
             # A wrapper has executed the real program by now.
             self._note(served=time.monotonic(), executable=executable(self.pid))
         return serves
+
+    async def _serves(self) -> bool:
+        return await api.health(self.endpoint, self.pid)
 
     def progress(self) -> int:
         """Bytes it has written to its run file so far."""
@@ -153,30 +159,45 @@ async def launch(
     """
     try:
         _free(socket_path)
-        log_file = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            record = Record(
-                model=model.name,
-                path=model.path,
-                endpoint=socket_path,
-                run_file=str(log_path),
-                begins=os.fstat(log_file).st_size,
-                launched=time.monotonic(),
-                settings=settings,
-            )
-            # Without an await from here on: there is no moment when it runs and nothing tells of it.
-            records.write(record)
-            try:
-                session = lead(arguments, {**clean(os.environ, engine.environment), MARK: socket_path}, log_file)
-            except OSError:
-                records.remove(socket_path)
-                raise
-        finally:
-            os.close(log_file)
+        return spawn(LlamaServer, engine, arguments, socket_path, log_path, model, settings)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise LoadFailed(f"llama-server for {model.name} could not be started: {where}{error.strerror}") from None
-    server = LlamaServer(session, record)
+
+
+def spawn(
+    kind: Callable[[Session, Record], S],
+    engine: Engine,
+    arguments: Sequence[str],
+    endpoint: str,
+    log_path: Path,
+    model: Model,
+    settings: str,
+) -> S:
+    """A process with its record; without an await, so that there is no moment when it runs and nothing tells of it.
+
+    Raises `OSError`.
+    """
+    log_file = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        record = Record(
+            model=model.name,
+            path=model.path,
+            endpoint=endpoint,
+            run_file=str(log_path),
+            begins=os.fstat(log_file).st_size,
+            launched=time.monotonic(),
+            settings=settings,
+        )
+        records.write(record)
+        try:
+            session = lead(arguments, {**clean(os.environ, engine.environment), MARK: endpoint}, log_file)
+        except OSError:
+            records.remove(endpoint)
+            raise
+    finally:
+        os.close(log_file)
+    server = kind(session, record)
     server._note(process=identify(session.pid))
     return server
 

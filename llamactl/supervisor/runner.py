@@ -6,7 +6,7 @@ import anyio
 from anyio import CancelScope, move_on_after
 from msgspec.structs import replace
 
-from llamactl.core.errors import LlamactlError, LoadFailed, UpstreamDied
+from llamactl.core.errors import LlamactlError, LoadFailed, UpstreamDied, WorkerLost
 from llamactl.core.exits import Kind
 from llamactl.core.instance import Answered, Exit, Gone, Move, Spawned
 from llamactl.core.model import Model
@@ -40,6 +40,8 @@ async def live(
     except (LlamactlError, OSError) as error:
         # What the system refuses today it may grant tomorrow, other than what was found wrong.
         kind: Kind = "refused" if isinstance(error, LlamactlError) else "other"
+        if isinstance(error, WorkerLost):
+            kind = "worker_lost"
         refused = error if isinstance(error, LlamactlError) else LoadFailed(str(error))
         problem = _load_failed(model, refused.message, refused.hint).problem()
         tell(Gone(clock(), problem, Exit(refused.message, kind=kind)), None)
@@ -62,7 +64,7 @@ async def outlive(
     stalled = False
     try:
         if not ready:
-            ready, stalled = await _becomes_ready(server, load_timeout, clock)
+            ready, stalled = await becomes_ready(server, load_timeout, clock)
             if ready:
                 tell(Answered(clock()), server)
         if ready:
@@ -87,7 +89,7 @@ def _load_failed(model: Model, reason: str, hint: str = "") -> LoadFailed:
     return LoadFailed(f"{model.name} could not be loaded: {reason}", hint or f"llamactl logs {model.name}")
 
 
-async def _becomes_ready(server: Server, load_timeout: float, clock: Callable[[], float]) -> tuple[bool, bool]:
+async def becomes_ready(server: Server, load_timeout: float, clock: Callable[[], float]) -> tuple[bool, bool]:
     """(it serves, it stalled); neither when it ended first."""
     ready = stalled = False
 

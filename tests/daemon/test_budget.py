@@ -43,6 +43,19 @@ def test_gpus_as_configured_in_any_case() -> None:
     assert budget([]) == {HOST: 7, "CUDA0": 12, "Vulkan3": 1}
 
 
+def test_what_workers_lend() -> None:
+    lent = Device(name="RPC0[10.0.0.2:1]", total=9, free=8)
+    budget = budget_of(Residency(margin=Size(5), memory=Size(7), devices={"rpc0[10.0.0.3:1]": Size(2)}))
+    budget.found([GPU])
+    budget.lends("10.0.0.2:1", [lent])
+    budget.lends("10.0.0.3:1", [Device(name="RPC0[10.0.0.3:1]", total=9, free=9)])
+    assert budget.last == {HOST: 7, "CUDA0": 15, "RPC0[10.0.0.2:1]": 3, "RPC0[10.0.0.3:1]": 2}
+    assert budget.of("10.0.0.2:1") == [lent, GPU], "those of workers come first, as in llama-server"
+    assert budget.of(None) == [GPU]
+    budget.lends("10.0.0.2:1", [])
+    assert budget.of("10.0.0.2:1") == [GPU]
+
+
 def test_another_configuration_counts_at_once() -> None:
     residency = Residency(memory=Size(7))
     budget = Budget(lambda: residency)

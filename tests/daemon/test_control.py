@@ -18,16 +18,20 @@ from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, T
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
+from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
+from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
+from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
@@ -82,7 +86,17 @@ class Office:
         discovery = Discovery(current, self.catalogue)
         budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
         needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
-        fit = FitCalls(self.catalogue, self.supervisor, Analyst(self.finder, needs, self.catalogue, db.fits), budget)
+        analyst = Analyst(self.finder, needs, self.catalogue, db.fits)
+        lending = Lending(
+            self.catalogue,
+            budget,
+            self.finder.executable,
+            lambda model: model.settings.get("rpc"),
+            lambda name: False,
+            needs.changed,
+        )
+        workers = Workers(current, Policy, self.finder.executable, lending.learn, lambda: False)
+        fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
         self.control = Control(
             current,
             self.hub,
@@ -95,6 +109,7 @@ class Office:
             db.server,
             db.exits.of,
             fit,
+            WorkerCalls(workers, lending),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

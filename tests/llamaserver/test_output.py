@@ -205,6 +205,17 @@ ASSERTION = (
 )
 
 
+LOST_WHILE_LOADING = """\
+0.00.499.319 E recv failed (bytes_recv=0, size_to_recv=8)
+/src/ggml/src/ggml-rpc/ggml-rpc.cpp:337: Remote RPC server crashed or returned malformed response
+"""
+LOST_WHILE_SERVING = (
+    "/src/ggml/src/ggml-rpc/ggml-rpc.cpp:488: Remote RPC server crashed or returned malformed response\n"
+    "0.00.407.182 E send failed (bytes_sent=0, size_to_send=8)\n"
+    "[New LWP 28073]\n30\t../sysdeps/unix/sysv/linux/wait4.c: No such file or directory.\n"
+    "#2  0x00007f3e05f4fdf2 in ggml_abort () from libggml-base.so.0\n"
+)
+
 # From the sources of ggml's backends, as they print it before they give up.
 CUDA_LOAD = """\
 0.01.947.119 E ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9216.00 MiB on device 0: cudaMalloc failed: out of memory
@@ -258,6 +269,7 @@ CRASHED_AFTER_COMPLAINT = BANNER + (
         ("out_of_memory", NO_HOST_MEMORY, 6),
         ("assertion", CUDA_BUG, 6),
         ("assertion", VULKAN_LOST, 6),
+        ("worker_lost", LOST_WHILE_SERVING, 6),
         ("bad_argument", CRASHED_AFTER_COMPLAINT, 11),
     ],
 )
@@ -285,6 +297,13 @@ def test_a_crash_after_a_complaint_is_told_with_it() -> None:
         ("signal", BANNER, 15, "killed by signal 15 (TERM)"),
         ("signal", BANNER, 35, "killed by signal 35 (?)"),
         ("signal", BANNER, 6, "killed by signal 6 (ABRT): it gave up"),
+        (
+            "worker_lost",
+            BANNER + LOST_WHILE_LOADING,
+            6,
+            "/src/ggml/src/ggml-rpc/ggml-rpc.cpp:337: Remote RPC server crashed or returned malformed response"
+            " (signal 6, ABRT)",
+        ),
         (
             "assertion",
             ASSERTION,

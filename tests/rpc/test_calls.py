@@ -88,6 +88,10 @@ FIT = calls.FitReport(
     added={"ctx_size": 8192}, recommended={"ctx_size": 4096, "tensor_split": "3,1"}, evicts=("a", "b"), problem=PROBLEM,
 )  # fmt: skip
 DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, budget=7, reserved=2, models=("qwen",))
+WORKER = calls.WorkerRow(
+    address="127.0.0.1:50052", state="backoff", age=1.5, pid=42, restarts=2, models=("qwen",), log="/log",
+    problem=PROBLEM,
+)  # fmt: skip
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
@@ -145,6 +149,9 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
             lines=["last", "words"],
         ),
     ],
+    calls.StartWorker: [WORKER],
+    calls.StopWorkers: [(), ("127.0.0.1:50052",)],
+    calls.ListWorkers: [[], [WORKER]],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 

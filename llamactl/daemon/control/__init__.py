@@ -16,6 +16,7 @@ from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.control.why import WhyCalls
+from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
@@ -46,6 +47,7 @@ class Control:
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
         fit: FitCalls,
+        workers: WorkerCalls,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -68,6 +70,7 @@ class Control:
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
+            **workers.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from llamactl.catalogue import Catalogue
+from llamactl.core.devices import Device
 from llamactl.core.errors import BadRequest, DoesNotFit, Problem
 from llamactl.core.eviction import exceeds
 from llamactl.core.facts import Facts
@@ -15,6 +16,7 @@ from llamactl.core.units import show_size
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.lending import Lending
 from llamactl.llamaserver.fit_params import Advice
 from llamactl.metrics import host
 from llamactl.rpc import calls
@@ -24,11 +26,14 @@ from llamactl.supervisor import Supervisor
 class FitCalls:
     """`models.fit` and `devices.…`"""
 
-    def __init__(self, catalogue: Catalogue, supervisor: Supervisor, analyst: Analyst, budget: Budget) -> None:
+    def __init__(
+        self, catalogue: Catalogue, supervisor: Supervisor, analyst: Analyst, budget: Budget, lending: Lending
+    ) -> None:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._analyst = analyst
         self._budget = budget
+        self._lending = lending
         self.handlers: Handlers = {calls.FitModel: self._fit_model, calls.ListDevices: self._list_devices}
 
     async def _fit_model(self, call: calls.FitModel) -> calls.FitReport:
@@ -40,6 +45,7 @@ class FitCalls:
         if call.ctx_size == 0:
             raise BadRequest("a context of no tokens", "leave --ctx out for what it would be started with")
         reach = self._supervisor.outlook(model.name, {}).reach
+        await self._lending.learn_all(self._lending.of(model))
         plan, advice = await self._analyst.analyse(model, instead, reach)
         facts = plan.subject.facts or Facts()
         view = self._supervisor.outlook(model.name, plan.need)
@@ -68,6 +74,7 @@ class FitCalls:
         )
 
     async def _list_devices(self, _: calls.ListDevices) -> list[calls.DeviceRow]:
+        await self._lending.learn_all(dict.fromkeys((*self._lending.named(), *self._budget.lent)))
         running = [one for one in self._supervisor.instances() if isinstance(one.phase, Alive)]
         budget = self._supervisor.outlook("", {}).budget
 
@@ -82,8 +89,13 @@ class FitCalls:
                 models=tuple(one.model for one in running if one.need.get(name, 0)),
             )
 
-        gpus = [row(gpu.name, gpu.description, gpu.total, gpu.free) for gpu in self._budget.devices]
-        return [row(HOST, "memory of this machine", host.total_memory(), host.available_memory()), *gpus]
+        found = [row(HOST, "memory of this machine", host.total_memory(), host.available_memory())]
+        found += [row(gpu.name, gpu.description, gpu.total, gpu.free) for gpu in self._budget.devices]
+        for address in dict.fromkeys((*self._lending.named(), *self._budget.lent)):
+            trouble = self._lending.troubles.get(address, "")
+            for device in self._budget.lent.get(address) or [Device(name=f"RPC0[{address}]")]:
+                found.append(row(device.name, trouble or device.description, device.total, device.free))
+        return found
 
 
 def _settings(advice: Advice) -> dict[str, Setting]:

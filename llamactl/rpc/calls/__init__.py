@@ -71,6 +71,7 @@ from llamactl.rpc.calls.presets import (
     ShowPreset,
 )
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
+from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
 
 
 def _leaves(root: type[Call[Any]]) -> list[type[Call[Any]]]:
@@ -106,6 +107,7 @@ __all__ = [
     "ListModels",
     "ListPresets",
     "ListTemplates",
+    "ListWorkers",
     "Lost",
     "ModelCommand",
     "ModelDetail",
@@ -139,8 +141,10 @@ __all__ = [
     "Shutdown",
     "Snapshot",
     "StartModel",
+    "StartWorker",
     "Status",
     "StopModel",
+    "StopWorkers",
     "TemplateList",
     "TemplateUse",
     "UnpinModel",
@@ -149,4 +153,6 @@ __all__ = [
     "WaitModel",
     "Watch",
     "WhyModel",
+    "WorkerRow",
+    "WorkerState",
 ]

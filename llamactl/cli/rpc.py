@@ -1,0 +1,113 @@
+"""`llamactl rpc …`: lend this machine to models, here and on other machines."""
+
+from typing import Annotated
+
+import typer
+
+from llamactl.cli import render
+from llamactl.cli.session import session
+from llamactl.core.errors import BadRequest
+from llamactl.core.units import parse_size, show_duration
+from llamactl.core.worker import PORT
+from llamactl.rpc.calls import ListWorkers, StartWorker, StopWorkers, WorkerRow
+
+app = typer.Typer(
+    help="Workers: lend this machine to llama-servers on others.", no_args_is_help=False, invoke_without_command=True
+)
+
+PATIENCE = 90.0
+"""Seconds until a worker listens; a driver may be slow."""
+
+
+@app.callback()
+def default(context: typer.Context) -> None:
+    """Workers: lend this machine to llama-servers on others."""
+    if context.invoked_subcommand is None:
+        ls()
+
+
+@app.command()
+def start(
+    address: Annotated[
+        str, typer.Argument(metavar="[HOST:PORT]", help="Where it listens; HOST is an IPv4 address.")
+    ] = f"127.0.0.1:{PORT}",
+    device: Annotated[str, typer.Option(metavar="NAMES", help="Lend these devices only.")] = "",
+    mem: Annotated[str, typer.Option(metavar="SIZE", help="Lend so much memory; not with every build.")] = "",
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="Compute with so many threads.")] = None,
+    cache: Annotated[bool, typer.Option("--cache", help="Keep what was sent, for the next load.")] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Listen where others can reach it; the protocol has no authentication."),
+    ] = False,
+) -> None:
+    """Start a worker: a model with the setting rpc=HOST:PORT computes with it."""
+    host, port = _split(address)
+    with render.working(f"starting {host}:{port} …"), session.client(PATIENCE) as client:
+        row = client.call(
+            StartWorker(
+                host=host,
+                port=port,
+                device=device,
+                memory=parse_size(mem) if mem else None,
+                threads=threads,
+                cache=cache,
+                insecure=insecure,
+            )
+        )
+    if session.machine:
+        render.data("worker", row)
+        return
+    render.note(f"{row.address} is {row.state} (pid {row.pid})")
+    if insecure and not host.startswith("127."):
+        render.note("the protocol has no authentication: whoever reaches this port can use it, and more")
+
+
+@app.command()
+def stop(
+    addresses: Annotated[list[str], typer.Argument(metavar="[HOST:PORT]…", help="All, if none is named.")] = [],  # noqa: B006  # typer copies it
+) -> None:
+    """Stop workers; models that compute with them fail."""
+    with session.client(PATIENCE) as client:
+        stopped = client.call(StopWorkers(tuple(addresses)))
+    if session.machine:
+        render.data("stopped", list(stopped))
+    else:
+        render.note(f"stopped: {', '.join(stopped)}" if stopped else "no worker runs")
+
+
+@app.command()
+def ls() -> None:
+    """List the workers that llamactl runs."""
+    with session.client() as client:
+        rows = client.call(ListWorkers())
+    render.rows(
+        "workers",
+        rows,
+        {
+            "ADDRESS": [row.address for row in rows],
+            "STATE": [row.state for row in rows],
+            "FOR": [show_duration(row.age) for row in rows],
+            "PID": ["" if row.pid is None else str(row.pid) for row in rows],
+            "RESTARTS": [str(row.restarts) for row in rows],
+            "MODELS": [", ".join(row.models) for row in rows],
+            "REASON": [_reason(row) for row in rows],
+            "LOG": [row.log for row in rows],
+        },
+        wide={"LOG"},
+        empty="No worker runs: llamactl rpc start",
+    )
+
+
+app.command("list", hidden=True)(ls)
+
+
+def _reason(row: WorkerRow) -> str:
+    return row.problem.message if row.problem is not None else ""
+
+
+def _split(address: str) -> tuple[str, int]:
+    """`127.0.0.1:50052`, `127.0.0.1`, `:50052`."""
+    host, colon, port = address.partition(":")
+    if colon and not (port.isascii() and port.isdigit()):
+        raise BadRequest(f"not an address to listen on: {address!r}", "write HOST:PORT, as 127.0.0.1:50052")
+    return host or "127.0.0.1", int(port) if port else PORT
