@@ -43,7 +43,7 @@ ERRORS = {404, 429, 502, 503, 504}
 
 MIB = 1 << 20
 MODEL, ERROR = 48 * MIB, 16 * MIB
-"""A little more than one model takes, so that memory alone leaves room for three; how far one measurement may be off."""
+"""A little more than one model takes, so that memory alone leaves room for three; how far one may be off."""
 
 CHAOS = {
     **SMALL,
