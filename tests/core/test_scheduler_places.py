@@ -425,3 +425,14 @@ def test_who_is_refused_is_in_nobodys_way() -> None:
     effects = s.tick(20.0)
     assert [type(effect) for effect in effects] == [Refuse]
     assert s.residents["busy"].closing, "for the small one, which has waited long"
+
+
+def test_nobody_is_stopped_for_one_who_waits_for_strangers_promised_to_another() -> None:
+    """They are resident together only since the groups are others."""
+    s = Scheduler(Limits(budget={"host": 10}))
+    leased(s, "stranger", 4, now=1.0)
+    s.release(leased(s, "few1", 5, now=1.0), 1.0)
+    s.regroup((Group(name="few", models=frozenset({"few1", "few2", "few3"}), exclusive=True),), 2.0)
+    assert ask(s, 1, "few2", 5, now=3.0) == []
+    assert ask(s, 2, "few3", 4, now=3.0) == []
+    assert s.residents["few1"].state == "ready"

@@ -59,11 +59,15 @@ class Room:
             self._candidates = self._look_up()
         claim, candidates = line.claim, self._candidates
         strange: dict[str, Candidate] = {}
+        promised = False  # to another line: then this one cannot come before they have gone
         if not _all_are(line.cohort, self._residents.cohorts):
-            of = self._residents.by_name
-            strange = {model: one for model, one in candidates.items() if of[model].cohort != line.cohort}
+            residents = self._residents.by_name.values()
+            strangers = [one.model for one in residents if one.cohort != line.cohort and not one.leaving]
+            strange = {model: candidates[model] for model in strangers if model in candidates}
+            promised = len(strange) < len(strangers)
         sure = {device: min(self._soon.get(device, 0), self._later.get(device, 0)) for device in claim}
-        if not exceeds(claim, _both(sure, self._of_idle)) and all(m in self._idle and not spare(m) for m in strange):
+        at_once = not promised and all(model in self._idle and not spare(model) for model in strange)
+        if at_once and not exceeds(claim, _both(sure, self._of_idle)):
             for one in strange.values():
                 give(sure, one.frees)
             idle = [one for model, one in self._idle.items() if model not in strange and not spare(model)]
