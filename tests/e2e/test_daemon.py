@@ -24,6 +24,8 @@ def test_start_status_stop(home: Home) -> None:
         assert [(service["name"], service["state"]) for service in status["services"]] == [
             ("exits", "up"),
             ("footprints", "up"),
+            ("workers", "up"),
+            ("lending", "up"),
             ("supervisor", "up"),
             ("control", "up"),
             ("web", "up"),

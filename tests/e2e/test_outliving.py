@@ -221,7 +221,7 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     before = pids(home)
     home.run("daemon", "stop", "--keep-models")
     assert daemon.end() == 0
-    assert {path.name for path in home.runtime.iterdir()} == {"sockets"}
+    assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers"}
     begin()
     assert pids(home) == before
     home.run("daemon", "stop")

@@ -69,10 +69,10 @@ class Scheduler:
         if full is not None:
             return [Refuse(ticket, full)]
         if line is not None:  # whatever can be done for this model is under way, unless it comes before others now
-            before = line.rank, line.need
+            before = line.rank
             self.lines.add(line, ticket, now, priority)
             self._describe(line, need, ttl)
-            return [] if (line.rank, line.need) == before or resident is not None else self._settle(now)
+            return [] if line.rank == before or resident is not None else self._settle(now)
         line = Line(model)
         self._describe(line, need, ttl)
         impossible = self._never(line, now) if resident is None else None
