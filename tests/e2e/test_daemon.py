@@ -48,7 +48,9 @@ def test_start_status_stop(home: Home) -> None:
     until(lambda: not home.processes("llamactl"))
     assert home.run("daemon", "stop").returncode == 0, "twice is a success"
     assert home.run("daemon", "status", check=False).returncode == 3
-    assert [path.name for path in home.runtime.iterdir() if path.name != "sockets"] == [], "nothing is left lying about"
+    assert [path.name for path in home.runtime.iterdir() if path.name not in ("sockets", "workers")] == [], (
+        "nothing is left lying about"
+    )
 
 
 def test_a_second_daemon_is_refused(home: Home, daemon: Daemon) -> None:
