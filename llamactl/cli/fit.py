@@ -58,22 +58,24 @@ def devices() -> None:
 
 
 def _show(report: FitReport) -> None:
-    render.text(f"{report.model}: {report.context} tokens, {render.count(report.slots, 'slot')}, by {report.source}")
-    render.text("")
-    kinds = [kind for kind in _KINDS if any(getattr(device.projected, kind) for device in report.devices)]
-    render.table(
-        {
-            "DEVICE": [device.name for device in report.devices],
-            **{
-                _KINDS[kind]: [show_size(getattr(device.projected, kind)) for device in report.devices]
-                for kind in kinds
-            },
-            "MEASURED": ["" if device.measured is None else show_size(device.measured) for device in report.devices],
-            "NEEDS": [show_size(device.need) for device in report.devices],
-            "FREE": [show_size(device.free) for device in report.devices],
-            "FOR MODELS": [show_size(device.budget) for device in report.devices],
-        }
+    render.text(
+        f"{report.model}: {report.context} tokens, {render.count(report.slots, 'slot')}, {_SAID[report.source]}"
     )
+    render.text("")
+    wide, found = session.output == "wide", report.devices
+    kinds = [kind for kind in _KINDS if any(getattr(device.projected, kind) for device in found)]
+    columns = {"DEVICE": [device.name for device in found]}
+    for kind in kinds:
+        if wide or kind not in _SMALL:
+            columns[_KINDS[kind]] = [show_size(getattr(device.projected, kind)) for device in found]
+    if not wide:  # else a line would be longer than a terminal
+        columns["OTHER"] = [show_size(sum(getattr(one.projected, kind) for kind in _SMALL)) for one in found]
+    columns["NEEDS"] = [show_size(device.need) for device in found]
+    columns["FREE"] = [show_size(device.free) for device in found]
+    if wide:
+        columns["MEASURED"] = ["" if one.measured is None else show_size(one.measured) for one in found]
+        columns["FOR MODELS"] = [show_size(device.budget) for device in found]
+    render.table(columns)
     render.text("")
     for title, values in (("started with", report.added), ("recommended", report.recommended)):
         if values:
@@ -91,3 +93,12 @@ _KINDS = {
     "output": "OUTPUT",
     "overhead": "OVERHEAD",
 }
+
+_SMALL = ("output", "overhead")
+
+_SAID = {
+    "measured": "as it was measured",
+    "fit-params": "as llama-fit-params says",
+    "arithmetic": "by arithmetic",
+}
+"""Where the need is from."""

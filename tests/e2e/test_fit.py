@@ -54,7 +54,7 @@ def test_what_does_not_fit(home: Home, begin: Begin, shaped: Path) -> None:
     assert f"--ctx-size {found.context}" in home.tell(ModelCommand("shaped"))
     said = home.run("fit", "shaped", "--save")
     assert "shaped is changed" in said.stderr
-    assert f"{found.context} tokens, 4 slots, by " in said.stdout
+    assert f"{found.context} tokens, 4 slots, " in said.stdout
     shown = {row.name: row.value for row in home.tell(ShowModel("shaped")).settings}
     assert found.context <= shown["ctx_size"] < 16384  # type: ignore[operator]
 
