@@ -1,5 +1,6 @@
 """Whom to stop to make room."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -13,28 +14,32 @@ class Candidate(msgspec.Struct, frozen=True):
 
     `loss` is what is expected to be lost by it: the seconds of loading it again, times how likely it is to be
     asked for soon. `bytes` is the memory of all devices together. `draining`: it already gets no new
-    leases, for the sake of somebody who has waited long.
+    leases, for the sake of somebody who has waited long; a lower number has been so for longer, 0 is not at all.
     """
 
     model: str
     frees: Memory
     loss: float
     bytes: int
-    draining: bool = False
+    draining: int = 0
+
+
+HALF_LIFE = 300.0
+"""Seconds. A model that loads in a minute is worth as much as one of half a second that was used 35 minutes later."""
 
 
 def loss(reload: float, idle: float) -> float:
     """Seconds of loading expected to be lost by stopping it.
 
-    One that has been idle for t seconds is taken to be asked for within the next second with a chance of
-    1 in 1 + t: what was used lately is used again, and the longer it was not, the less.
+    Each `HALF_LIFE` of idleness halves the chance that it is asked for soon. So the losses of any two keep their
+    ratio as time goes by: a choice between them stays what it is until something happens.
     """
-    return reload / (1.0 + max(idle, 0.0))
+    return reload * math.pow(0.5, max(idle, 0.0) / HALF_LIFE)
 
 
 def rank(candidate: Candidate) -> tuple[bool, float]:
-    """In this order they are taken: those that are draining, then by what a byte of theirs costs."""
-    return not candidate.draining, candidate.loss / max(candidate.bytes, 1)
+    """In this order they are taken: those that are draining, as they began to, then by what a byte of theirs costs."""
+    return not candidate.draining, candidate.draining or candidate.loss / max(candidate.bytes, 1)
 
 
 def exceeds(need: Memory, room: Memory) -> bool:

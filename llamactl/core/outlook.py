@@ -33,7 +33,7 @@ def outlook(scheduler: Scheduler, model: str, need: Memory, now: float) -> Outlo
     def candidate(resident: Resident) -> Candidate:
         reload = scheduler.loads.typical(resident.model) or 0.0
         lost = 0.0 if resident.leaving else loss(reload, now - resident.used)
-        return Candidate(resident.model, resident.claim, lost, resident.bytes, draining=resident.leaving)
+        return Candidate(resident.model, resident.claim, lost, resident.bytes, draining=int(resident.leaving))
 
     strangers = [resident for resident in others if resident.cohort != cohort]  # exclusive groups are not mixed
     evicts = None

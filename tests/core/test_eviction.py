@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl.core.eviction import Candidate, Memory, choose, exceeds, give, loss, rank, take
+from llamactl.core.eviction import HALF_LIFE, Candidate, Memory, choose, exceeds, give, loss, rank, take
 
 DEVICES = ("host", "gpu", "places")
 sizes = st.dictionaries(st.sampled_from(DEVICES), st.integers(0, 9))
@@ -106,8 +106,10 @@ def test_what_is_draining_already_goes_before_what_is_not() -> None:
 
 
 def test_a_slow_load_weighs_as_much_as_a_late_use() -> None:
-    assert loss(60.0, 599.0) == pytest.approx(loss(1.0, 9.0))
+    assert loss(1.0, HALF_LIFE) == pytest.approx(loss(0.5, 0.0))
     assert loss(1.0, 10.0) < loss(1.0, 9.0) < loss(2.0, 9.0)
+    before, after = (loss(60.0, 2000.0 + t) / loss(0.5, 7.0 + t) for t in (0.0, 5000.0))
+    assert before == pytest.approx(after), "or the choice between two would change without anything happening"
     assert loss(1.0, -0.5) == loss(1.0, 0.0)
 
 

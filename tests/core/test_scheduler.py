@@ -183,7 +183,7 @@ def test_the_idle_are_not_stopped_in_vain() -> None:
     assert ask(s, 1, "c", 8) == []
     assert s.admit("b") is not None
     assert s.release(s.residents["b"], 1.0) == []
-    assert s.release(a, 2.0) == [evicted("b", by="c"), evicted("a", by="c")]
+    assert s.release(a, 2.0) == [evicted("a", by="c"), evicted("b", by="c")]
     assert s.gone("b", 3.0) == []
     assert s.gone("a", 3.0) == [Start("c")]
 

@@ -36,7 +36,7 @@ class Resident:
         self.used = now  # since when it is idle, or was before its first lease now out
         self.leases = 0
         self.fresh = False  # started by name, and not used since
-        self.closing = False  # no new leases: somebody has waited too long for its place
+        self.closing = 0  # above 0 no new leases: somebody has waited too long for its place; the first has the least
         self.state: State = "starting"
 
     @property

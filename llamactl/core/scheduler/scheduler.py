@@ -39,7 +39,8 @@ class Scheduler:
         self.pinned = self._residents.pins
         self.lines = Lines()
         self._planned = planned
-        self._closing: set[str] = set()
+        self._closing: dict[str, None] = {}  # in the order in which they began to
+        self._closed = 0  # how many ever were
         self._late = Late()
 
     # --- what happens ---------------------------------------------------------------------------
@@ -246,9 +247,9 @@ class Scheduler:
     def _settle(self, now: float) -> list[Effect]:
         """Everything that can be done now for those who wait."""
         if not self.lines:
-            return self._close(set())
+            return self._close({})
         effects: list[Effect] = []
-        closing: set[str] = set()
+        closing: dict[str, None] = {}
         room, least, blocked = self._room(now), self.lines.least(), 0
         for line in self.lines.in_turn(now, self.limits.max_wait):
             if line.model in self.residents:
@@ -272,7 +273,7 @@ class Scheduler:
             if at_once:
                 effects += [self._evict(self.residents[one.model], line.model, now) for one in going]
             elif aged:
-                closing.update(one.model for one in going)
+                closing |= dict.fromkeys(one.model for one in going)
             if room.exhausted(least):
                 break
         return effects + self._close(closing)
@@ -291,18 +292,20 @@ class Scheduler:
         self.residents[model].leases += len(waiters)
         return [Grant(ticket, model) for ticket in waiters]
 
-    def _close(self, closing: set[str]) -> list[Effect]:
+    def _close(self, closing: dict[str, None]) -> list[Effect]:
         """These get no new leases, and no others; who waits for one that is open again gets it."""
         before, self._closing = self._closing, closing
         effects: list[Effect] = []
-        for model in before - closing:
+        for model in before.keys() - closing:
             resident = self.residents.get(model)
             if resident is not None:
-                resident.closing = False
+                resident.closing = 0
                 if resident.state == "ready" and model in self.lines:
                     effects += self._serve(model)
-        for model in closing - before:
-            self.residents[model].closing = True
+        for model in closing:
+            if model not in before:
+                self._closed += 1
+                self.residents[model].closing = self._closed
         return effects
 
     def _evict(self, resident: Resident, by: str, now: float) -> Stop:
@@ -316,7 +319,7 @@ class Scheduler:
 
     def _leave(self, model: str, now: float) -> None:
         resident = self._residents.remove(model)
-        self._closing.discard(model)
+        self._closing.pop(model, None)
         self._late.add(resident, now)
 
     def _refuse_line(self, model: str, error: LlamactlError) -> list[Effect]:
