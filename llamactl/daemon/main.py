@@ -153,7 +153,7 @@ async def _live(
             WorkerCalls(workers, lending),
         )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
-        watchdog = Watchdog(supervisor, door.answers, api.decodes, api.probe)
+        watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
             logs.to_console(config.logging.console_level)

@@ -2,6 +2,7 @@
 
 It looks ten times in a window, at what costs nothing: how far the answers are, and how much was logged. Only when
 nothing has moved between two looks is the llama-server itself asked, which then has a request and so does not sleep.
+One that no longer listens is put down at once: it was told to end by somebody else, and will not serve again.
 Before it is called wedged it is asked for one token: who gives one works, and only that request hangs.
 """
 
@@ -28,13 +29,15 @@ LOOKS, SOONEST = 10, 2.0
 class Watchdog:
     """`window` in seconds; 0: it does not look.
 
-    Of an endpoint, `answers` tells how far its answers are (see `core.wedge.Look`), `decodes` how many decodes it
-    has counted (None: no answer), `probe` whether it gives a token within so many seconds.
+    Of an endpoint, `listens` tells whether connections are taken there, `answers` how far its answers are (see
+    `core.wedge.Look`), `decodes` how many decodes it has counted (None: no answer), `probe` whether it gives a token
+    within so many seconds.
     """
 
     def __init__(
         self,
         supervisor: Supervisor,
+        listens: Callable[[str], Awaitable[bool]],
         answers: Callable[[str], Mapping[int, object]],
         decodes: Callable[[str], Awaitable[int | None]],
         probe: Callable[[str, float], Awaitable[bool]],
@@ -44,6 +47,7 @@ class Watchdog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._supervisor = supervisor
+        self._listens = listens
         self._answers = answers
         self._decodes = decodes
         self._probe = probe
@@ -90,6 +94,11 @@ class Watchdog:
         logged = server.progress()
         watch = compare(before, Look(self._answers(endpoint), logged), self._clock())
         if before is not None and watch.since == before.since:  # not a sign of life: now it is worth a question
+            if not await self._listens(endpoint):
+                if self._supervisor.serving(name) is server:  # it has not ended while it was asked
+                    self._supervisor.doubt(name, watch.since)
+                    server.kill()
+                return
             look = Look(watch.look.answers, logged, await self._decodes(endpoint))
             watch = compare(before, look, self._clock())
         self._watches[name, pid] = watch

@@ -52,6 +52,7 @@ CHAOS = {
     "residency_memory": str(ROOM * MODEL),
     "residency_max_wait": "2",
     "residency_drain": "5",
+    "restart_wedge_after": "60",  # looked at every 6 s: a server that was told to end may keep a request for ever
     "restart_first": "0.1",
     "restart_longest": "1",
     "restart_crashes": "1000",

@@ -180,6 +180,24 @@ def test_stopping_a_real_one_under_requests(home: Home, begin: Begin, real_engin
     assert not home.processes("llama-server")
 
 
+def test_a_real_one_told_to_end_by_somebody_else_leaves_nobody_waiting(
+    home: Home, begin: Begin, real_engine: str, tiny: Path
+) -> None:
+    """It closes its socket, and then waits without an end for the request that is not streamed."""
+    daemon = begin(**REAL, **QUICK, restart_wedge_after="20s")
+    home.run("models", "add", str(tiny), "--name", "tiny")
+    home.run("start", "tiny")
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(daemon.chat("tiny", max_tokens=100000).status))
+    asking.start()
+    until(lambda: home.instances()[0].leases)
+    [process] = home.processes("llama-server")
+    process.terminate()
+    asking.join(30)
+    assert answers == [502]
+    assert daemon.chat("tiny", max_tokens=4).status == 200
+
+
 def test_a_real_one_that_hangs_is_put_down(home: Home, begin: Begin, real_engine: str, tiny: Path) -> None:
     daemon = begin(**REAL, **QUICK, restart_wedge_after="4s", restart_wedged="restart")
     home.run("models", "add", str(tiny), "--name", "tiny")

@@ -27,11 +27,15 @@ class Proxy:
         self.at: dict[int, object] = {}
         self.decoded: int | None = 5
         self.gives_token = False
+        self.takes_connections = True
         self.questions: list[float] = []
         self.probes: list[float] = []
 
     def answers(self, endpoint: str) -> dict[int, object]:
         return dict(self.at)
+
+    async def listens(self, endpoint: str) -> bool:
+        return self.takes_connections
 
     async def decodes(self, endpoint: str) -> int | None:
         self.questions.append(now())
@@ -62,7 +66,7 @@ async def scene(engine: Engine | None = None, **more: Any) -> AsyncIterator[Scen
     async with stage(engine) as play:
         proxy = Proxy()
         options: dict[str, Any] = {"window": WINDOW, "clock": now, **more}
-        watchdog = Watchdog(play.supervisor, proxy.answers, proxy.decodes, proxy.probe, **options)
+        watchdog = Watchdog(play.supervisor, proxy.listens, proxy.answers, proxy.decodes, proxy.probe, **options)
         await play.group.start(watchdog.run)
         client = play.ask(A)
         await anyio.sleep(1.1)
@@ -197,3 +201,13 @@ async def test_other_rules_count_at_once() -> None:
         here.watchdog.configure(WINDOW, "mark")
         await anyio.sleep(WINDOW + WINDOW / 2)
         assert here.doubted() is not None
+
+
+async def test_one_that_no_longer_listens_is_put_down_whatever_is_configured() -> None:
+    async with scene(then="mark") as here:
+        here.proxy.takes_connections = False
+        first = here.play.engine.server("a")
+        await anyio.sleep(MARGIN + 5)
+        assert first.signals[0][0] == "SIGKILL"
+        assert here.told[0] is not None, "and it is told why"
+        assert here.proxy.probes == here.proxy.questions == [], "there is nobody to ask"
