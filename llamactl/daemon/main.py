@@ -22,6 +22,7 @@ from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
 from llamactl.daemon.adopt import adopt
+from llamactl.daemon.alerting import Alerting
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
@@ -29,6 +30,7 @@ from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
@@ -115,7 +117,8 @@ async def _live(
         socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
     )
     try:
-        hub = Hub(last=inherited.last_event if inherited else 0)
+        journal = Journal(database.events)
+        hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
@@ -149,9 +152,11 @@ async def _live(
             database.presets,
             database.server,
             database.exits.of,
+            database.events,
             fit,
             WorkerCalls(workers, lending),
         )
+        alerting = Alerting(hub)
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -167,12 +172,14 @@ async def _live(
             )
             door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
+            alerting.configure(config.alerts)
             needs.changed()
             discovery.again()
 
         current.follow(take_over)
         control.services = services = Services(
             [
+                Service("journal", partial(journal.run, hub.tell)),
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
                 Service("footprints", partial(_learn, launch, needs, analyst, hub)),
                 Service("workers", workers.run),
@@ -185,6 +192,7 @@ async def _live(
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, list(listeners.values()))),
+                Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
@@ -205,6 +213,7 @@ async def _live(
 
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
+            journal.close()
             database.close()
 
         again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
@@ -221,6 +230,7 @@ async def _live(
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
                 group.start_soon(again.run)
+            journal.close()
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:

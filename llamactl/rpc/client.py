@@ -59,9 +59,9 @@ class Client:
             raise from_problem(response.error.data)
         raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
 
-    def watch(self) -> tuple[Snapshot, Iterator[Notice]]:
-        """The present, then every event; this connection serves nothing else any more."""
-        return self.call(Watch()), self._notices()
+    def watch(self, since: int | None = None, types: tuple[str, ...] = ()) -> tuple[Snapshot, Iterator[Notice]]:
+        """The present, then every event, as `Watch` says; this connection serves nothing else any more."""
+        return self.call(Watch(since, types)), self._notices()
 
     def wait_for_end(self) -> None:
         """Until the daemon ends this connection. Raises `TimedOut`."""

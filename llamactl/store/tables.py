@@ -182,6 +182,17 @@ FootprintTable = _table(
     stamps=("created_at",),
 )
 
+EventTable = _table(
+    "events",
+    {
+        "id": peewee.IntegerField(primary_key=True),
+        "at": peewee.IntegerField(),
+        "type": peewee.TextField(),
+        "event": peewee.TextField(),
+    },
+    stamps=(),
+)
+
 _index(ModelTable, "models_name", "name", unique=True)
 _index(ModelTable, "models_type", "type")
 _index(ModelTable, "models_created", "created_at")
@@ -210,4 +221,5 @@ TABLES = (
     ExitTable,
     SampleTable,
     FootprintTable,
+    EventTable,
 )

@@ -8,8 +8,9 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.events import EventCalls, History
 from llamactl.daemon.control.fit import FitCalls
-from llamactl.daemon.control.instances import InstanceCalls
+from llamactl.daemon.control.instances import InstanceCalls, instance_row
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
@@ -46,6 +47,7 @@ class Control:
         presets: Presets,
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
+        history: History,
         fit: FitCalls,
         workers: WorkerCalls,
     ) -> None:
@@ -71,7 +73,8 @@ class Control:
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **workers.handlers,
-            **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
+            **InstanceCalls(config, catalogue, supervisor, launch).handlers,
+            **EventCalls(hub, history, lambda: [instance_row(each) for each in supervisor.instances()]).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
 

@@ -19,24 +19,21 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.events import ListEvents, Lost, Notice, Snapshot, Watch
 from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     ExitRow,
     Explanation,
     InstanceRow,
     ListInstances,
-    Lost,
-    Notice,
     PinModel,
     Plan,
     PlanStart,
     RestartModel,
-    Snapshot,
     StartModel,
     StopModel,
     UnpinModel,
     WaitModel,
-    Watch,
     WhyModel,
 )
 from llamactl.rpc.calls.models import (
@@ -103,6 +100,7 @@ __all__ = [
     "ImportReport",
     "InstanceRow",
     "ListDevices",
+    "ListEvents",
     "ListInstances",
     "ListModels",
     "ListPresets",
