@@ -5,7 +5,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from llamactl.core.errors import LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
 from llamactl.proxy.access import Caller
@@ -163,7 +163,9 @@ class Connection(asyncio.Protocol):
             return
         request.record = door.journal.begin(head.route.endpoint, model.name)
         lease = door.supervisor.try_lease(model.name)
-        if lease is None:
+        if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
+            self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
+        elif lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
@@ -208,7 +210,11 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.status = error.status
         unread = request.fault is not None
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.head.method == b"HEAD"))
+        head = request.head
+        bodiless = head.method == b"HEAD"
+        self.transport.write(
+            dialects.refusal(error, close=self.closing, bodiless=bodiless, dialect=head.route.dialect)
+        )
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None

@@ -11,10 +11,11 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.model import Model
-from llamactl.proxy import routing
+from llamactl.proxy import naming
 from llamactl.proxy.access import Gate
 from llamactl.proxy.connection import Connection
 from llamactl.proxy.leaving import Leaving, give_up
+from llamactl.proxy.naming import Moved
 from llamactl.proxy.record import Journal
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool
@@ -77,15 +78,31 @@ class Door:
         return pool
 
     def model_for(self, request: Request) -> Model:
-        """Raises `BadRequest` or `NotFound`."""
+        """Of a request as it is to go there. Raises `BadRequest`, `NotFound`, or `Moved`."""
         head = request.head
-        name = routing.model_of(request.body, head.kind, head.content_type, head.query) or self._default
+        match head.route.named:
+            case "path":
+                return self._through(request)
+            case "query":
+                name = naming.in_query(head.query)
+            case _:
+                name = naming.in_body(request.body, head.kind, head.content_type, head.query)
+        name = name or self._default
         if not name:
             raise BadRequest(
                 "the request names no model and no default model is set",
                 'put "model" into it, or: llamactl config set models.default NAME',
             )
         return self._resolve(name)
+
+    def _through(self, request: Request) -> Model:
+        """For `/upstream/MODEL/…`, whose end is what the llama-server is asked for."""
+        head = request.head
+        model, path = naming.in_path(head.route.rest, self._resolve)
+        if not path:  # a page at such an address would look for its parts in the wrong place
+            raise Moved(head.path, head.query)
+        request.target = path + head.target[len(head.path) :]
+        return model
 
     async def serve(
         self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
