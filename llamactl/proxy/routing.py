@@ -1,6 +1,7 @@
 """Whom is this request for? (pure)"""
 
 import mmap
+from typing import Literal
 from urllib.parse import parse_qs
 
 import msgspec
@@ -22,9 +23,20 @@ _decode = msgspec.json.Decoder(_Named).decode
 _Body = bytes | mmap.mmap
 
 
-def names_model(method: bytes, path: bytes) -> bool:
-    """Does this go to a llama-server? If not, the web face answers it. `path` is without its query."""
-    return path in _MODEL_PATHS and method == b"POST"
+class Route(msgspec.Struct, frozen=True):
+    """Who answers a request: a `model`'s llama-server, or the `web` face. `endpoint` is its name in records."""
+
+    kind: Literal["model", "web"]
+    endpoint: str = ""
+
+
+ELSEWHERE = Route("web")
+_MODEL_ROUTES = {path: Route("model", path.decode().removeprefix("/v1").lstrip("/")) for path in _MODEL_PATHS}
+
+
+def route(method: bytes, path: bytes) -> Route:
+    """`path` is without its query."""
+    return _MODEL_ROUTES.get(path, ELSEWHERE) if method == b"POST" else ELSEWHERE
 
 
 def model_of(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.proxy.door import BODY, HEAD, IDLE, LINGER, STALLED
+from llamactl.proxy.connection import BODY, HEAD, IDLE, LINGER, STALLED
 from llamactl.proxy.request import LARGE
 from tests.proxy.asking import CLOSING, EXPECT, UPGRADE, ask, asked, get, post
 from tests.proxy.front import Client, Front, opened, until
