@@ -28,25 +28,20 @@ TRIES, FIRST, PATIENCE = 5, 1.0, 10.0
 WAITING = 100
 """Calls that may wait; the oldest go first."""
 
-UNITS = {
-    "cpu": ("cpu_usage", " %"),
-    "memory": ("memory_usage", " %"),
-    "disk": ("disk_usage", " %"),
-    "gpu": ("gpu_usage", " %"),
-    "gpu_temperature": ("gpu_temperature", " °C"),
-    "gpu_memory": ("gpu_memory_usage", " %"),
-    "gpu_power": ("gpu_power_usage", " W"),
-}
-"""By the key of a limit in the configuration: the series that it is for, and its unit."""
-
 
 def rules(alerts: Alerts) -> list[Rule]:
-    """One for each key that is a limit."""
-    limits = {key: getattr(alerts, key) for key in UNITS}
+    """One for each limit that is set."""
+    limits = (
+        ("cpu_usage", alerts.cpu, " %"),
+        ("memory_usage", alerts.memory, " %"),
+        ("disk_usage", alerts.disk, " %"),
+        ("gpu_usage", alerts.gpu, " %"),
+        ("gpu_temperature", alerts.gpu_temperature, " °C"),
+        ("gpu_memory_usage", alerts.gpu_memory, " %"),
+        ("gpu_power_usage", alerts.gpu_power, " W"),
+    )
     return [
-        Rule(series, limit, limit * alerts.margin / 100, alerts.hold, unit)
-        for key, (series, unit) in UNITS.items()
-        if (limit := limits[key])
+        Rule(series, limit, limit * alerts.margin / 100, alerts.hold, unit) for series, limit, unit in limits if limit
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 from llamactl.config.sections import Alerts
 from llamactl.config.values import Duration, SecretUrl
 from llamactl.core.events import AlertCleared, AlertRaised, Numbered
-from llamactl.daemon.alerting import UNITS, Alerting, post, rules, values
+from llamactl.daemon.alerting import Alerting, post, rules, values
 from llamactl.hub import Hub
 
 pytestmark = pytest.mark.anyio
@@ -69,8 +69,8 @@ def test_the_limits_are_those_of_the_configuration() -> None:
         "cpu_usage": 90, "memory_usage": 85, "disk_usage": 95, "gpu_usage": 90, "gpu_temperature": 85,
         "gpu_memory_usage": 90, "gpu_power_usage": 300,
     }  # fmt: skip
-    off = msgspec.convert({key: 0.0 for key in UNITS if key != "gpu"}, Alerts)
-    [rule] = rules(msgspec.structs.replace(off, margin=10.0))
+    off = Alerts(cpu=0, memory=0, disk=0, gpu_temperature=0, gpu_memory=0, gpu_power=0, margin=10.0)
+    [rule] = rules(off)
     assert (rule.series, rule.limit, rule.margin, rule.hold) == ("gpu_usage", 90.0, 9.0, 10.0)
 
 
@@ -84,7 +84,7 @@ def test_what_is_watched_of_a_sample() -> None:
         "cpu_usage": 50.0, "memory_usage": 75.0, "disk_usage:/": 12.0, "gpu_usage:CUDA0": None,
         "gpu_temperature:CUDA0": 70.0, "gpu_memory_usage:CUDA0": 75.0, "gpu_power_usage:CUDA0": 99.0,
     }  # fmt: skip
-    assert {name.partition(":")[0] for name in found} == {series for series, _ in UNITS.values()}
+    assert {name.partition(":")[0] for name in found} == {rule.series for rule in rules(Alerts())}
 
 
 async def test_an_alert_is_an_event_and_told_to_the_webhook(hook: Hook) -> None:

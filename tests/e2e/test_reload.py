@@ -40,6 +40,9 @@ TRIED = {
     *("logging.console_level", "logging.runs"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
     *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
+    *("alerts.hold", "alerts.margin", "alerts.webhook"),  # in tests/daemon/test_alerting.py, as are the limits
+    *("alerts.cpu", "alerts.memory", "alerts.disk"),
+    *("alerts.gpu", "alerts.gpu_temperature", "alerts.gpu_memory", "alerts.gpu_power"),
     "residency.groups",  # in tests/core/test_scheduler_places.py
 }
 REFUSED = {

@@ -44,6 +44,7 @@ class Watch(Call[Snapshot], frozen=True):
     """
 
     method = "watch"
+    repeatable = True
     since: int | None = None
     types: tuple[str, ...] = ()
 

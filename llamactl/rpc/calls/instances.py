@@ -83,6 +83,7 @@ class StartModel(Call[InstanceRow], frozen=True):
     """
 
     method = "instances.start"
+    repeatable = True
     name: str
     wait: bool = True
     ttl: float | None = None
@@ -113,6 +114,7 @@ class RestartModel(Call[InstanceRow], frozen=True):
     """Stop a model, and load it again; the answer comes when it is ready."""
 
     method = "instances.restart"
+    repeatable = True
     name: str
     drain: float | None = None
 
@@ -135,17 +137,25 @@ class WaitModel(Call[InstanceRow], frozen=True):
     """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
 
     method = "instances.wait"
+    repeatable = True
     name: str
     state: Literal["ready", "stopped", "failed", "idle"] = "ready"
     timeout: float = 600.0
+
+    def later(self, seconds: float) -> "WaitModel":
+        return msgspec.structs.replace(self, timeout=max(0.0, self.timeout - seconds))
 
 
 class StopModel(Call[InstanceRow], frozen=True):
     """Stop a model; requests under way get `drain` seconds (None: as configured)."""
 
     method = "instances.stop"
+    repeatable = True
     name: str
     drain: float | None = None
+
+    def later(self, seconds: float) -> "StopModel":
+        return self if self.drain is None else msgspec.structs.replace(self, drain=max(0.0, self.drain - seconds))
 
 
 class WhyModel(Call[Explanation], frozen=True):
