@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
-from llamactl.web import templates
+from llamactl.web import conversation, stream, templates
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def application(ask: Ask, *, control: bool = False) -> web.Application:
     app.router.add_get("/health", health)
     app.router.add_get("/v1/models", models)
     templates.add(app, ask, control=control)
+    conversation.add(app, ask)
+    stream.add(app, ask)
     return app
 
 
