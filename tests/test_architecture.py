@@ -49,6 +49,7 @@ HOMES = {
     "yaml": "config",
     "platformdirs": "config",
     "aiohttp": "web",
+    "websockets": "rpc.remote",
     "httptools": "proxy",
     "inotify_simple": "catalogue.watch",
 }

@@ -46,7 +46,8 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 
 def caller_of(request: web.Request) -> Caller:
-    return request.get(CALLER, ANYBODY)
+    caller: Caller = request.get(CALLER, ANYBODY)
+    return caller
 
 
 def scope_of(call: type[Call[Any]]) -> str:

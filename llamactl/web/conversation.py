@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 
 from llamactl import __version__
 from llamactl.core.errors import BadRequest, LlamactlError, Refused
+from llamactl.core.events import KINDS
 from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
@@ -142,6 +143,10 @@ class _Conversation:
         if wanted.models is not None:
             watcher.models = wanted.models or None
         watcher.level = wanted.level or watcher.level
+        if wanted.types is not None:
+            if unknown := set(wanted.types) - set(KINDS):
+                raise BadRequest(f"there are no events of type {min(unknown)!r}", f"they are {', '.join(KINDS)}")
+            watcher.types = frozenset(wanted.types)
         last = self._feed.last
         told = {
             "topics": sorted({*watcher.topics, *wanted.topics}),
@@ -186,8 +191,9 @@ class _Conversation:
             if missed[0].id > since + 1:
                 await self._say("dropped", {"count": missed[0].id - since - 1})
             for numbered in missed:
+                cares = not watcher.filtered or watcher.cares(topics.model_of(numbered.event))
                 for topic in (topics.topic_of(numbered.event), "events"):
-                    if topic in wanted and (not watcher.filtered or watcher.cares(topics.model_of(numbered.event))):
+                    if topic in wanted and cares and (topic != "events" or watcher.of_type(numbered)):
                         await watcher.tell(message(topic, numbered))
             since = missed[-1].id
             if since >= self._feed.last:

@@ -17,7 +17,8 @@ RequestId = str | int | None
 class Subscribe(msgspec.Struct, frozen=True):
     """`since`: what happened after the event of this number is told first. `interval`: seconds between two metrics.
 
-    `models` are globs; None is all. `level` is the least that lines of logs have.
+    `models` are globs; None is all. `level` is the least that lines of logs have. `types` are those of `events`, as in
+    the call `watch`.
     """
 
     topics: tuple[Topic, ...]
@@ -25,6 +26,7 @@ class Subscribe(msgspec.Struct, frozen=True):
     interval: Annotated[float, msgspec.Meta(ge=1, le=60)] | None = None
     models: tuple[str, ...] | None = None
     level: Level | None = None
+    types: tuple[str, ...] | None = None
 
 
 class Unsubscribe(msgspec.Struct, frozen=True):

@@ -95,15 +95,20 @@ class Feed:
             case "requests":
                 self._finished(numbered)
             case _:
-                self._happened(topic, numbered)
+                self._spread(topic, numbered)
+        self._spread("events", numbered)
 
-    def _happened(self, topic: Topic, numbered: Numbered) -> None:
-        number, model = numbered.id, topics.model_of(numbered.event)
-        for each in (topic, "events"):
-            wanting = [watcher for watcher in self._watchers if watcher.wants(each, number)]
-            caring = [watcher for watcher in wanting if not watcher.filtered or watcher.cares(model)]
-            if caring:
-                self._tell(caring, Message(message(each, numbered)))
+    def _spread(self, topic: Topic, numbered: Numbered) -> None:
+        model = topics.model_of(numbered.event)
+        telling = [
+            watcher
+            for watcher in self._watchers
+            if watcher.wants(topic, numbered.id)
+            and (topic != "events" or watcher.of_type(numbered))
+            and (not watcher.filtered or watcher.cares(model))
+        ]
+        if telling:
+            self._tell(telling, Message(message(topic, numbered)))
 
     def _measured(self, numbered: Numbered) -> None:
         event: Any = numbered.event

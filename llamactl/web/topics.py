@@ -26,7 +26,7 @@ def topic_of(event: Event) -> Topic:
 
 def model_of(event: Event) -> str | None:
     """The one that it is about, if it is one."""
-    model: str | None = getattr(event, "model", None)
+    model: str | None = getattr(event, "model", None) or getattr(event, "source", None)
     return model
 
 

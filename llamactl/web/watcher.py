@@ -5,6 +5,7 @@ from collections import deque
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from llamactl.core.events import Numbered, kind
 from llamactl.web.caller import Caller, matches
 from llamactl.web.envelope import Level, Topic, envelope, frame
 
@@ -39,6 +40,7 @@ class Watcher:
         self.topics: dict[Topic, int] = {}
         self.models: tuple[str, ...] | None = None
         self.level: Level = "debug"
+        self.types: frozenset[str] | None = None
         self.interval = INTERVAL
         self.due = 0.0
 
@@ -51,6 +53,10 @@ class Watcher:
         if model is None:
             return self.caller.models is None
         return matches(self.models, model) and matches(self.caller.models, model)
+
+    def of_type(self, numbered: Numbered) -> bool:
+        """What passes is wanted by name only."""
+        return kind(numbered.event) in self.types if self.types else numbered.id > 0
 
     @property
     def filtered(self) -> bool:

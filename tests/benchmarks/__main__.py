@@ -22,6 +22,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .watching import watching
 from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "catalogue": catalogue,
     "writing": writing,
     "deciding": deciding,
+    "watching": watching,
 }
 
 
