@@ -50,6 +50,7 @@ HOMES = {
     "platformdirs": "config",
     "aiohttp": "web",
     "websockets": "rpc.remote",
+    "socketio": "web.dashboard",
     "httptools": "proxy",
     "inotify_simple": "catalogue.watch",
 }

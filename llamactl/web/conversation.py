@@ -37,13 +37,29 @@ FEED = web.AppKey("feed", Feed)
 def add(app: web.Application, ask: Ask) -> None:
     app[FEED] = feed = Feed(ask)
 
-    async def converse_(request: web.Request) -> web.WebSocketResponse:
-        return await converse(request, ask, feed)
+    dashboards: list[Any] = []  # one, once somebody has asked for it
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "EIO" not in request.query:
+            return await converse(request, ask, feed)
+        if not dashboards:
+            try:
+                from llamactl.web.dashboard import Dashboard  # 15 MB and half a second that most do not need
+            except ImportError:
+                raise Refused("Socket.IO is not installed here", "pip install 'llamactl-daemon[socketio]'") from None
+            dashboards.append(Dashboard(ask))
+        response: web.StreamResponse = await dashboards[0].handle(request)
+        return response
 
     async def close(_: web.Application) -> None:
         await feed.close()
+        for dashboard in dashboards:
+            await dashboard.close()
 
-    app.router.add_get(PATH, converse_)
+    for path in (PATH, f"{PATH}/"):
+        app.router.add_get(path, answer)
+        app.router.add_post(path, answer)
+        app.router.add_options(path, answer)
     app.on_shutdown.append(close)
 
 

@@ -59,7 +59,7 @@ async def _measure(path: Path) -> tuple[list[float], list[float]]:
 
     async def ask(call: Call[Any]) -> Any:
         if isinstance(call, Watch):
-            return Stream(Snapshot(last_event=0, instances=[]), _never(), bool)
+            return Stream(Snapshot(last_event=0, instances=[]), _never(), lambda: None)
         assert isinstance(call, ListInstances | ListEvents)
         return []
 
