@@ -5,10 +5,11 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
-from llamactl.proxy.access import Caller
+from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
@@ -30,13 +31,13 @@ NEVER = 1 << 62
 class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
-    `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
-    client takes no more bytes for now.
+    `forward` is the request being answered, `added` the headers that its answer is given besides its own, `closing`
+    that this answer is the last, `paused` that the client takes no more bytes for now.
     """
 
     __slots__ = (
         "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
-        "_waiting", "closing", "forward", "paused", "transport",
+        "_waiting", "added", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -46,7 +47,8 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
-        self._peer: object = None
+        self._peer = Peer()
+        self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
         self.paused = False
@@ -60,7 +62,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._peer = transport.get_extra_info("peername")
+        self._peer = peer_of(transport)
         self._door.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -144,17 +146,30 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
+        door, head = self._door, request.head
+        self.added = door.gate.origins.lines(head.origin) if head.origin else b""
         if request.fault is not None:
             self.refuse(request, request.fault)
             return
-        door, head = self._door, request.head
         self._asked = request
         try:
-            self._caller = door.gate.enter(head, self._peer)
+            if head.origin and head.method == b"OPTIONS":
+                self._preflight(request)
+                return
+            self._caller, told = door.gate.enter(head, self._peer)
+            if told:
+                self.added += told
             if head.route.kind == "web":
+                request.added = introduce(self._caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
+            if self._caller.models is not None:
+                self._caller.demand_model(model.name)
+        except TooMany as error:
+            self.added += error.lines
+            self.refuse(request, error)
+            return
         except LlamactlError as error:
             self.refuse(request, error)
             return
@@ -164,6 +179,15 @@ class Connection(asyncio.Protocol):
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
+
+    def _preflight(self, request: Request) -> None:
+        """A browser asks whether a page may ask. It shows no key then."""
+        head = request.head
+        told = self._door.gate.origins.preflight(head.origin, head.lines)
+        self.closing = self.closing or not head.keep_alive
+        close = b"Connection: close\r\n" if self.closing else b""
+        self.transport.write(b"HTTP/1.1 204 No Content\r\n%b%b%b\r\n" % (self.added, told, close))
+        self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
         try:
@@ -205,7 +229,8 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.status = error.status
         unread = request.fault is not None
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.head.method == b"HEAD"))
+        bodiless = request.head.method == b"HEAD"
+        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=bodiless, added=self.added))
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None

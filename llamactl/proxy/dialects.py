@@ -29,8 +29,10 @@ def error_body(error: LlamactlError, status: int | None = None) -> bytes:
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": error.code}})
 
 
-def refusal(error: LlamactlError, *, close: bool, status: int | None = None, bodiless: bool = False) -> bytes:
-    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it."""
+def refusal(
+    error: LlamactlError, *, close: bool, status: int | None = None, bodiless: bool = False, added: bytes = b""
+) -> bytes:
+    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it. `added` are further headers."""
     status = status or error.status
     body = error_body(error, status)
     lines = [
@@ -40,9 +42,11 @@ def refusal(error: LlamactlError, *, close: bool, status: int | None = None, bod
     ]
     if error.retry_after is not None or status == 503:
         lines.append(f"Retry-After: {max(1, math.ceil(error.retry_after or 1))}")
+    if status == 401:
+        lines.append("WWW-Authenticate: Bearer")
     if close:
         lines.append("Connection: close")
-    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    head = "\r\n".join(lines).encode() + b"\r\n" + added + b"\r\n"
     return head if bodiless else head + body
 
 

@@ -36,22 +36,26 @@ class HeadTooLarge(BadRequest):
 
 
 class Request:
-    """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model."""
+    """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
-    __slots__ = ("body", "fault", "head", "record")
+    `added` are headers that we add for whoever answers it.
+    """
+
+    __slots__ = ("added", "body", "fault", "head", "record")
 
     def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
         self.record: Record | None = None
+        self.added = b""
 
     def wire(self) -> bytes:
         """The head as it goes upstream."""
         head = self.head
         if head.length is None and not head.chunked:
-            return head.wire + b"\r\n"
-        return head.wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
+            return head.wire + self.added + b"\r\n"
+        return head.wire + self.added + b"Content-Length: %d\r\n\r\n" % len(self.body)
 
 
 class Reader:

@@ -1,11 +1,13 @@
 """Whom is this request for? (pure)"""
 
 import mmap
+import re
 from typing import Literal
 from urllib.parse import parse_qs
 
 import msgspec
 
+from llamactl.core.access import SCOPES, Needed
 from llamactl.core.errors import BadRequest
 
 _INFERENCE = ("chat/completions", "completions", "embeddings")
@@ -24,19 +26,37 @@ _Body = bytes | mmap.mmap
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Who answers a request: a `model`'s llama-server, or the `web` face. `endpoint` is its name in records."""
+    """Who answers a request: a `model`'s llama-server, or the `web` face. `endpoint` is its name in records.
+
+    `scope` is what it takes to be answered.
+    """
 
     kind: Literal["model", "web"]
     endpoint: str = ""
+    scope: Needed = "infer"
 
 
-ELSEWHERE = Route("web")
+ELSEWHERE = Route("web", scope="observe")
+_EVERY: tuple[Needed, ...] = ("", *SCOPES)
+_WEB = {scope: Route("web", scope=scope) for scope in _EVERY}
+_OPEN = frozenset((b"/health", b"/v1/health"))
+_LISTS = frozenset((b"/models", b"/v1/models"))
+_READS = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+_ADMIN = re.compile(rb"/api/(config|keys|logger/config)(/|$)")
 _MODEL_ROUTES = {path: Route("model", path.decode().removeprefix("/v1").lstrip("/")) for path in _MODEL_PATHS}
 
 
 def route(method: bytes, path: bytes) -> Route:
     """`path` is without its query."""
-    return _MODEL_ROUTES.get(path, ELSEWHERE) if method == b"POST" else ELSEWHERE
+    reads = method in _READS
+    if reads and path in _OPEN:
+        return _WEB[""]
+    if reads and path in _LISTS:
+        return _WEB["infer"]
+    if reads:
+        return _WEB["admin" if path.startswith(b"/api/keys") else "observe"]
+    found = _MODEL_ROUTES.get(path) if method == b"POST" else None
+    return found or _WEB["admin" if _ADMIN.match(path) else "control"]
 
 
 def model_of(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str | None:

@@ -14,6 +14,7 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
 from llamactl.proxy.door import Door
 from llamactl.supervisor import Supervisor
+from tests.proxy.gates import OpenGate
 from tests.proxy.upstreams import LENGTH, FakeUpstream
 from tests.proxy.wire import Answer, Malformed, take_answer
 
@@ -261,6 +262,7 @@ async def opened(
     leases = Leases()
     leases.endpoints = dict.fromkeys("ab", upstream.path)
     door = Door(cast(Supervisor, leases), _resolve, web.path, default=default, drain=drain, **options)
+    door.gate = OpenGate()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         front = Front(door, leases, upstream, web, listener)
         await upstream.open(backlog)
