@@ -43,6 +43,11 @@ class Peer(NamedTuple):
     looped: bool = False
     counted: str = ""
 
+    @property
+    def beyond(self) -> str:
+        """What it is counted as if it is on another machine; else empty."""
+        return "" if self.local else self.counted
+
 
 def peer_of(transport: BaseTransport) -> Peer:
     here, there = transport.get_extra_info("sockname"), transport.get_extra_info("peername")

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from llamactl.core.access import Caller
-from llamactl.core.errors import LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
 from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
@@ -63,7 +63,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._peer = peer_of(transport)
-        self._door.connections.add(self)
+        if not self._door.entered(self, self._peer.beyond):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.forward is not None and self.forward.tunnel:
@@ -104,7 +105,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
-        self._door.left(self)
+        self._door.left(self, self._peer.beyond)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -175,7 +176,9 @@ class Connection(asyncio.Protocol):
             return
         request.record = door.journal.begin(head.route.endpoint, model.name)
         lease = door.supervisor.try_lease(model.name)
-        if lease is None:
+        if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
+            self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
+        elif lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
@@ -229,8 +232,15 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.status = error.status
         unread = request.fault is not None
-        bodiless = request.head.method == b"HEAD"
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=bodiless, added=self.added))
+        head = request.head
+        told = dialects.refusal(
+            error,
+            close=self.closing,
+            bodiless=head.method == b"HEAD",
+            dialect=head.route.dialect,
+            added=self.added,
+        )
+        self.transport.write(told)
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None

@@ -19,6 +19,7 @@ from llamactl.store.footprints import Footprints
 from llamactl.store.keys import Keys
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
+from llamactl.store.requests import Requests
 from llamactl.store.samples import Sample, Samples
 from llamactl.store.server import ServerSettings
 
@@ -32,6 +33,7 @@ __all__ = [
     "Keys",
     "Models",
     "Presets",
+    "Requests",
     "Sample",
     "Samples",
     "ServerSettings",

@@ -51,7 +51,7 @@ class Desk:
 
     def counts(self, text: str) -> bool:
         head = Head()
-        head.route = Route("model")
+        head.route = Route("model", scope="infer")
         head.credential = f"Bearer {text}".encode()
         try:
             self.gate.enter(head, Peer())
