@@ -171,7 +171,12 @@ async def _live(
                 hold=config.restart.first,
                 restart=_restart(config),
             )
-            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            door.configure(
+                default=config.models.default,
+                max_body=config.http.max_body,
+                drain=config.residency.drain,
+                connections=config.http.connections,
+            )
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             needs.changed()
             discovery.again()
