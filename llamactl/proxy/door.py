@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 
 import anyio
@@ -37,9 +38,11 @@ class Door:
         default: str = "",
         max_body: int = 100 << 20,
         drain: float = 30.0,
+        connections: int = 0,
     ) -> None:
         self.supervisor = supervisor
         self.connections: set[Connection] = set()
+        self.callers: Counter[str] = Counter()  # how many of the connections are from which address beyond this machine
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
         self._web_path = web
@@ -49,13 +52,15 @@ class Door:
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
-        self.configure(default=default, max_body=max_body, drain=drain)
+        self.configure(default=default, max_body=max_body, drain=drain, connections=connections)
 
-    def configure(self, *, default: str, max_body: int, drain: float) -> None:
+    def configure(self, *, default: str, max_body: int, drain: float, connections: int = 0) -> None:
         """`default`: the model of a request that names none (empty: such a request is refused).
 
-        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes.
+        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes; so many
+        `connections` may come from one address beyond this machine, 0 is no limit.
         """
+        self._connections = connections
         self.max_body = max_body
         self._default = default
         self._drain = drain
@@ -137,8 +142,20 @@ class Door:
         forwards = [connection.forward for connection in self.connections]
         return {id(f): f.progress for f in forwards if f is not None and f.behind == endpoint and not f.tunnel}
 
-    def left(self, connection: Connection) -> None:
+    def entered(self, connection: Connection, address: str) -> bool:
+        """False if there are too many from there. `address` is empty for this machine's."""
+        self.connections.add(connection)
+        if not address:
+            return True
+        self.callers[address] += 1
+        return not self._connections or self.callers[address] <= self._connections
+
+    def left(self, connection: Connection, address: str) -> None:
         self.connections.discard(connection)
+        if address:
+            self.callers[address] -= 1
+            if not self.callers[address]:
+                del self.callers[address]
         self.leaving.left(connection)
 
     def _sweep(self) -> None:

@@ -152,6 +152,7 @@ class VerifyModel(Call[Verification], frozen=True):
     """
 
     method = "models.verify"
+    repeatable = True
     name: str
     deep: bool = False
 
@@ -167,4 +168,5 @@ class ScanModels(Call[ScanReport], frozen=True):
     """Look for GGUF files below these directories (absolute), or below the configured ones."""
 
     method = "models.scan"
+    repeatable = True
     directories: tuple[str, ...] = ()
