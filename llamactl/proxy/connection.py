@@ -5,7 +5,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from llamactl.core.errors import LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
 from llamactl.proxy.access import Caller
@@ -35,8 +35,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
-        "_waiting", "closing", "forward", "paused", "transport",
+        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
+        "_serving", "_waiting", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
         self._peer: object = None
+        self._address = ""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
         self.paused = False
@@ -61,7 +62,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._peer = transport.get_extra_info("peername")
-        self._door.connections.add(self)
+        self._address = _beyond(self._peer)
+        if not self._door.entered(self, self._address):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.forward is not None and self.forward.tunnel:
@@ -102,7 +105,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
-        self._door.left(self)
+        self._door.left(self, self._address)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -160,7 +163,9 @@ class Connection(asyncio.Protocol):
             return
         request.record = door.journal.begin(head.route.endpoint, model.name)
         lease = door.supervisor.try_lease(model.name)
-        if lease is None:
+        if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
+            self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
+        elif lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
@@ -205,7 +210,11 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.status = error.status
         unread = request.fault is not None
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.head.method == b"HEAD"))
+        head = request.head
+        bodiless = head.method == b"HEAD"
+        self.transport.write(
+            dialects.refusal(error, close=self.closing, bodiless=bodiless, dialect=head.route.dialect)
+        )
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
@@ -284,3 +293,9 @@ class Connection(asyncio.Protocol):
     def expected(self) -> bool:
         """An answer is under way, or the first request is still to come."""
         return not self._idle() or self._deadline <= self._door.tick + HEAD
+
+
+def _beyond(peer: object) -> str:
+    """The address of who is not on this machine; empty for who is."""
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    return "" if address.startswith(("127.", "::1", "::ffff:127.")) else address
