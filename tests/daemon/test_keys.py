@@ -124,7 +124,9 @@ async def test_when_they_were_used_is_written_down_now_and_then(desk: Desk, monk
         monkeypatch.setattr(keyring, "EVERY", 100)
         assert desk.counts(new.text)
         group.cancel_scope.cancel()
-    assert desk.db.keys.all()[0].last_used == 1005.0 and desk.gate.used == {}
+    desk.db.close()  # which waits for the thread
+    with Database(desk.place / "db") as db:
+        assert db.keys.all()[0].last_used == 1005.0 and desk.gate.used == {}
 
 
 async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
