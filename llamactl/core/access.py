@@ -40,6 +40,9 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     def may(self, scope: Needed) -> bool:
         return RANK[self.scope] >= RANK[scope]
 
+    def uses(self, model: str) -> bool:
+        return self.models is None or any(fnmatchcase(model, glob) for glob in self.models)
+
     def demand(self, scope: Needed) -> None:
         """Raises `Unauthorized` for who has shown no key, `Forbidden` for who has one that is not enough."""
         if self.may(scope):
@@ -50,7 +53,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def demand_model(self, model: str) -> None:
         """Raises `Forbidden` if the key is for other models."""
-        if self.models is not None and not any(fnmatchcase(model, glob) for glob in self.models):
+        if not self.uses(model):
             raise Forbidden(f"the key {self.name} is not for the model {model}")
 
 

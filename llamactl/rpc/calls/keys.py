@@ -33,6 +33,7 @@ class CreateKey(Call[NewKey], frozen=True):
     """A new key, which counts at once. `expires` is seconds since the epoch, `rate` requests a minute."""
 
     method = "keys.create"
+    scope = "admin"
     name: str
     scopes: tuple[Scope, ...] = ("infer",)
     models: tuple[str, ...] | None = None
@@ -46,6 +47,7 @@ class ListKeys(Call[list[KeyRow]], frozen=True):
     """The keys, the oldest first; with `all` those that were revoked, too."""
 
     method = "keys.list"
+    scope = "admin"
     all: bool = False
 
 
@@ -53,6 +55,7 @@ class RevokeKey(Call[KeyRow], frozen=True):
     """A key counts no more, from the next request on. `id` may be its name, if no other has that."""
 
     method = "keys.revoke"
+    scope = "admin"
     id: str
 
 
@@ -60,4 +63,5 @@ class RotateKey(Call[NewKey], frozen=True):
     """Another secret for a key; the old one counts no more."""
 
     method = "keys.rotate"
+    scope = "admin"
     id: str
