@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Anonymous = Literal["auto", "none", "infer", "observe"]
 
 _REMEMBERED = 1024
+_READS = (b"GET", b"HEAD")
 _FOREVER = float("inf")
 
 
@@ -138,7 +139,7 @@ class Gate:
         if peer.looped or (peer.address and self.origins.named):
             self.origins.check_host(head.host)
         if head.upgrade and head.origin:
-            self.origins.check_upgrade(head.origin, head.host)
+            self.origins.check_page(head.origin, head.host)
         needed = head.route.scope
         if not needed:
             return _NOBODY.caller, b""
@@ -154,6 +155,8 @@ class Gate:
             caller.demand(needed)
         lines = b""
         key = caller.key
+        if head.origin and not key and head.method not in _READS:
+            self.origins.check_page(head.origin, head.host)
         if key:
             self.used[key] = self._now()
             if caller.parallel:

@@ -194,7 +194,8 @@ class Connection(asyncio.Protocol):
 
     async def _wait(self, request: Request, model: Model) -> None:
         try:
-            lease = await self._door.supervisor.lease(model)
+            priority = 0 if self._caller is None else self._caller.priority
+            lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
             if not self._gone:

@@ -76,12 +76,12 @@ class Origins:
         asked = [headers[i + 2] for i in range(0, len(headers), 4) if headers[i].lower() == _ASKED]
         return _PREFLIGHT + b"".join(b"Access-Control-Allow-Headers: %b\r\n" % value for value in asked[:1])
 
-    def check_upgrade(self, origin: bytes, host: bytes) -> None:
-        """WebSockets are open to pages of all origins, unless the server minds. Raises `Forbidden`."""
+    def check_page(self, origin: bytes, host: bytes) -> None:
+        """For what browsers let pages of any origin do unless the server minds. Raises `Forbidden`."""
         same = origin.partition(b"://")[2].lower() == host.lower()
         if not same and not self._may(origin):
             page = origin.decode("latin-1")[:100]
-            raise Forbidden(f"pages of {page} may open no WebSocket here", "http.cors_origins has those that may")
+            raise Forbidden(f"pages of {page} may not do that here", "http.cors_origins has those that may")
 
     def _may(self, origin: bytes) -> bool:
         return b"*" in self._allowed or origin.lower() in self._allowed

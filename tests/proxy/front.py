@@ -50,6 +50,7 @@ class Leases:
         self.failing: dict[str, LlamactlError] = {}
         self.granted: list[FakeLease] = []
         self.waiting = 0
+        self.priorities: list[int] = []
         self.on_grant: Callable[[FakeLease], object] = lambda _: None
 
     @property
@@ -67,7 +68,8 @@ class Leases:
     def serving(self, name: str) -> object:
         return None if name in self.failing or name in self.loading else self
 
-    async def lease(self, model: Model) -> FakeLease:
+    async def lease(self, model: Model, *, priority: int = 0) -> FakeLease:
+        self.priorities.append(priority)
         self.waiting += 1
         try:
             if model.name in self.loading:

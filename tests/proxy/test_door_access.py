@@ -1,5 +1,6 @@
 """What the door makes of who may and who may not: on the wire, in both directions."""
 
+import asyncio
 import base64
 import json
 from hashlib import sha256
@@ -11,7 +12,7 @@ from llamactl.core.access import Key
 from llamactl.proxy.access import Gate
 from llamactl.proxy.origins import Origins
 from tests.proxy.asking import ask, get, post
-from tests.proxy.front import opened
+from tests.proxy.front import opened, until
 from tests.proxy.upstreams import always, sized
 from tests.proxy.wire import Answer, requests
 
@@ -76,6 +77,16 @@ async def test_for_some_models_only(tmp_path: Path) -> None:
         assert (await front.ask(get(b"/nothing", line))).status == 403, "that takes observe"
 
 
+async def test_who_goes_first(tmp_path: Path) -> None:
+    async with opened(tmp_path, gate=gate(key(priority=3))) as front:
+        front.leases.loading["a"] = asyncio.Event()
+        client = await front.client()
+        client.send(post(BODY, f"Authorization: Bearer {SHOWN}".encode()))
+        await until(lambda: front.leases.priorities == [3])
+        front.leases.loading["a"].set()
+        assert (await client.answer(b"POST")).status == 200
+
+
 async def test_so_many_a_minute_and_at_once(tmp_path: Path) -> None:
     line = f"Authorization: Bearer {SHOWN}".encode()
     async with opened(tmp_path, gate=gate(key(rate=2.0, parallel=1), pages=("*",))) as front:
@@ -137,6 +148,16 @@ async def test_pages_are_told_what_they_may(tmp_path: Path) -> None:
             assert answer.status == 200 and answer.header(b"access-control-allow-origin") is None
         answer = await client.ask(get(b"/v1/models", b"Origin: https://evil.example", method=b"OPTIONS"))
         assert answer.status == 403 and answer.header(b"access-control-allow-methods") is None
+
+
+async def test_a_page_cannot_have_models_work_where_no_key_is_needed(tmp_path: Path) -> None:
+    """Browsers send such a request without asking; only the answer is kept from the page."""
+    async with opened(tmp_path, gate=gate(pages=("https://chat.example",))) as front:
+        client = await front.client()
+        ours = {b"https://chat.example": 200, b"http://x": 200}
+        for origin, status in {b"https://evil.example": 403, b"null": 403, **ours}.items():
+            assert (await client.ask(post(BODY, b"Origin: " + origin))).status == status
+            assert (await client.ask(get(b"/v1/models", b"Origin: " + origin))).status == 200
 
 
 @pytest.mark.parametrize(

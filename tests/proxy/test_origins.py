@@ -90,16 +90,16 @@ def test_pages(allowed: tuple[str, ...], origin: bytes, may: bool) -> None:
         told = origins.preflight(origin, [b"access-control-request-headers", b": ", b"authorization", b"\r\n"])
         assert b"Access-Control-Allow-Headers: authorization\r\n" in told and b"POST" in told
         assert b"Allow-Headers" not in origins.preflight(origin, [])
-        origins.check_upgrade(origin, b"elsewhere")
+        origins.check_page(origin, b"elsewhere")
     else:
         with pytest.raises(Forbidden, match="may not use this server"):
             origins.preflight(origin, [])
         with pytest.raises(Forbidden):
-            origins.check_upgrade(origin, b"elsewhere")
+            origins.check_page(origin, b"elsewhere")
 
 
-def test_our_own_pages_may_open_websockets() -> None:
-    Origins().check_upgrade(b"http://127.0.0.1:8134", b"127.0.0.1:8134")
+def test_our_own_pages_may_do_what_they_like() -> None:
+    Origins().check_page(b"http://127.0.0.1:8134", b"127.0.0.1:8134")
     for other in (b"http://127.0.0.1:8135", b"null", b"http://evil"):
         with pytest.raises(Forbidden):
-            Origins().check_upgrade(other, b"127.0.0.1:8134")
+            Origins().check_page(other, b"127.0.0.1:8134")
