@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("data", "method", "target"),
     [
-        (post(asked(), path=b"/messages"), b"POST", b"/v1/messages"),
+        (post(b'{"model":"a","stream":true}', path=b"/messages"), b"POST", b"/v1/messages"),
         (post(asked(), path=b"/v1/tokenize?model=b&x=%2F"), b"POST", b"/tokenize?model=b&x=%2F"),
         (post(b"[]", path=b"/v1/lora-adapters?model=a"), b"POST", b"/lora-adapters?model=a"),
         (post(b"", path=b"/slots/3?action=erase&model=a"), b"POST", b"/slots/3?action=erase&model=a"),
