@@ -11,6 +11,8 @@ from llamactl.core.model import Model
 from llamactl.proxy import dialects
 from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
+from llamactl.proxy.gather import as_stream
+from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -215,7 +217,11 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        self.forward = Forward(self, request, pool, lease)
+        asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        if lease is None or asked is None:
+            self.forward = Forward(self, request, pool, lease)
+        else:
+            self.forward = Gathering(self, request, pool, lease, asked)
         self.forward.start()
 
     def tunnelled(self) -> None:

@@ -20,7 +20,7 @@ _ONE_WRITE = 64 << 10
 """Bytes of a body up to which copying it behind its head is cheaper than a write of its own."""
 
 
-class _Chunks:
+class Chunks:
     """Where a chunked body ends, and its contents for those who cannot read chunks."""
 
     def __init__(self, *, keep: bool) -> None:
@@ -52,7 +52,7 @@ class Forward:
     _received = b""  # of the answer's head, while that is not complete
     _answer: Answer | None = None  # its head, once it has gone to the client
     _left: int | None = None  # bytes of the body still to come, where that is known
-    _chunks: _Chunks | None = None
+    _chunks: Chunks | None = None
     _tail = b""
     _retried = False
     tunnel = False
@@ -165,7 +165,7 @@ class Forward:
         if bodiless:
             self._left = 0
         elif answer.chunked:
-            self._chunks = _Chunks(keep=head.old)
+            self._chunks = Chunks(keep=head.old)
         elif answer.sized:
             self._left = length
         else:
@@ -202,7 +202,7 @@ class Forward:
             if not self._left:
                 self._finish(keep=not excess and self._answer is not None and self._answer.keep)
 
-    def _pass_chunks(self, data: bytes, chunks: _Chunks) -> None:
+    def _pass_chunks(self, data: bytes, chunks: Chunks) -> None:
         try:
             chunks.feed(data)
         except httptools.HttpParserError as error:

@@ -52,6 +52,11 @@ class Request:
         self.added = b""
         self.target = b""
 
+    @property
+    def path(self) -> bytes:
+        """What the llama-server is asked for, without the query."""
+        return self.target.partition(b"?")[0] or self.head.route.path or self.head.path
+
     def wire(self) -> bytes:
         """The head as it goes upstream."""
         head = self.head
