@@ -16,6 +16,7 @@ from llamactl.cli import (
     events,
     fit,
     instances,
+    keys,
     logs,
     models,
     presets,
@@ -166,6 +167,7 @@ app.command()(fit.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")
 app.add_typer(templates.app, name="templates")
+app.add_typer(keys.app, name="keys")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 import msgspec
 
 from llamactl.core.instance import Phase
+from llamactl.core.lines import Level
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -60,6 +61,20 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
+class LogLines(msgspec.Struct, frozen=True, tag="logs"):
+    """New lines of a model, or of llamactl itself: those of one level that follow each other, without secrets.
+
+    `time` is that of the first, in seconds since the epoch. `lost` lines before them are not told: there were too
+    many; they are in the files.
+    """
+
+    source: str
+    level: Level
+    time: float
+    lines: tuple[str, ...]
+    lost: int = 0
+
+
 class KeyMisused(msgspec.Struct, frozen=True, tag="key"):
     """A key, by its id, was used in a way that its owner should know of; `what` says how, from `address`."""
 
@@ -97,6 +112,7 @@ Event = (
     | KeyMisused
     | AlertRaised
     | AlertCleared
+    | LogLines
 )
 
 PASSING = frozenset(("SamplesTaken", "LogLines", "RequestsFinished"))
@@ -114,8 +130,6 @@ def kind(event: Event) -> str:
 
 KINDS = tuple(str(type_.__struct_config__.tag) for type_ in get_args(Event))
 """Of all events."""
-
-
 class Numbered(msgspec.Struct, frozen=True):
     """An event with its place in the order of all events and its time (seconds since the epoch, to the millisecond).
 

@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
-from llamactl import __version__, logs
+from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
@@ -21,18 +21,20 @@ from llamactl.core.instance import Alive
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
-from llamactl.daemon import ports
+from llamactl.daemon import ports, tls
 from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.alerting import Alerting
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
+from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
@@ -44,6 +46,8 @@ from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
+from llamactl.logs.follower import Follower
+from llamactl.logs.records import Records
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
@@ -66,7 +70,11 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     possible(config)
     os.umask(0o077)
     config.directories.prepare()
-    with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
+    with (
+        PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
+        closing(Records(config.directories.log, config.logging)) as records,
+    ):
+        records.install()
         try:
             anyio.run(
                 _live,
@@ -75,6 +83,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
                 up,
                 pid_file,
                 inherited,
+                records,
                 backend_options={"use_uvloop": _has_uvloop()},
             )
         except BaseExceptionGroup as group:
@@ -82,18 +91,13 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
 
 
 def possible(config: Config) -> Config:
-    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
-    http, access = config.http, config.access
-    asked = {
-        "http.tls_cert": http.tls_cert,
-        "http.tls_key": http.tls_key,
-        "http.cors_origins": http.cors_origins,
-        "http.allowed_hosts": http.allowed_hosts,
-        "access.anonymous": access.anonymous != "auto",
-        "access.rate": access.rate,
-    }
-    for key in [key for key, value in asked.items() if value]:
-        raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    """The same. Who asked for protection must get it: raises a `LlamactlError` for files that cannot be used."""
+    http = config.http
+    if http.tls_cert is not None:
+        tls.load(http.tls_cert, http.tls_key)
+    elif http.tls_key is not None:
+        raise Refused("http.tls_key is set, and http.tls_cert is not", "llamactl config set http.tls_cert FILE")
+    tokens(config.access)
     return config
 
 
@@ -103,17 +107,30 @@ async def _live(
     up: Callable[[], None],
     pid_file: PidFile,
     inherited: Inherited | None,
+    records: Records,
 ) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
-    listeners = {
-        spec: ports.listen(spec, insecure=config.access.insecure, inherited=kept.pop(spec, None))
-        for spec in (f"{http.host}:{http.port}", *http.listen)
-    }
+    database = Database(directories.database)
+    certificate = None if http.tls_cert is None else tls.Tls(http.tls_cert, http.tls_key)
+    has_keys = tokens(config.access) is not None or any(key.revoked is None for key in database.keys.all())
+    protected = certificate is not None and has_keys
+    try:
+        listeners = {
+            spec: ports.listen(
+                spec, insecure=config.access.insecure, protected=protected, inherited=kept.pop(spec, None)
+            )
+            for spec in (f"{http.host}:{http.port}", *http.listen)
+        }
+    except BaseException:
+        database.close()
+        raise
     for number in kept.values():  # what is not listened on any more
         os.close(number)
-    urls = [ports.url(listener) for listener in listeners.values()]
-    database = Database(directories.database)
+    urls = [ports.url(listener, tls=certificate is not None) for listener in listeners.values()]
+    for listener in listeners.values():
+        if ports.exposed(listener) and not protected:
+            log.warning("%s can be reached from other machines, without keys or without TLS", ports.url(listener))
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     try:
         journal = Journal(database.events)
@@ -136,10 +153,17 @@ async def _live(
             lambda name: isinstance(supervisor.instance(name).phase, Alive),
             needs.changed,
         )
+
+        def lost(address: str) -> None:
+            if holder := lending.holder(address):
+                supervisor.bereave(holder, f"the worker {address} has ended")
+
         workers = Workers(
-            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+            current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        door.gate.admit(database.keys.all())
         control = Control(
             current,
             hub,
@@ -154,15 +178,15 @@ async def _live(
             database.events,
             fit,
             WorkerCalls(workers, lending),
+            KeyCalls(database.keys, door.gate),
             inherited.began if inherited else None,
         )
         alerting = Alerting(hub)
         channel = Channel(control.answer, os.getuid())
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            logs.to_console(config.logging.console_level)
+            records.configure(config.logging)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -182,7 +206,25 @@ async def _live(
             needs.changed()
             discovery.again()
 
+        def read_along(config: Config) -> None:
+            http, access = config.http, config.access
+            door.gate.configure(
+                anonymous=access.anonymous, rate=access.rate, tokens=tokens(access), origins=origins(http)
+            )
+            if certificate is not None and http.tls_cert is not None:
+                certificate.again(http.tls_cert, http.tls_key)
+
+        context = None if certificate is None else certificate.context
         current.follow(take_over)
+        current.read_along(read_along)
+        follower = Follower(
+            directories.log,
+            directories.runs,
+            records,
+            hub,
+            lambda: current().logging,
+            lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
+        )
         control.services = services = Services(
             [
                 Service("journal", partial(journal.run, hub.tell)),
@@ -194,11 +236,13 @@ async def _live(
                 Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
-                Service("door", partial(door.serve, list(listeners.values()))),
+                Service("door", partial(door.serve, list(listeners.values()), context)),
+                Service("keys", partial(note_use, door.gate, database.keys)),
                 Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
+                Service("logs", follower.run),
             ],
             hub,
         )
@@ -220,6 +264,7 @@ async def _live(
             supervisor.keeps = True  # should even the execution fail
             journal.close()
             database.close()
+            records.flush()
 
         async def make_way() -> None:
             await clear(door, current().residency.drain)

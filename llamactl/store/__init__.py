@@ -17,6 +17,7 @@ from llamactl.store.events import Events
 from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
 from llamactl.store.footprints import Footprints
+from llamactl.store.keys import Keys
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.requests import Requests
@@ -31,6 +32,7 @@ __all__ = [
     "FitParams",
     "Fits",
     "Footprints",
+    "Keys",
     "Models",
     "Presets",
     "Requests",

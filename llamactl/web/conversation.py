@@ -13,7 +13,7 @@ from llamactl.core.events import KINDS
 from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
-from llamactl.web.caller import caller_of, demand, demand_scope, matches
+from llamactl.web.caller import caller_of, demand, demand_scope
 from llamactl.web.envelope import Ask as Question
 from llamactl.web.envelope import Received, RequestId, Subscribe, Topic, Unsubscribe, envelope, read
 from llamactl.web.feed import Ask, Feed, message, whole
@@ -186,7 +186,7 @@ class _Conversation:
                 if topic == "models":
                     await watcher.tell(whole(rows, watcher.models, watcher.caller.models, last))
                 else:
-                    mine = [row for row in rows if matches(watcher.caller.models, row.name)]
+                    mine = [row for row in rows if watcher.caller.uses(row.name)]
                     await self._say("snapshot", {"last_event": last, "instances": mine})
             case "status":
                 await self._say("status", msgspec.to_builtins(await self._ask(Status())))

@@ -11,8 +11,8 @@ from llamactl.core.events import KINDS, Numbered
 from llamactl.rpc.calls import Call, ListInstances, Lost, Watch
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
-from llamactl.web.caller import matches
 from llamactl.web.envelope import Level, Topic, envelope
+from llamactl.web.topics import matches
 from llamactl.web.watcher import Message, Watcher
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from llamactl.core.errors import BadRequest
 from llamactl.core.events import Numbered, kind
 from llamactl.rpc.calls import Lost, Watch
 from llamactl.rpc.server import Stream
-from llamactl.web.caller import caller_of, demand_scope, matches
+from llamactl.web.caller import caller_of, demand_scope
 from llamactl.web.feed import Ask
 from llamactl.web.topics import model_of
 
@@ -49,7 +49,7 @@ async def events(request: web.Request, ask: Ask) -> web.StreamResponse:
                     continue
                 notice, upcoming = upcoming.result(), None
                 model = model_of(notice.event) if isinstance(notice, Numbered) else None
-                if caller.models is None or (model is not None and matches(caller.models, model)):
+                if caller.models is None or (model is not None and caller.uses(model)):
                     await response.write(_told(notice))
         except (ConnectionError, StopAsyncIteration):
             return response  # they hung up, or the daemon ends

@@ -1,11 +1,11 @@
 """Which events are told to those who subscribed to what, and as what. (pure)"""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from llamactl.core.events import Event, InstanceChanged, Numbered
 from llamactl.core.instance import pid_of, state
-from llamactl.web.caller import matches
 from llamactl.web.envelope import LEVELS, Level, Topic
 
 TOPICS: dict[str, Topic] = {
@@ -28,6 +28,10 @@ def model_of(event: Event) -> str | None:
     """The one that it is about, if it is one."""
     model: str | None = getattr(event, "model", None) or getattr(event, "source", None)
     return model
+
+
+def matches(globs: tuple[str, ...] | None, model: str) -> bool:
+    return globs is None or any(fnmatchcase(model, glob) for glob in globs)
 
 
 def data_of(numbered: Numbered) -> Any:

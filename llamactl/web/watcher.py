@@ -5,9 +5,10 @@ from collections import deque
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from llamactl.core.access import Caller
 from llamactl.core.events import Numbered, kind
-from llamactl.web.caller import Caller, matches
 from llamactl.web.envelope import Level, Topic, envelope, frame
+from llamactl.web.topics import matches
 
 HIGH = 64 << 10
 """Bytes that wait to be sent: with more, the connection is taken for slow."""
@@ -52,7 +53,7 @@ class Watcher:
         """What is about no model is for everybody, but not for a key that is limited to some."""
         if model is None:
             return self.caller.models is None
-        return matches(self.models, model) and matches(self.caller.models, model)
+        return matches(self.models, model) and self.caller.uses(model)
 
     def of_type(self, numbered: Numbered) -> bool:
         """What passes is wanted by name only."""

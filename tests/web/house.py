@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,13 +11,14 @@ import msgspec
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
 from llamactl.core.events import Event, Numbered, kind
 from llamactl.daemon.control.events import EventCalls
 from llamactl.hub import Hub
 from llamactl.rpc.calls import Call, DaemonStatus, InstanceRow, ListInstances, ShowModel, StartModel, Status
 from llamactl.web.app import application
-from llamactl.web.caller import CALLER
+from llamactl.web.caller import HEADER
 
 
 class Memory:
@@ -36,7 +38,7 @@ class Memory:
 class House:
     """`caller` is what the door says of who comes; None: it says nothing."""
 
-    def __init__(self, caller: Any = None) -> None:
+    def __init__(self, caller: Caller | None = None) -> None:
         self.memory = Memory()
         self.hub = Hub(keep=self._keep)
         self.instances = [InstanceRow(name="qwen", state="ready"), InstanceRow(name="gemma", state="stopped")]
@@ -75,12 +77,13 @@ class House:
         app = application(self.ask)
 
         @web.middleware
-        async def introduce(request: web.Request, handler: Any) -> Any:
-            if self._caller is not None:
-                request[CALLER] = self._caller
-            return await handler(request)
+        async def door(request: web.Request, handler: Any) -> Any:
+            if self._caller is None:
+                return await handler(request)
+            told = b64encode(msgspec.json.encode(self._caller)).decode()
+            return await handler(request.clone(headers={**request.headers, HEADER: told}))
 
-        app.middlewares.append(introduce)
+        app.middlewares.append(door)
         async with TestClient(TestServer(app)) as client:
             yield client
 

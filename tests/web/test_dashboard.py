@@ -13,21 +13,22 @@ from typing import Any
 
 import pytest
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
-from llamactl.core.events import CatalogueChanged, InstanceChanged
+from llamactl.core.events import KINDS, CatalogueChanged, InstanceChanged, LogLines
 from llamactl.core.instance import Ready
 from llamactl.core.model import ScanReport
+from llamactl.daemon.control import events
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call, ModelDetail, ModelRow, SettingRow
 from llamactl.web import dashboard, shapes
 from tests.web.house import House
-from tests.web.test_feed import Key
 
 pytestmark = pytest.mark.anyio
 pytest.importorskip("socketio")
 
 CLIENT = Path(__file__).with_name("client.cjs")
-CONTROL = Key(("", "infer", "observe", "control"))
+CONTROL = Caller(scope="control")
 MODELS = [
     ModelRow(name="qwen", path="/q.gguf", size=7, state="ready", architecture="qwen3", context_length=4096),
     ModelRow(name="gemma", path="/g.gguf", size=8, state="failed"),
@@ -58,14 +59,8 @@ def packages(request: pytest.FixtureRequest) -> Path:
     return place / "node_modules"
 
 
-class Lines(CatalogueChanged, frozen=True, tag="logs"):
-    source: str = "qwen"
-    level: str = "warn"
-    time: float = 1_700_000_000.0
-    lines: tuple[str, ...] = ()
-
-
-Lines.__name__ = "LogLines"
+def said(*lines: str) -> LogLines:
+    return LogLines("qwen", "warn", 1_700_000_000.0, lines)
 
 
 class Samples(CatalogueChanged, frozen=True, tag="samples"):
@@ -147,9 +142,7 @@ async def connected(house: House, packages: Path, *transports: str) -> AsyncIter
 
 @pytest.fixture(autouse=True)
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    from llamactl.daemon.control import events
-
-    monkeypatch.setattr(events, "KINDS", (*events.__dict__["KINDS"], "samples", "logs"))
+    monkeypatch.setattr(events, "KINDS", (*KINDS, "samples"))
     monkeypatch.setattr(dashboard, "WATCHED", frozenset(("instance", "catalogue", "samples", "logs")))
 
 
@@ -188,7 +181,7 @@ async def test_what_happens_is_told(packages: Path) -> None:
         house.publish(Samples(sample=SAMPLE))
         await far.say("request_metrics")
         assert (await far.hear("metrics"))["data"]["uptime"] == 9, "once, since the other was too soon"
-        house.publish(Lines(lines=("one", "two")))
+        house.publish(said("one", "two"))
         for text in ("one", "two"):
             line = (await far.hear("log"))["data"]
             assert (line["message"], line["level"], line["context"]) == (text, "warn", {"source": "qwen"})
@@ -199,7 +192,7 @@ async def test_what_happens_is_told(packages: Path) -> None:
         house.publish(InstanceChanged("qwen", Ready(1.0, 42, 2.0)), CatalogueChanged())
         assert len((await far.hear("models"))["data"]) == 2
         assert (await far.hear("llamaStatus"))["data"]["models"][0]["name"] == "qwen"
-        house.publish(Lines(lines=tuple(map(str, range(1000)))))
+        house.publish(said(*map(str, range(1000))))
         assert "800 lines are left out" in (await far.hear("log"))["data"]["message"]
         assert (await far.hear("log"))["data"]["message"] == "800"
 
@@ -254,8 +247,8 @@ async def test_who_may_only_look_changes_nothing(packages: Path) -> None:
         assert "scope control" in (await far.hear("error"))["message"]
         await far.say("delete_model", {"id": "qwen"})
         assert (await far.hear("model_deleted"))["error"]["code"] == "forbidden"
-    for key in (Key(("", "infer")), Key(models=("qw*",))):
-        async with connected(Place(key), packages) as far:
+    for caller in (Caller(scope="infer"), Caller("k", "k", "observe", ("qw*",))):
+        async with connected(Place(caller), packages) as far:
             assert "scope observe" in await far.hear("connect_error")
 
 

@@ -3,23 +3,26 @@
 import asyncio
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import WSMsgType
 
 from llamactl import __version__
+from llamactl.core.access import Caller
 from llamactl.core.events import (
     KINDS,
     CatalogueChanged,
     ConfigChanged,
     InstanceChanged,
+    LogLines,
     Numbered,
     Placement,
     ServiceChanged,
 )
 from llamactl.core.instance import Ready
+from llamactl.core.lines import Level
 from llamactl.daemon.control import events
 from llamactl.web import conversation, feed, watcher
 from llamactl.web.conversation import FEED
@@ -34,18 +37,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Key(NamedTuple):
-    scopes: tuple[str, ...] = ("", "infer", "observe")
-    models: tuple[str, ...] | None = None
-
-    def may(self, scope: str) -> bool:
-        return scope in self.scopes
-
-
-class LogLines(CatalogueChanged, frozen=True, tag="logs"):
-    source: str = "qwen"
-    level: str = "info"
-    lines: tuple[str, ...] = ()
+def said(*lines: str, source: str = "qwen", level: Level = "info") -> LogLines:
+    return LogLines(source, level, 0.0, lines)
 
 
 class SamplesTaken(CatalogueChanged, frozen=True, tag="samples"):
@@ -64,7 +57,7 @@ class Request(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that pass are known by their names."""
-    more = (*KINDS, "logs", "samples", "requests")
+    more = (*KINDS, "samples", "requests")
     monkeypatch.setattr(events, "KINDS", more)
     monkeypatch.setattr(feed, "KINDS", more)
 
@@ -117,12 +110,12 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
         assert (await peer.hear("metrics"))["data"] == {"cpu": 7}
         house.publish(RequestsFinished(requests=(Request("qwen"),), more=2))
         assert (await peer.hear("requests"))["data"] == {"requests": [{"model": "qwen"}], "more": 2}
-        house.publish(LogLines(lines=("a",)), LogLines(lines=("b",), level="error"))
+        house.publish(said("a"), said("b", level="error"))
         data = (await peer.hear("logs"))["data"]
         assert [each["lines"] for each in data["lines"]] == [["a"], ["b"]], "together"
         await peer.say("unsubscribe", topics=["status", "logs"])
         assert (await peer.hear("unsubscribed"))["data"] == {"topics": ["events", "metrics", "requests"]}
-        house.publish(ConfigChanged(), LogLines(lines=("c",)))
+        house.publish(ConfigChanged(), said("c"))
         assert (await peer.hear("event"))["data"]["id"] == 2
         assert await peer.silent()
 
@@ -166,8 +159,8 @@ async def test_filters_by_model_and_level() -> None:
         house.publish(RequestsFinished(requests=(Request("gemma"),), more=1))
         house.publish(RequestsFinished(requests=(Request("gemma"), Request("qwen"))))
         assert (await peer.hear("requests"))["data"]["requests"] == [{"model": "qwen"}]
-        house.publish(LogLines(lines=("no",)), LogLines(source="gemma", level="error", lines=("no",)))
-        house.publish(LogLines(level="error", lines=("yes",)))
+        house.publish(said("no"), said("no", source="gemma", level="error"))
+        house.publish(said("yes", level="error"))
         assert [each["lines"] for each in (await peer.hear("logs"))["data"]["lines"]] == [["yes"]]
 
 
@@ -192,7 +185,7 @@ async def test_metrics_come_as_often_as_wanted() -> None:
 
 
 async def test_calls_are_answered_as_they_are_done() -> None:
-    house = House(Key(("", "infer", "observe", "control")))
+    house = House(Caller(scope="control"))
     async with watching(house) as peer:
         await peer.say("call", "slow", method="instances.start", params={"name": "qwen"})
         await peer.say("call", "quick", method="instances.list")
@@ -235,7 +228,7 @@ async def test_scopes_hold() -> None:
     async with watching(House()) as peer:
         await peer.say("call", method="instances.start", params={"name": "qwen"})
         assert (await peer.hear("error"))["data"]["code"] == "forbidden"
-    async with watching(House(Key(("", "infer")))) as peer:
+    async with watching(House(Caller(scope="infer"))) as peer:
         await peer.say("subscribe", topics=["logs"])
         assert (await peer.hear("error"))["data"]["code"] == "forbidden"
         await peer.say("call", method="instances.list")
@@ -243,14 +236,14 @@ async def test_scopes_hold() -> None:
 
 
 async def test_a_key_for_some_models_hears_of_no_others() -> None:
-    house = House(Key(models=("qw*",)))
+    house = House(Caller("k", "k", "observe", ("qw*",)))
     async with watching(house) as peer:
         await peer.say("subscribe", topics=["models", "events", "logs", "requests"], models=["*"])
         await peer.hear("subscribed")
         assert [row["name"] for row in (await peer.hear("models"))["data"]["models"]] == ["qwen"]
         assert [row["name"] for row in (await peer.hear("snapshot"))["data"]["instances"]] == ["qwen"]
         house.publish(Placement("gemma", "start", ""), ConfigChanged(), CatalogueChanged(("gemma",)))
-        house.publish(LogLines(source="gemma", lines=("no",)), RequestsFinished(requests=(Request("gemma"),), more=3))
+        house.publish(said("no", source="gemma"), RequestsFinished(requests=(Request("gemma"),), more=3))
         house.publish(READY)
         assert (await peer.hear("models"))["data"]["id"] == 4
         assert (await peer.hear("event"))["data"]["id"] == 4
@@ -372,12 +365,12 @@ async def test_events_over_http() -> None:
 
 
 async def test_events_over_http_for_a_key_of_some_models() -> None:
-    house = House(Key(models=("qw*",)))
+    house = House(Caller("k", "k", "observe", ("qw*",)))
     house.publish(CatalogueChanged(), Placement("gemma", "stop", ""), READY)
     async with house.open() as client, client.get("/api/events?since=0") as answer:
         await answer.content.readuntil(b"\n\n")
         assert (await answer.content.readuntil(b"\n\n")).startswith(b"id: 3\n")
-    async with House(Key(("infer",))).open() as client, client.get("/api/events") as refused:
+    async with House(Caller(scope="infer")).open() as client, client.get("/api/events") as refused:
         assert refused.status == 403
 
 

@@ -11,6 +11,7 @@ from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.events import EventCalls, History
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls, instance_row
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
@@ -50,6 +51,7 @@ class Control:
         history: History,
         fit: FitCalls,
         workers: WorkerCalls,
+        keys: KeyCalls,
         began: float | None = None,
     ) -> None:
         self._config = config
@@ -74,6 +76,7 @@ class Control:
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **workers.handlers,
+            **keys.handlers,
             **InstanceCalls(config, catalogue, supervisor, launch).handlers,
             **EventCalls(hub, history, lambda: [instance_row(each) for each in supervisor.instances()]).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,

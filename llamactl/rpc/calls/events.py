@@ -18,6 +18,7 @@ class ListEvents(Call[list[Numbered]], frozen=True):
     """
 
     method = "events.list"
+    scope = "observe"
     since: int | None = None
     types: tuple[str, ...] = ()
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = 1000
@@ -44,6 +45,7 @@ class Watch(Call[Snapshot], frozen=True):
     """
 
     method = "watch"
+    scope = "observe"
     repeatable = True
     since: int | None = None
     types: tuple[str, ...] = ()

@@ -73,6 +73,7 @@ class ListInstances(Call[list[InstanceRow]], frozen=True):
     """What runs, is about to, or failed; with `all` every model of the catalogue."""
 
     method = "instances.list"
+    scope = "observe"
     all: bool = False
 
 
@@ -107,6 +108,7 @@ class PlanStart(Call[Plan], frozen=True):
     """What a start of the model would come to, without doing anything."""
 
     method = "instances.plan"
+    scope = "observe"
     name: str
 
 
@@ -137,6 +139,7 @@ class WaitModel(Call[InstanceRow], frozen=True):
     """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
 
     method = "instances.wait"
+    scope = "observe"
     repeatable = True
     name: str
     state: Literal["ready", "stopped", "failed", "idle"] = "ready"
@@ -162,4 +165,5 @@ class WhyModel(Call[Explanation], frozen=True):
     """Why a model is in the state it is in."""
 
     method = "instances.why"
+    scope = "observe"
     name: str

@@ -10,13 +10,15 @@ from llamactl.rpc.calls.call import Call
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     """A model of the catalogue and what it does at this moment.
 
-    `missing`: its file was gone when it was last looked for. The rest is as in `Facts`.
+    `missing`: its file was gone when it was last looked for. `variants` are those of its requests. The rest is as in
+    `Facts`.
     """
 
     name: str
     path: str
     size: int
     aliases: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     state: str = "stopped"
     missing: bool = False
     architecture: str = ""
@@ -81,6 +83,7 @@ class ListModels(Call[list[ModelRow]], frozen=True):
     """The catalogue, by name."""
 
     method = "models.list"
+    scope = "observe"
 
 
 class AddModel(Call[ModelRow], frozen=True):
@@ -102,6 +105,7 @@ class ShowModel(Call[ModelDetail], frozen=True):
     """A model with its settings and where each comes from."""
 
     method = "models.show"
+    scope = "observe"
     name: str
 
 
@@ -150,6 +154,7 @@ class VerifyModel(Call[Verification], frozen=True):
     """
 
     method = "models.verify"
+    scope = "observe"
     repeatable = True
     name: str
     deep: bool = False
@@ -159,6 +164,7 @@ class ModelCommand(Call[str], frozen=True):
     """The command line that a model would be started with, for a shell; secrets are `***`."""
 
     method = "models.command"
+    scope = "observe"
     name: str
 
 
