@@ -29,6 +29,19 @@ def test_the_command_line_over_http(home: Home, daemon: Daemon) -> None:
     assert "127.0.0.1:1" in nobody["error"]["message"]
 
 
+def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    keys = {scope: home.json("keys", "create", scope, "--scope", scope)["text"] for scope in ("infer", "control")}
+    asked = ("-H", daemon.url)
+    assert home.json(*asked, "ps", code=6)["error"]["code"] in ("unauthorized", "forbidden")
+    home.env["LLAMACTL_API_KEY"] = keys["infer"]
+    assert home.json(*asked, "ps", code=6)["error"]["code"] == "forbidden"
+    home.env["LLAMACTL_API_KEY"] = keys["control"]
+    assert home.run(*asked, "start", "alpha").stderr.startswith("alpha is ready")
+    assert home.run(*asked, "stop", "alpha").stderr == "alpha is stopped\n"
+    assert home.json(*asked, "daemon", "stop", code=6)["error"]["code"] == "forbidden"
+
+
 def test_following_events_over_http(home: Home, daemon: Daemon) -> None:
     home.add("alpha")
     command = [sys.executable, "-m", "llamactl", "-H", daemon.url, "events", "-f", "-o", "jsonl", "--type", "catalogue"]
