@@ -68,7 +68,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     config.directories.prepare()
     with (
         PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
-        closing(Records(config.directories.log, config.logging)) as records,
+        closing(Records(config)) as records,
     ):
         records.install()
         try:
@@ -165,7 +165,7 @@ async def _live(
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            records.configure(config.logging)
+            records.configure(config)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -190,7 +190,7 @@ async def _live(
             directories.runs,
             records,
             hub,
-            lambda: current().logging,
+            current,
             lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
         )
         control.services = services = Services(
