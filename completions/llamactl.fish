@@ -75,7 +75,7 @@ function __llamactl_at
                 set place /templates/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -202,11 +202,14 @@ complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there
 complete -c llamactl -n '__llamactl_at /rpc' -a start -d 'Start a worker: a model with the setting rpc=HOST:PORT computes with it.'
 complete -c llamactl -n '__llamactl_at /rpc' -a stop -d 'Stop workers; models that compute with them fail.'
 complete -c llamactl -n '__llamactl_at /rpc' -a ls -d 'List the workers that llamactl runs.'
+complete -c llamactl -n '__llamactl_at /rpc' -a logs -d 'Show what a worker wrote, while the daemon runs or not.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l device -x -d 'Lend these devices only.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l mem -x -d 'Lend so much memory; not with every build.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l threads -x -d 'Compute with so many threads.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l cache -d 'Keep what was sent, for the next load.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l insecure -d 'Listen where others can reach it; the protocol has no authentication.'
+complete -c llamactl -n '__llamactl_at /rpc/logs' -s f -l follow -d 'Go on with what it writes from now on.'
+complete -c llamactl -n '__llamactl_at /rpc/logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'

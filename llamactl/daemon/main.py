@@ -141,8 +141,13 @@ async def _live(
             lambda name: isinstance(supervisor.instance(name).phase, Alive),
             needs.changed,
         )
+
+        def lost(address: str) -> None:
+            if holder := lending.holder(address):
+                supervisor.bereave(holder, f"the worker {address} has ended")
+
         workers = Workers(
-            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+            current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
         control = Control(
