@@ -27,6 +27,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
@@ -150,6 +151,7 @@ async def _live(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
             hub,
@@ -163,6 +165,7 @@ async def _live(
             database.exits.of,
             fit,
             WorkerCalls(workers, lending),
+            log_calls,
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
@@ -170,7 +173,7 @@ async def _live(
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            records.configure(config)
+            log_calls.take_over(config)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -195,7 +198,7 @@ async def _live(
             directories.runs,
             records,
             hub,
-            current,
+            log_calls,
             lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
         )
         control.services = services = Services(

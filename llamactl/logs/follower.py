@@ -135,11 +135,10 @@ class Follower:
             for event in grouped(self._records.take()):
                 self._hub.publish(event)
             for name in sorted(self._active):
-                ending = name in self._ending
-                await self._look_at(name)
-                if ending and name in self._ending:
+                if name in self._ending:  # this is the last look, unless it moves again meanwhile
                     self._ending.discard(name)
                     self._active.discard(name)
+                await self._look_at(name)
 
     async def _look_at(self, name: str) -> None:
         try:

@@ -24,6 +24,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
@@ -112,6 +113,7 @@ class Office:
             db.exits.of,
             fit,
             WorkerCalls(workers, lending),
+            LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

@@ -39,6 +39,7 @@ from llamactl.rpc.calls.instances import (
     Watch,
     WhyModel,
 )
+from llamactl.rpc.calls.logs import LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
 from llamactl.rpc.calls.models import (
     AddModel,
     AliasModel,
@@ -108,6 +109,8 @@ __all__ = [
     "ListPresets",
     "ListTemplates",
     "ListWorkers",
+    "LogRow",
+    "LoggerSettings",
     "Lost",
     "ModelCommand",
     "ModelDetail",
@@ -120,6 +123,7 @@ __all__ = [
     "PortableModel",
     "PresetRow",
     "PutPresets",
+    "ReadLogs",
     "Reexec",
     "Reload",
     "Reloaded",
@@ -131,11 +135,13 @@ __all__ = [
     "ScanModels",
     "ServiceRow",
     "SetDefaults",
+    "SetLogger",
     "SetModel",
     "SetPreset",
     "SetTemplates",
     "SettingRow",
     "ShowDefaults",
+    "ShowLogger",
     "ShowModel",
     "ShowPreset",
     "Shutdown",
