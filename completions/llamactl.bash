@@ -62,7 +62,7 @@ _llamactl() {
             /templates/list) place=/templates/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -214,7 +214,7 @@ _llamactl() {
                 files=yes
                 ;;
             /daemon)
-                words='run start stop restart reload reexec status'
+                words='run start stop restart reload log-level reexec status'
                 ;;
             /daemon/run)
                 options='--check'

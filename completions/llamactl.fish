@@ -77,7 +77,7 @@ function __llamactl_at
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -244,6 +244,7 @@ complete -c llamactl -n '__llamactl_at /daemon' -a start -d 'Start the daemon in
 complete -c llamactl -n '__llamactl_at /daemon' -a stop -d 'Stop the daemon and every model it runs.'
 complete -c llamactl -n '__llamactl_at /daemon' -a restart -d 'Stop the daemon and every model it runs, and start it again.'
 complete -c llamactl -n '__llamactl_at /daemon' -a reload -d 'Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was.'
+complete -c llamactl -n '__llamactl_at /daemon' -a log-level -d 'Show what the daemon records, or have it record more or less, on the console and in its files, until it ends.'
 complete -c llamactl -n '__llamactl_at /daemon' -a reexec -d 'Have the daemon go on as the version that is installed now. Models run on, nobody is turned away.'
 complete -c llamactl -n '__llamactl_at /daemon' -a status -d 'Show the daemon and its services. Exit 3 when none runs.'
 complete -c llamactl -n '__llamactl_at /daemon/run' -l check -d 'Only say whether it could start.'

@@ -25,6 +25,7 @@ from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
@@ -112,9 +113,12 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
-            KeyCalls(db.keys, Gate()),
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(db.keys, Gate()),
+                LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+            ],
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
