@@ -8,7 +8,7 @@ import pytest
 from llamactl.core.errors import BodyTooLarge, LoadFailed
 from tests.proxy.asking import asked, get, post
 from tests.proxy.front import opened
-from tests.proxy.upstreams import CLOSE, EVENTS, chunk, chunked_head
+from tests.proxy.upstreams import CLOSE, ECHO, EVENTS, SWITCH, chunk, chunked_head
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,21 @@ async def test_what_a_llama_server_is_asked_for(tmp_path: Path, data: bytes, met
             (method, target, body)
         ] * 2
         assert not front.web.requests
+
+
+async def test_a_web_socket_of_one_and_no_key_of_the_client(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = lambda _: (SWITCH, ECHO)
+        client = await front.client()
+        keys = (b"Authorization: Bearer secret", b"X-Api-Key: secret")
+        client.send(get(b"/upstream/a/ws", b"Connection: Upgrade", b"Upgrade: websocket", *keys))
+        assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        client.send(b"there and back")
+        assert await client.take(14) == b"there and back"
+        [sent] = front.upstream.requests
+        assert (sent.target, sent.all(b"upgrade")) == (b"/ws", [b"websocket"])
+        assert b"secret" not in b"".join(front.upstream.received)
+        client.leave()
 
 
 async def test_only_pages_are_asked_for_as_the_client_can_read_them(tmp_path: Path) -> None:
