@@ -166,7 +166,7 @@ async def _live(
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:

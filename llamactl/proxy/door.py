@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
+import msgspec
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.model import Model
-from llamactl.proxy import naming
+from llamactl.proxy import naming, shaping
 from llamactl.proxy.access import Gate
 from llamactl.proxy.connection import Connection
 from llamactl.proxy.leaving import Leaving, give_up
@@ -93,7 +94,17 @@ class Door:
                 "the request names no model and no default model is set",
                 'put "model" into it, or: llamactl config set models.default NAME',
             )
-        return self._resolve(name)
+        model = self._resolve(name)
+        if model.shapes and head.route.named == "body":
+            self._shape(request, model)
+        return model
+
+    def _shape(self, request: Request, model: Model) -> None:
+        """Of forms there is nothing to be changed, nor of what has no body."""
+        shape = model.shapes.get("")
+        if shape is not None and request.body and naming.is_json(request.body, request.head.kind):
+            values = {name: msgspec.json.encode(value) for name, value in shape.set.items()}
+            request.body = shaping.edit(request.body, values, shape.strip)
 
     def _through(self, request: Request) -> Model:
         """For `/upstream/MODEL/…`, whose end is what the llama-server is asked for."""
