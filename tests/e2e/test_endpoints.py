@@ -146,6 +146,29 @@ def test_audio_goes_through_byte_for_byte(served: Daemon) -> None:
             assert (answer.status, "does not support" in answer.error["message"]) == (501, True), answer.body
 
 
+def test_variants_of_one_that_is_loaded(served: Daemon) -> None:
+    """The same process answers with other parameters, streamed or not."""
+    home = served.home
+    home.run("models", "variants", "set", MODEL, "top_k=7")
+    home.run("models", "variants", "set", f"{MODEL}:fast", "temperature=0.25", "--strip", "min_p")
+    asked = {"prompt": "ab", "n_predict": 2, "temperature": 1, "min_p": 0.5, "top_k": 3}
+    before = [row.pid for row in home.instances() if row.name == MODEL]
+    for name, temperature, min_p in ((MODEL, 1, 0.5), (f"{MODEL}:fast", 0.25, 0.05)):
+        used = served.ask("/completion", {"model": name, **asked}).json()["generation_settings"]
+        assert used["temperature"] == pytest.approx(temperature)
+        assert used["min_p"] == pytest.approx(min_p)
+        assert used["top_k"] == 7
+    chat = {"model": f"{MODEL}:fast", "messages": MESSAGES, "max_tokens": 2}
+    assert served.ask("/v1/chat/completions", chat).json()["usage"]["completion_tokens"] == 2
+    assert [row.pid for row in home.instances() if row.name == MODEL] == before
+    assert f"{MODEL}:fast" in [model["id"] for model in served.ask("/v1/models").json()["data"]]
+    assert served.ask("/completion", {"model": f"{MODEL}:slow"}).status == 404
+    exported = home.json("models", "export", MODEL)["items"][0]["shapes"]
+    assert exported[""] == {"set": {"top_k": 7}}
+    home.run("models", "variants", "rm", f"{MODEL}:fast")
+    home.run("models", "variants", "rm", MODEL)
+
+
 # --- /upstream/ ---------------------------------------------------------------------------------------
 
 
