@@ -166,7 +166,8 @@ async def _live(
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
-        door = Door(supervisor, catalogue.asked, str(directories.web_socket))
+        # Files are put where models are, on a disk: the runtime directory mostly is memory.
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:

@@ -27,6 +27,7 @@ class Door:
     """Listens, and gives every connection what it needs.
 
     `resolve` finds a model by what a client calls it (raising `NotFound`), `web` is the path of the web face's socket.
+    `spool` is a directory for large files on their way to a model; without one they are kept in memory.
     What `configure` says may change while it is open.
     """
 
@@ -36,6 +37,7 @@ class Door:
         resolve: Callable[[str], Model],
         web: str,
         *,
+        spool: str = "",
         default: str = "",
         max_body: int = 100 << 20,
         drain: float = 30.0,
@@ -47,6 +49,7 @@ class Door:
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
         self._web_path = web
+        self.spool = spool
         self.gate = Gate()
         self.journal = Journal()
         self.leaving = Leaving()
