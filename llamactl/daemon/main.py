@@ -160,7 +160,8 @@ async def _live(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        # Files are put where models are, on a disk: the runtime directory mostly is memory.
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
         log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
