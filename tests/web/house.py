@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
 from llamactl.core.events import Event, Numbered, kind
+from llamactl.core.instance import Instance, Ready
 from llamactl.daemon.control.events import EventCalls
 from llamactl.hub import Hub
 from llamactl.rpc.calls import Call, DaemonStatus, InstanceRow, ListInstances, ShowModel, StartModel, Status
@@ -44,7 +45,8 @@ class House:
         self.instances = [InstanceRow(name="qwen", state="ready"), InstanceRow(name="gemma", state="stopped")]
         self.asked: list[Call[Any]] = []
         self.go = asyncio.Event()
-        self._handlers = EventCalls(self.hub, self.memory, lambda: self.instances[:1]).handlers
+        running = [Instance(model="qwen", phase=Ready(0.0, 42, 1.0))]
+        self._handlers = EventCalls(self.hub, self.memory, lambda: running).handlers
         self._caller = caller
 
     def _keep(self, numbered: Numbered) -> None:

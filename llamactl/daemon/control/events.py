@@ -1,15 +1,17 @@
 """What happened, and what happens."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.events import KINDS, Numbered, kind
+from llamactl.core.instance import Instance
+from llamactl.daemon.control.instances import instance_row
 from llamactl.daemon.control.noun import Handlers
 from llamactl.hub import Hub, Watcher, numbers
 from llamactl.rpc import calls
-from llamactl.rpc.calls import InstanceRow, Lost, Snapshot
+from llamactl.rpc.calls import Lost, Snapshot
 from llamactl.rpc.server import Stream
 
 TOGETHER = 500
@@ -27,7 +29,7 @@ class History(Protocol):
 class EventCalls:
     """`events.list` and `watch`. `present` says what runs."""
 
-    def __init__(self, hub: Hub, history: History, present: Callable[[], list[InstanceRow]]) -> None:
+    def __init__(self, hub: Hub, history: History, present: Callable[[], Iterable[Instance]]) -> None:
         self._hub = hub
         self._history = history
         self._present = present
@@ -46,7 +48,7 @@ class EventCalls:
         only = numbers if not wanted else lambda numbered: kind(numbered.event) in wanted
         follower = subscription.enter_context(self._hub.follow(only=only))
         # No await between subscribing and looking: what happens from here on will be in the follower's queue.
-        rows, last = self._present(), self._hub.last
+        rows, last = [instance_row(instance) for instance in self._present()], self._hub.last
         try:
             await self._hub.until_kept(last)  # or the number would be one that a daemon that is killed gives again
         except BaseException:
