@@ -120,6 +120,22 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
         assert await peer.silent()
 
 
+async def test_lines_of_what_runs_come_at_first() -> None:
+    class Running(House):
+        pid = 42
+
+    async with watching(Running()) as peer:
+        await peer.say("subscribe", topics=["logs"], level="warn")
+        await peer.hear("subscribed")
+        data = (await peer.hear("logs"))["data"]
+        assert data["past"] and [(each["source"], each["level"], each["lines"]) for each in data["lines"]] == [
+            ("qwen", "warn", ["before"])
+        ]
+        await peer.say("subscribe", topics=["logs"], models=["gem*"])
+        await peer.hear("subscribed")
+        assert await peer.silent()
+
+
 async def test_what_was_missed_is_told_first_and_nothing_twice() -> None:
     house = House()
     house.publish(*[CatalogueChanged((str(number),)) for number in range(1200)])
