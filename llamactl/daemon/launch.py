@@ -13,15 +13,19 @@ import msgspec
 from llamactl.catalogue import gguf
 from llamactl.config.directories import prepare
 from llamactl.config.sections import Config
-from llamactl.core.errors import NotFound, Refused
+from llamactl.core.errors import LlamactlError, NotFound, Refused
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import PARAMETERS
 from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
 from llamactl.llamaserver import arguments, capabilities, locate, process
+from llamactl.llamaserver.records import Record
 
 Settings = dict[str, Setting]
+
+OURS = ("server_path", "ttl", "pinned")
+"""Settings that llama-server is not told."""
 
 
 class Assumed(msgspec.Struct, frozen=True):
@@ -90,8 +94,17 @@ class Launch:
 
     def digest(self, model: Model) -> str:
         """The same for what is started with the same settings."""
-        settings = {name: setting.value for name, setting in self.settings(model).items()}
+        settings = {name: setting.value for name, setting in self.settings(model).items() if name not in OURS}
         return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
+
+    def outdated(self, model: Model, record: Record) -> tuple[str, ...]:
+        """What would be another if it were started now: `settings`, `llama-server`."""
+        try:
+            settings, build = self.digest(model), self.executable(model).build
+        except LlamactlError:  # it could not even be started
+            return ("settings",)
+        found = {"settings": settings != record.settings, "llama-server": record.build not in ("", build)}
+        return tuple(what for what, is_another in found.items() if is_another)
 
     def command(
         self,

@@ -228,7 +228,8 @@ async def _live(
             await group.start(again.obey_signals)
             await group.start(obey_hangups, current, services.stop)
             obey_again()
-            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
+            patience = config.residency.load_timeout
+            await adopt(directories.sockets, catalogue, supervisor, launch.outdated, patience, group)
             known = remember(inherited.models, catalogue, supervisor) if inherited else {}
             async with anyio.create_task_group() as running:
                 await running.start(services.run)

@@ -131,14 +131,10 @@ class Needs:
 
     async def engine(self, engine: Engine) -> None:
         """Which llama-server runs the models; where it is another than before, it is asked for the GPUs it finds."""
-        try:
-            file = Path(engine.path).stat()
-        except OSError:
-            return  # whoever runs it will be told
-        identity = f"{engine.path} {file.st_size} {file.st_mtime_ns}"
-        if identity != self._engine:
+        build = engine.build
+        if build and build != self._engine:  # one that is gone: whoever runs it will be told
             self._budget.found(await devices.look(engine))
-            self._engine = identity
+            self._engine = build
             self._plans.clear()
 
     async def look(self, model: Model) -> None:

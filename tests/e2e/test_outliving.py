@@ -15,7 +15,7 @@ import msgspec
 import psutil
 
 from llamactl.llamaserver.records import Record
-from llamactl.rpc.calls import Reexec, Shutdown, StartModel, Status, StopModel
+from llamactl.rpc.calls import Reexec, SetModel, Shutdown, StartModel, Status, StopModel
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, fake_engine, together, until
 from tests.e2e.test_real import SMALL
@@ -224,6 +224,13 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers"}
     begin()
     assert pids(home) == before
+    assert home.instances()[0].outdated == ()
+    home.run("pin", "alpha")
+    assert home.instances()[0].outdated == (), "of that llama-server knows nothing"
+    home.tell(SetModel("alpha", set={"ctx_size": "512"}))
+    assert home.instances()[0].outdated == ("settings",)
+    home.run("restart", "alpha")
+    assert home.instances()[0].outdated == ()
     home.run("daemon", "stop")
     assert not home.processes("fake_llama_server")
     assert not any(path.is_file() or path.is_socket() for path in home.runtime.rglob("*"))

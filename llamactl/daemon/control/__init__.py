@@ -59,6 +59,7 @@ class Control:
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
+        instances = InstanceCalls(config, hub, catalogue, supervisor, launch)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
@@ -72,8 +73,8 @@ class Control:
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **workers.handlers,
-            **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
-            **WhyCalls(catalogue, supervisor, exits).handlers,
+            **instances.handlers,
+            **WhyCalls(catalogue, supervisor, exits, instances.outdated).handlers,
         }
 
     async def answer(self, call: Call[Any]) -> object:
