@@ -34,12 +34,12 @@ async def adopt(
     outdated: Callable[[Model, Record], tuple[str, ...]],
     load_timeout: float,
     group: TaskGroup,
-) -> None:
+) -> list[tuple[Model, LlamaServer]]:
     """Before the supervisor runs. `outdated` tells what would be another if the model were started now.
 
-    What no model of the catalogue has a use for is put down in `group`.
+    What no model of the catalogue has a use for is put down in `group`. Returns those that serve, and are not outdated.
     """
-    began, adopted = time.monotonic(), set[str]()
+    began, adopted, serving = time.monotonic(), set[str](), []
     for left in await adoption.find(sockets):
         record, server = left.server.record, left.server
         try:
@@ -60,10 +60,13 @@ async def adopt(
             why = "it has ended while no daemon was there"
         elif others := outdated(model, record):
             why = f"{why}; if it were started now, it would have another {' and '.join(others)}"
+        elif isinstance(phase, Ready):
+            serving.append((model, server))
         log.info("%s: %s, %s", who, left.state, why)
         supervisor.adopt(model, server, phase, why, SILENCE if left.state == "silent" else load_timeout)
     if adopted:
         log.info("adopted %d in %.3f s", len(adopted), time.monotonic() - began)
+    return serving
 
 
 def remember(pasts: Mapping[str, msgspec.Raw], catalogue: Catalogue, supervisor: Supervisor) -> dict[str, Past]:
