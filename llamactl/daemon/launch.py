@@ -28,6 +28,11 @@ OURS = ("server_path", "ttl", "pinned")
 """Settings that llama-server is not told."""
 
 
+HTTP_THREADS = 128
+"""llama-server begins with about 8, one for each connection, and makes more. Of connections that come at once some then
+wait behind one that is in use, until that has been idle for 5 s: seen in every burst of 30. A thread takes 36 KB."""
+
+
 class Assumed(msgspec.Struct, frozen=True):
     """What is to stand in the database behind the settings of models, instead of what does: presets by name."""
 
@@ -115,7 +120,9 @@ class Launch:
         assumed: Assumed = Assumed(),
     ) -> arguments.Command:
         """What serves the model on `socket`. Raises `BadRequest` or `Refused` where this build would not."""
-        added = {} if self.needs is None or assumed != Assumed() else self.needs.added(model)
+        added: Settings = {"threads_http": HTTP_THREADS}
+        if self.needs is not None and assumed == Assumed():
+            added |= self.needs.added(model)
         added = {name: value for name, value in added.items() if able.has(PARAMETERS[name].flags[0])}
         behind = [Layer("llamactl", added), *self._behind(model, assumed)]
         return arguments.build(engine.path, model, socket, behind, able, environment=engine.environment)

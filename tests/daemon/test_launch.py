@@ -191,6 +191,13 @@ async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model:
     assert caught.value.hint == f"remove it with: llamactl models unset {model.name} server_path"
 
 
+async def test_it_has_a_thread_for_every_connection_of_a_burst(config: Config, model: Model) -> None:
+    launch = Launch(lambda: config, dict)
+    assert "--threads-http 128" in " ".join((await launch.preview(model)).arguments)
+    own = msgspec.structs.replace(model, settings={"threads_http": 9})
+    assert "--threads-http 9" in " ".join((await launch.preview(own)).arguments)
+
+
 def test_what_would_be_another_now(config: Config, model: Model, tmp_path: Path) -> None:
     launch, own = Launch(lambda: config, dict), stand_in(tmp_path / "own")
 
