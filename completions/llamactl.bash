@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--for|--format|--from|--host|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--system|--threads|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--for|--format|--from|--grep|--host|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--since|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -70,6 +70,7 @@ _llamactl() {
             -o|--output) words='table wide json jsonl name' ;;
             --color) words='auto always never' ;;
             --for) words='ready stopped failed idle' ;;
+            --level) words='debug info warn error' ;;
             --format) words='json ini' ;;
             --config) files=yes ;;
             --model) files=yes ;;
@@ -101,7 +102,7 @@ _llamactl() {
                 options='--for --timeout'
                 ;;
             /logs)
-                options='-f --follow -n --lines --previous'
+                options='-f --follow -n --lines --since --until --level --grep --previous'
                 ;;
             /fit)
                 options='--ctx --parallel --save'

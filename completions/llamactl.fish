@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --for --format --from --host --lines --max-tokens --mem --model --name --output --parallel --prompt --system --threads --timeout --ttl -H -n -o
+            case --color --config --ctx --device --drain --for --format --from --grep --host --level --lines --max-tokens --mem --model --name --output --parallel --prompt --since --system --threads --timeout --ttl --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -104,7 +104,7 @@ complete -c llamactl -n '__llamactl_at ' -a pin -d 'Never evict models once they
 complete -c llamactl -n '__llamactl_at ' -a unpin -d 'Models may be evicted again.'
 complete -c llamactl -n '__llamactl_at ' -a wait -d 'Return when models are in a state, whoever brings them there.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
-complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
+complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what the daemon, or models\' llama-servers, wrote.'
 complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
@@ -135,8 +135,12 @@ complete -c llamactl -n '__llamactl_at /restart' -l all -d 'Every model that run
 complete -c llamactl -n '__llamactl_at /restart' -l drain -x -d 'Time for requests under way; as configured if not given.'
 complete -c llamactl -n '__llamactl_at /wait' -l for -x -a 'ready stopped failed idle' -d 'The state to wait for; idle: ready, with nothing to do.'
 complete -c llamactl -n '__llamactl_at /wait' -l timeout -x -d 'Wait no longer than this.'
-complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
-complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
+complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what is written from now on.'
+complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines. [default: 50; all with --since]'
+complete -c llamactl -n '__llamactl_at /logs' -l since -x -d 'From then on: 15m, 10:30, yesterday, a date.'
+complete -c llamactl -n '__llamactl_at /logs' -l until -x -d 'Until then.'
+complete -c llamactl -n '__llamactl_at /logs' -l level -x -a 'debug info warn error' -d 'Only lines at least that grave.'
+complete -c llamactl -n '__llamactl_at /logs' -l grep -x -d 'Only lines in which this is found.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
 complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
 complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
