@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut, UpstreamDied
 from llamactl.core.model import Model
-from llamactl.proxy import dialects
+from llamactl.proxy import dialects, failures
 from llamactl.proxy.access import Caller
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 IDLE, HEAD, BODY, STALLED = 75, 10, 30, 60
 """Seconds: between requests; for a whole head; between two pieces of a body; for a client that takes nothing."""
+MOURNED = 2.0
+"""Seconds that a llama-server which hung up is given to be gone; then it has not died."""
 LINGER = 2
 """Seconds for a client to read a refusal while it is still sending the body nobody wants."""
 NEVER = 1 << 62
@@ -37,8 +40,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_waiting", "closing", "forward", "paused", "transport",
+        "_address", "_again", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer",
+        "_reader", "_serving", "_waiting", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -47,6 +50,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, None)
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
+        self._again: Request | None = None  # what has been asked a second time
         self._caller: Caller | None = None  # of that
         self._peer: object = None
         self._address = ""
@@ -178,7 +182,7 @@ class Connection(asyncio.Protocol):
         except LlamactlError as error:
             self._waiting = None
             if not self._gone:
-                self.refuse(request, error)
+                self.refuse(request, failures.with_lines(error, self._door.supervisor.last_lines(model.name)))
             return
         except Exception as error:  # a bug: logged here, answered as one
             log.exception("no lease on %s", model.name)
@@ -190,6 +194,25 @@ class Connection(asyncio.Protocol):
             lease.release()
         else:
             self._send(request, self._door.pool(lease.endpoint), lease)
+
+    def bereft(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
+        """Its llama-server has gone away, and nothing has gone to the client. `again`: nothing had come for him."""
+        self.forward = None
+        again = again and self._again is not request
+        self._waiting = asyncio.get_running_loop().create_task(self._mourn(request, lease, error, again=again))
+
+    async def _mourn(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
+        """Find out whether it died, and of what; then ask a fresh one, once."""
+        exit = await lease.fate(MOURNED)
+        if exit is not None:
+            error = failures.died(error, exit)
+            if again:
+                self._again = request
+                with suppress(LlamactlError):  # what is wrong now was not when it was first asked
+                    await self._wait(request, self._door.model_for(request))
+                    return
+        self._waiting = None
+        self.refuse(request, error)
 
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:

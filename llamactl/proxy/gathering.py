@@ -118,5 +118,5 @@ class Gathering(Forward):
         if self._gather is None:
             super().lost()
         else:
-            self._upstream = None
-            self.fail(UpstreamDied("llama-server went away before it had answered completely"))
+            self._upstream, self._hinted = None, True
+            self._bereft(UpstreamDied("llama-server went away before it had answered completely"))

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.instance import Exit
 from llamactl.core.model import Model
 from llamactl.proxy.door import Door
 from llamactl.supervisor import Supervisor
@@ -24,7 +25,8 @@ PATIENCE = 20.0
 class FakeLease:
     """`released`: how often it was given back."""
 
-    def __init__(self, model: str, endpoint: str) -> None:
+    def __init__(self, leases: "Leases", model: str, endpoint: str) -> None:
+        self.leases = leases
         self.model = model
         self.endpoint = endpoint
         self.on_revoked: Callable[[], None] | None = None
@@ -32,6 +34,10 @@ class FakeLease:
 
     def release(self) -> None:
         self.released += 1
+
+    async def fate(self, patience: float) -> Exit | None:
+        await anyio.lowlevel.checkpoint()
+        return self.leases.fates.pop(0) if self.leases.fates else None
 
     def revoke(self) -> None:
         assert self.on_revoked is not None
@@ -46,6 +52,8 @@ class Leases:
         self.loading: dict[str, asyncio.Event] = {}
         self.failing: dict[str, LlamactlError] = {}
         self.granted: list[FakeLease] = []
+        self.fates: list[Exit] = []  # how llama-servers end that hang up; by default they do not
+        self.lines: tuple[str, ...] = ()
         self.waiting = 0
         self.on_grant: Callable[[FakeLease], object] = lambda _: None
 
@@ -56,10 +64,13 @@ class Leases:
     def try_lease(self, name: str) -> FakeLease | None:
         if name in self.failing or name in self.loading:
             return None
-        lease = FakeLease(name, self.endpoints[name])
+        lease = FakeLease(self, name, self.endpoints[name])
         self.granted.append(lease)
         self.on_grant(lease)
         return lease
+
+    def last_lines(self, name: str) -> tuple[str, ...]:
+        return self.lines
 
     def serving(self, name: str) -> object:
         return None if name in self.failing or name in self.loading else self
