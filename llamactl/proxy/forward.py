@@ -153,7 +153,7 @@ class Forward:
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
             self._left = left = length - len(rest)
-            start = answer.wire + b"Content-Length: %d\r\n\r\n" % length
+            start = answer.wire + client.added + b"Content-Length: %d\r\n\r\n" % length
             client.transport.write(start + rest if left >= 0 else start)
             if left == 0:
                 self._finish(keep=answer.keep)
@@ -182,7 +182,8 @@ class Forward:
         else:
             client.closing = True  # it ends with its connection, and so must ours
         client.closing = client.closing or head.old or not head.keep_alive
-        client.transport.write(answer.wire + framing + (b"Connection: close\r\n\r\n" if client.closing else b"\r\n"))
+        close = b"Connection: close\r\n" if client.closing else b""
+        client.transport.write(b"%b%b%b%b\r\n" % (answer.wire, client.added, framing, close))
 
     def _informational(self, answer: Answer, data: bytes, end: int) -> None:
         """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""

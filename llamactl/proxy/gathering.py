@@ -100,7 +100,7 @@ class Gathering(Forward):
             reason = REASONS.get(status, "Error").encode()
             wire = b"HTTP/1.1 %d %b%b" % (status, reason, wire[wire.index(b"\r\n") :])
         ending = b"Connection: close\r\n" if client.closing else b""
-        client.transport.write(b"%bContent-Length: %d\r\n%b\r\n%b" % (wire, len(body), ending, body))
+        client.transport.write(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (wire, client.added, len(body), ending, body))
         chunks = self._chunks
         self._finish(keep=chunks is not None and chunks.done and self._head.keep)
 

@@ -39,6 +39,7 @@ from llamactl.rpc.calls.instances import (
     Watch,
     WhyModel,
 )
+from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
 from llamactl.rpc.calls.models import (
     AddModel,
     AliasModel,
@@ -89,6 +90,7 @@ __all__ = [
     "Call",
     "Check",
     "CloneModel",
+    "CreateKey",
     "DaemonStatus",
     "DeviceRow",
     "Engine",
@@ -102,8 +104,10 @@ __all__ = [
     "ImportModels",
     "ImportReport",
     "InstanceRow",
+    "KeyRow",
     "ListDevices",
     "ListInstances",
+    "ListKeys",
     "ListModels",
     "ListPresets",
     "ListTemplates",
@@ -112,6 +116,7 @@ __all__ = [
     "ModelCommand",
     "ModelDetail",
     "ModelRow",
+    "NewKey",
     "Notice",
     "PinModel",
     "Plan",
@@ -127,6 +132,8 @@ __all__ = [
     "RemovePreset",
     "RenameModel",
     "RestartModel",
+    "RevokeKey",
+    "RotateKey",
     "SavePreset",
     "ScanModels",
     "ServiceRow",
