@@ -17,6 +17,7 @@ from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
+from llamactl.proxy.waiting import Announced, Waiting, way
 from llamactl.supervisor import Lease
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_again", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
         "_serving", "_waiting", "added", "closing", "forward", "paused", "transport",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -56,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
+        self.waiting: Waiting | None = None
         self.closing = False
         self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
@@ -199,6 +202,10 @@ class Connection(asyncio.Protocol):
         self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
+        if self.waiting is None and (told := way(request)):
+            self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
+        if self.waiting is not None:
+            self.waiting.go_on()
         try:
             priority = 0 if self._caller is None else self._caller.priority
             lease = await self._door.supervisor.lease(model, priority=priority)
@@ -213,6 +220,8 @@ class Connection(asyncio.Protocol):
             self.refuse(request, LlamactlError(f"internal error: {error!r}"))
             return
         self._waiting = None
+        if self.waiting is not None:
+            self.waiting.end()
         if self._gone:
             lease.release()
         else:
@@ -241,7 +250,9 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.leased = monotonic()
         asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
-        if lease is None or asked is None:
+        if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
+            self.forward = Announced(self, request, pool, lease)
+        elif lease is None or asked is None:
             self.forward = Forward(self, request, pool, lease)
         else:
             self.forward = Gathering(self, request, pool, lease, asked)
@@ -258,6 +269,11 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, request: Request, error: LlamactlError) -> None:
         """Answer with an error."""
+        waiting = self.waiting
+        if waiting is not None and waiting.begun:
+            waiting.fail(error)
+            self.finished(broken=waiting.way != "space")
+            return
         self.closing = self.closing or not request.head.keep_alive
         if request.record is not None:
             request.record.status = error.status
@@ -304,6 +320,9 @@ class Connection(asyncio.Protocol):
     def _done(self) -> None:
         """With the request that was being answered, if there is one."""
         asked, self._asked = self._asked, None
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
         caller, self._caller = self._caller, None

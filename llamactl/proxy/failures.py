@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from llamactl.core.errors import LlamactlError, LoadFailed, UpstreamDied
+import msgspec
+
+from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, UpstreamDied
 from llamactl.core.exits import MEANING
 from llamactl.core.instance import Exit
 
@@ -18,3 +20,20 @@ def with_lines(error: LlamactlError, lines: Sequence[str]) -> LlamactlError:
         return error
     told = "\n".join((f"{error.message}; its last lines:", *lines))
     return type(error)(told, error.hint, error.retry_after)
+
+
+class _Told(msgspec.Struct):
+    message: str
+
+
+class _Failed(msgspec.Struct):
+    error: _Told
+
+
+def answered(status: int, body: bytes) -> LlamactlError:
+    """What llama-server answered instead of the stream that the client was promised."""
+    try:
+        message = msgspec.json.decode(body, type=_Failed).error.message
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        message = f"llama-server answered {status}, and no stream"
+    return BadRequest(message) if 400 <= status < 500 else LlamactlError(message)

@@ -94,6 +94,11 @@ class Gathering(Forward):
         record = self._request.record
         if record is not None:
             record.status = status
+        waiting = client.waiting
+        if waiting is not None and waiting.begun:
+            waiting.finish(body)
+            self._finish()
+            return
         client.closing = client.closing or head.old or not head.keep_alive
         wire = _STREAMED.sub(b"\r\nContent-Type: application/json; charset=utf-8", self._head.wire)
         if status != 200:

@@ -6,13 +6,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
-from llamactl.core.instance import Exit
+from llamactl.core.instance import Exit, Instance, Loading
 from llamactl.core.model import Model
 from llamactl.proxy.access import Gate
 from llamactl.proxy.door import Door
@@ -72,6 +73,9 @@ class Leases:
         self.granted.append(lease)
         self.on_grant(lease)
         return lease
+
+    def instance(self, name: str) -> Instance:
+        return Instance(model=name, phase=Loading(monotonic() - 3, 1), eta=1.0)
 
     def last_lines(self, name: str) -> tuple[str, ...]:
         return self.lines

@@ -75,3 +75,8 @@ def as_stream(path: bytes, body: bytes | mmap.mmap) -> Mapping[str, bytes] | Non
 def gather(path: bytes) -> Gather:
     """For an answer of llama-server at `path`."""
     return _BY_PATH[path]()
+
+
+def streams(path: bytes) -> bool:
+    """Can it be answered with a stream?"""
+    return path in _BY_PATH
