@@ -249,13 +249,13 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        streamed = None if lease is None or pool.plain else as_stream(request.path, request.body)
         if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
             self.forward = Announced(self, request, pool, lease)
-        elif lease is None or asked is None:
+        elif lease is None or streamed is None:
             self.forward = Forward(self, request, pool, lease)
         else:
-            self.forward = Gathering(self, request, pool, lease, asked)
+            self.forward = Gathering(self, request, pool, lease, streamed)
         self.forward.start()
 
     def tunnelled(self) -> None:

@@ -1,7 +1,6 @@
 """A request that is asked for as a stream, though the client is to be answered at once and whole."""
 
 import re
-from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,6 @@ import httptools
 
 from llamactl.core.errors import UpstreamDied
 from llamactl.proxy import answer as answers
-from llamactl.proxy import shaping
 from llamactl.proxy.answer import Answer
 from llamactl.proxy.dialects import REASONS
 from llamactl.proxy.forward import Chunks, Forward
@@ -33,11 +31,9 @@ class Gathering(Forward):
     _gather: Gather | None = None
     _head: Answer
 
-    def __init__(
-        self, client: "Connection", request: Request, pool: Pool, lease: Lease, asked: Mapping[str, bytes]
-    ) -> None:
+    def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes) -> None:
         super().__init__(client, request, pool, lease)
-        self._asked = asked
+        self._streamed = streamed  # the body that asks for it
 
     def connected(self, upstream: Upstream) -> None:
         if self._pool.plain:
@@ -45,7 +41,7 @@ class Gathering(Forward):
             return
         request, body = self._request, self._request.body
         try:
-            request.body = shaping.edit(body, self._asked)
+            request.body = self._streamed
             super().connected(upstream)
         finally:
             request.body = body
