@@ -58,6 +58,7 @@ from llamactl.rpc.server import Channel, listen
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
+from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +191,7 @@ async def _live(
             inherited.began if inherited else None,
         )
         alerting = Alerting(hub)
+        guests = Guests()
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -243,10 +245,11 @@ async def _live(
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
                 Service("control", partial(channel.serve, control_socket)),
-                Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("web", partial(web.serve, control.answer, directories.web_socket, guests)),
                 Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
                 Service("keys", partial(note_use, door.gate, database.keys)),
+                Service("guests", guests.run),
                 Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),

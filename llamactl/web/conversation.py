@@ -17,6 +17,7 @@ from llamactl.web.caller import caller_of, demand, demand_scope
 from llamactl.web.envelope import Ask as Question
 from llamactl.web.envelope import Received, RequestId, Subscribe, Topic, Unsubscribe, envelope, read
 from llamactl.web.feed import Ask, Feed, message, whole
+from llamactl.web.guests import Guests
 from llamactl.web.watcher import Watcher
 
 PATH = "/llamaproxws"
@@ -36,44 +37,40 @@ UNDER_WAY = 32
 FEED = web.AppKey("feed", Feed)
 
 
-def add(app: web.Application, ask: Ask) -> None:
+def add(app: web.Application, ask: Ask, guests: Guests) -> None:
     app[FEED] = feed = Feed(ask)
 
     dashboards: list[Any] = []  # one, once somebody has asked for it
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "EIO" not in request.query:
-            return await converse(request, ask, feed)
+            return await converse(request, ask, feed, guests)
         if not dashboards:
             try:
                 from llamactl.web.dashboard import Dashboard  # 7 MB and 0.3 s that most do not need
             except ImportError:
                 raise Refused("Socket.IO is not installed here", "pip install 'llamactl-daemon[socketio]'") from None
             dashboards.append(Dashboard(ask))
-        response: web.StreamResponse = await dashboards[0].handle(request)
-        return response
-
-    async def close(_: web.Application) -> None:
-        await feed.close()
-        for dashboard in dashboards:
-            await dashboard.close()
+        with guests.staying(dashboards[0].close):
+            response: web.StreamResponse = await dashboards[0].handle(request)
+            return response
 
     for path in (PATH, f"{PATH}/"):
         app.router.add_get(path, answer)
         app.router.add_post(path, answer)
         app.router.add_options(path, answer)
-    app.on_shutdown.append(close)
 
 
-async def converse(request: web.Request, ask: Ask, feed: Feed) -> web.WebSocketResponse:
+async def converse(request: web.Request, ask: Ask, feed: Feed, guests: Guests) -> web.WebSocketResponse:
     """Until it ends. Who may not observe may call what they may, and subscribe to nothing."""
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, compress=False, max_msg_size=LONGEST, writer_limit=0)
     await socket.prepare(request)
     assert request.transport is not None
     watcher = Watcher(socket, request.transport, caller_of(request))
     try:
-        await feed.join(watcher)
-        await _Conversation(socket, ask, feed, watcher).run()
+        with guests.staying(watcher.end):
+            await feed.join(watcher)
+            await _Conversation(socket, ask, feed, watcher).run()
     except ConnectionError:
         pass  # they hung up
     finally:

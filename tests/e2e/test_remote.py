@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from llamactl.core.errors import Forbidden, NotFound, TimedOut, Unreachable
@@ -93,6 +96,24 @@ def test_the_topics_of_a_real_daemon(shared: Daemon) -> None:
                     lines += each["lines"] if each["source"] == "alpha" else []
         assert states[0] == "stopped" and states[-3:] == ["starting", "loading", "ready"]
     home.tell(StopModel("alpha"))
+
+
+def test_those_who_watch_do_not_hold_up_the_end(daemon: Daemon) -> None:
+    with (
+        connect(f"{daemon.url.replace('http', 'ws')}/llamaproxws", proxy=None) as socket,
+        closing(daemon.connect()) as connection,
+    ):
+        socket.recv(PATIENCE)
+        connection.request("GET", "/api/events")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        began = time.monotonic()
+        assert daemon.end() == 0
+        assert time.monotonic() - began < 10, "not the 30 s that an answer may take"
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(PATIENCE)
+        assert closed.value.rcvd and closed.value.rcvd.code == 1001
+        answer.close()
 
 
 def test_a_watcher_comes_back_by_the_rules(home: Home, begin: Begin) -> None:
