@@ -249,7 +249,8 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        streamed = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        as_it_is = lease is None or pool.plain or request.head.route.named == "path"
+        streamed = None if as_it_is else as_stream(request.path, request.body)
         if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
             self.forward = Announced(self, request, pool, lease)
         elif lease is None or streamed is None:
