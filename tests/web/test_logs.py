@@ -9,7 +9,7 @@ from llamactl.core.errors import NotFound
 from llamactl.rpc.calls import LoggerSettings, LogRow, ReadLogs, SetLogger
 from tests.web.test_app import ask
 
-CONTROL = Caller(scope="control")
+ADMIN = Caller(scope="admin")
 LOGS, LOGGER = "/api/logs", "/api/logger/config"
 SETTINGS = LoggerSettings(
     console_level="info",
@@ -73,7 +73,7 @@ def test_who_may_changes_what_is_named() -> None:
         return SETTINGS
 
     text = b'{"consoleLevel": "warn", "maxFileSize": "3k", "maxFiles": "2w", "enableFileLogging": false}'
-    code, _, body = ask(LOGGER, "POST", text, CONTROL, SetLogger=answer)
+    code, _, body = ask(LOGGER, "POST", text, ADMIN, SetLogger=answer)
     assert asked == [SetLogger(console_level="warn", max_size=3072, max_files=14 * 86400.0, file=False)]
     assert (code, body["data"]) == (200, SEVEN)
 
@@ -83,5 +83,5 @@ def test_who_may_changes_what_is_named() -> None:
     [b"", b"[]", b'{"level": "info"}', b'{"errorLevel": "debug"}', b'{"maxFileSize": "20"}', b'{"maxFiles": "30"}'],
 )
 def test_what_is_no_such_document(text: bytes) -> None:
-    code, _, body = ask(LOGGER, "POST", text, CONTROL)
+    code, _, body = ask(LOGGER, "POST", text, ADMIN)
     assert (code, body["error"]["code"]) == (400, "bad_request")
