@@ -8,10 +8,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from llamactl.core.errors import BadRequest, Forbidden
+from llamactl.core.errors import BadRequest
 from llamactl.core.lines import Level
 from llamactl.core.units import parse_duration, parse_size
 from llamactl.rpc.calls import Call, LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
+from llamactl.web.caller import caller_of, demand, demand_scope
 from llamactl.web.shape import shaped, success
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -40,9 +41,7 @@ class _Query(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, Meta(max_length=1000)] = ""
 
 
-def add(app: web.Application, ask: Ask, *, control: bool) -> None:
-    """`control`: who asks may change things. Over TCP that takes a key."""
-
+def add(app: web.Application, ask: Ask) -> None:
     async def logs(request: web.Request) -> web.Response:
         try:
             query = msgspec.convert(dict(request.query), _Query, strict=False)
@@ -57,14 +56,18 @@ def add(app: web.Application, ask: Ask, *, control: bool) -> None:
             text=query.text,
             limit=query.limit,
         )
+        caller = caller_of(request)
+        if models and all(map(caller.uses, models)):
+            demand_scope(caller, call.scope, call.method)
+        else:
+            demand(caller, call)
         return success({"logs": [_row(row) for row in await ask(call)]})
 
-    async def get(_: web.Request) -> web.Response:
+    async def get(request: web.Request) -> web.Response:
+        demand(caller_of(request), ShowLogger())
         return success(_logger(await ask(ShowLogger())))
 
     async def post(request: web.Request) -> web.Response:
-        if not control:
-            raise Forbidden("to change the logger over HTTP takes a key", "llamactl daemon log-level LEVEL")
         try:
             body = msgspec.json.decode(await request.read(), type=_Logger)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -78,6 +81,7 @@ def add(app: web.Application, ask: Ask, *, control: bool) -> None:
             file=body.enable_file_logging,
             console=body.enable_console_logging,
         )
+        demand(caller_of(request), call)
         return success(_logger(await ask(call)))
 
     app.router.add_get(LOGS, shaped(logs))

@@ -24,6 +24,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -36,6 +37,7 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.proxy.access import Gate
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -114,6 +116,7 @@ class Office:
             fit,
             WorkerCalls(workers, lending),
             LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+            KeyCalls(db.keys, Gate()),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
 from llamactl.rpc.calls import LoggerSettings, LogRow, ReadLogs, SetLogger
 from tests.web.test_app import ask
 
+CONTROL = Caller("k", "n", "control")
 LOGS, LOGGER = "/api/logs", "/api/logger/config"
 SETTINGS = LoggerSettings(
     console_level="info",
@@ -71,7 +73,7 @@ def test_who_may_changes_what_is_named() -> None:
         return SETTINGS
 
     text = b'{"consoleLevel": "warn", "maxFileSize": "3k", "maxFiles": "2w", "enableFileLogging": false}'
-    code, _, body = ask(LOGGER, "POST", text, control=True, SetLogger=answer)
+    code, _, body = ask(LOGGER, "POST", text, caller=CONTROL, SetLogger=answer)
     assert asked == [SetLogger(console_level="warn", max_size=3072, max_files=14 * 86400.0, file=False)]
     assert (code, body["data"]) == (200, SEVEN)
 
@@ -81,5 +83,12 @@ def test_who_may_changes_what_is_named() -> None:
     [b"", b"[]", b'{"level": "info"}', b'{"errorLevel": "debug"}', b'{"maxFileSize": "20"}', b'{"maxFiles": "30"}'],
 )
 def test_what_is_no_such_document(text: bytes) -> None:
-    code, _, body = ask(LOGGER, "POST", text, control=True)
+    code, _, body = ask(LOGGER, "POST", text, caller=CONTROL)
     assert (code, body["error"]["code"]) == (400, "bad_request")
+
+
+def test_a_key_for_some_models_is_for_their_logs() -> None:
+    caller = Caller("k", "n", "observe", models=("a",))
+    assert ask(f"{LOGS}?model=a", caller=caller, ReadLogs=[])[0] == 200
+    assert [ask(f"{LOGS}?{query}", caller=caller)[0] for query in ("model=b", "model=a,b", "")] == [403, 403, 403]
+    assert ask(f"{LOGS}?model=a", caller=Caller("k", "n", "infer", models=("a",)))[0] == 403

@@ -39,6 +39,7 @@ class ReadLogs(Call[list[LogRow]], frozen=True, kw_only=True):
     """
 
     method = "logs.read"
+    scope = "observe"
     models: tuple[str, ...] = ()
     level: Level = "debug"
     since: float | None = None
@@ -51,6 +52,7 @@ class ShowLogger(Call[LoggerSettings], frozen=True):
     """How lines are recorded now."""
 
     method = "logger.show"
+    scope = "observe"
 
 
 class SetLogger(Call[LoggerSettings], frozen=True, kw_only=True):
