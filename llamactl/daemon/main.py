@@ -18,7 +18,7 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.instance import Alive
-from llamactl.core.model import HOST
+from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports, tls
@@ -45,6 +45,7 @@ from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
+from llamactl.llamaserver.process import LlamaServer
 from llamactl.logs.follower import Follower
 from llamactl.logs.records import Records
 from llamactl.metrics import host
@@ -160,9 +161,10 @@ async def _live(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
-        log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        # Files are put where models are, on a disk: the runtime directory mostly is memory.
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
+        log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
             hub,
@@ -174,10 +176,7 @@ async def _live(
             database.presets,
             database.server,
             database.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
-            log_calls,
-            KeyCalls(database.keys, door.gate),
+            [fit, WorkerCalls(workers, lending), KeyCalls(database.keys, door.gate), log_calls],
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
@@ -213,6 +212,7 @@ async def _live(
 
         context = None if certificate is None else certificate.context
         current.follow(take_over)
+        adopted: list[tuple[Model, LlamaServer]] = []
         current.read_along(read_along)
         follower = Follower(
             directories.log,
@@ -225,7 +225,7 @@ async def _live(
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
-                Service("footprints", partial(_learn, launch, needs, analyst, hub)),
+                Service("footprints", partial(_learn, launch, needs, analyst, hub, adopted)),
                 Service("workers", workers.run),
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
@@ -271,7 +271,8 @@ async def _live(
             await group.start(again.obey_signals)
             await group.start(obey_hangups, current, services.stop)
             obey_again()
-            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
+            patience = config.residency.load_timeout
+            adopted += await adopt(directories.sockets, catalogue, supervisor, launch.outdated, patience, group)
             known = remember(inherited.models, catalogue, supervisor) if inherited else {}
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
@@ -295,6 +296,7 @@ async def _learn(
     needs: Needs,
     analyst: Analyst,
     hub: Hub,
+    adopted: list[tuple[Model, LlamaServer]],
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -303,6 +305,8 @@ async def _learn(
         await needs.engine(launch.executable())
     async with anyio.create_task_group() as group:
         await group.start(analyst.run, hub)
+        while adopted:
+            group.start_soon(needs.adopted, *adopted.pop())
         await needs.run(hub, task_status=task_status)
 
 

@@ -114,6 +114,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.RenameModel: [MODEL],
     calls.CloneModel: [MODEL],
     calls.AliasModel: [MODEL],
+    calls.ShapeModel: [MODEL],
     calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
     calls.FitModel: [FIT],
