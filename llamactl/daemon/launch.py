@@ -30,7 +30,8 @@ OURS = ("server_path", "ttl", "pinned")
 
 HTTP_THREADS = 128
 """llama-server begins with about 8, one for each connection, and makes more. Of connections that come at once some then
-wait behind one that is in use, until that has been idle for 5 s: seen in four bursts of 30, and in none of three with 64. A thread takes 36 KB."""
+wait behind one that is in use, until that has been idle for 5 s: seen in four bursts of 30, in none of three with 64.
+A thread takes 36 KB."""
 
 
 class Assumed(msgspec.Struct, frozen=True):
