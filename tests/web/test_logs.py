@@ -85,3 +85,10 @@ def test_who_may_changes_what_is_named() -> None:
 def test_what_is_no_such_document(text: bytes) -> None:
     code, _, body = ask(LOGGER, "POST", text, ADMIN)
     assert (code, body["error"]["code"]) == (400, "bad_request")
+
+
+def test_a_key_for_some_models_is_for_their_logs() -> None:
+    caller = Caller("k", "n", "observe", models=("a",))
+    assert ask(f"{LOGS}?model=a", caller=caller, ReadLogs=[])[0] == 200
+    assert [ask(f"{LOGS}?{query}", caller=caller)[0] for query in ("model=b", "model=a,b", "")] == [403, 403, 403]
+    assert ask(f"{LOGS}?model=a", caller=Caller("k", "n", "infer", models=("a",)))[0] == 403
