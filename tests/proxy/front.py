@@ -184,7 +184,7 @@ class Front:
         self.upstream = upstream
         self.web = web
         self._listener = listener
-        self._address = listener.getsockname()
+        self.address = listener.getsockname()
         self._clients: list[Client] = []
         self._serving: asyncio.Task[None] | None = None
 
@@ -194,7 +194,7 @@ class Front:
         if narrow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, self._address)
+        await asyncio.get_running_loop().sock_connect(sock, self.address)
         client = Client(*await asyncio.open_connection(sock=sock, limit=1 << 14 if narrow else 1 << 20))
         self._clients.append(client)
         return client
