@@ -16,6 +16,7 @@ from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
 from .idle import idle
+from .logs import logs
 from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "catalogue": catalogue,
     "writing": writing,
     "deciding": deciding,
+    "logs": logs,
 }
 
 

@@ -25,6 +25,8 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
@@ -36,6 +38,7 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.proxy.access import Gate
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -111,8 +114,12 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(db.keys, Gate()),
+                LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+            ],
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

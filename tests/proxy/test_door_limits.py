@@ -154,11 +154,14 @@ async def test_who_takes_nothing(tmp_path: Path) -> None:
 
 async def test_who_takes_little_by_little(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
-        front.upstream.play = always(chunked_head(), *[chunk(b"x" * 60_000)] * 100, b"0\r\n\r\n")
+        front.upstream.play = always(chunked_head(), *[chunk(b"x" * 60_000)] * 150, b"0\r\n\r\n")
         client = await clogged(front, ask())
-        for _ in range(10):
-            await client.take(500_000)
-            await front.settled()
+        [connection] = front.door.connections
+        for _ in range(3):
+            due = connection.due
+            while connection.due == due:  # how much lies between the door and this client is the kernel's affair
+                await client.take(400_000)
+                await front.settled()
             front.pass_time(STALLED - 1)
         await client.until(b"\r\n0\r\n\r\n")
 
@@ -252,7 +255,7 @@ async def test_who_sends_it_all_and_then_reads(tmp_path: Path, chunks: bool) -> 
         client = await front.client()
         if chunks:
             client.send(
-                b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(body), b"0\r\n\r\n"
+                b"POST /v1/embeddings HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(body), b"0\r\n\r\n"
             )
         else:
             client.send(post(body))
@@ -410,7 +413,7 @@ async def test_another_limit_counts_for_connections_that_are_there(tmp_path: Pat
 
 
 async def test_a_body_under_way_keeps_the_limit_that_it_began_with(tmp_path: Path) -> None:
-    chunked = (b"POST /v1/completions HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", b"", b"")
+    chunked = (b"POST /v1/embeddings HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", b"", b"")
     async with opened(tmp_path) as front:
         client = await front.client()
         client.send(b"\r\n".join(chunked), chunk(asked()))

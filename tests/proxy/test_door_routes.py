@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("data", "method", "target"),
     [
-        (post(asked(), path=b"/messages"), b"POST", b"/v1/messages"),
+        (post(b'{"model":"a","stream":true}', path=b"/messages"), b"POST", b"/v1/messages"),
         (post(asked(), path=b"/v1/tokenize?model=b&x=%2F"), b"POST", b"/tokenize?model=b&x=%2F"),
         (post(b"[]", path=b"/v1/lora-adapters?model=a"), b"POST", b"/lora-adapters?model=a"),
         (post(b"", path=b"/slots/3?action=erase&model=a"), b"POST", b"/slots/3?action=erase&model=a"),
@@ -121,7 +121,7 @@ async def test_a_stream_that_breaks_off_says_so_in_the_dialect_of_the_path(
     async with opened(tmp_path) as front:
         front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(b": begun\n\n"), CLOSE)
         client = await front.client()
-        client.send(post(asked(), path=path))
+        client.send(post(b'{"model":"a","stream":true}', path=path))
         received = await client.rest()
         _, _, told = received.partition(b"\r\n" + event)
         assert "went away" in json.loads(b"{" + told.split(b"\n")[0])["error"]["message"]
@@ -134,11 +134,11 @@ async def test_a_request_is_shaped_on_its_way(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
         client = await front.client()
         for _ in range(2):
-            await client.ask(post(body, path=b"/completion"))
-        await client.ask(post(b'{"model":"a"}', path=b"/completion"))
+            await client.ask(post(body, path=b"/tokenize"))
+        await client.ask(post(b'{"model":"a"}', path=b"/tokenize"))
         await client.ask(post(b"{}", path=b"/tokenize?model=a:shaped"))
         await client.ask(post(body, path=b"/upstream/a:shaped/completion"))
-        head = b"POST /completion HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        head = b"POST /tokenize HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         await client.ask(head + b"Content-Length: %d\r\n\r\n%b" % (len(form), form))
         assert [sent.body for sent in front.upstream.requests] == [
             b'{"model":"a:shaped",  "seed":1}',

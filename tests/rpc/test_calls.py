@@ -11,6 +11,7 @@ from llamactl.core.events import (
     ConfigChanged,
     Event,
     InstanceChanged,
+    LogLines,
     Numbered,
     Placement,
     ServiceChanged,
@@ -55,6 +56,10 @@ STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
     services=SERVICES, last_event=9, restart_for=("http.port",),
 )  # fmt: skip
+LOGGER = calls.LoggerSettings(
+    console_level="info", file_level="debug", errors_level="warn", max_size=1 << 20, max_files=86400.0,
+    file=True, console=False,
+)  # fmt: skip
 DETAIL = calls.ModelDetail(
     name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready", missing=True,
     facts=Facts(architecture="qwen3", heads=(1, 2)), fingerprint="ab", drafts="/m/draft.gguf",
@@ -93,6 +98,8 @@ WORKER = calls.WorkerRow(
     problem=PROBLEM,
 )  # fmt: skip
 
+KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -124,6 +131,12 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.RemovePreset: [(), ("a",)],
     calls.ShowDefaults: [DETAIL.settings],
     calls.SetDefaults: [[]],
+    calls.ReadLogs: [
+        [],
+        [calls.LogRow(model=None, time=1.5, level="warn", line="x")],
+    ],
+    calls.ShowLogger: [LOGGER],
+    calls.SetLogger: [LOGGER],
     calls.ListTemplates: [TEMPLATES],
     calls.SetTemplates: [[MODEL]],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
@@ -150,6 +163,10 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
             lines=["last", "words"],
         ),
     ],
+    calls.CreateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
+    calls.ListKeys: [[], [KEY]],
+    calls.RevokeKey: [KEY],
+    calls.RotateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
@@ -163,6 +180,7 @@ PHASES: list[Phase] = [
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
     Placement("qwen", "stop", "evicted for gemma: idle 40 s"),
+    LogLines("qwen", "warn", 1.5, ("slow", "slower"), lost=3),
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
