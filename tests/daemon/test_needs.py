@@ -119,6 +119,18 @@ async def test_measured_when_it_is_ready(place: Place) -> None:
     assert place.anew()(MODEL) == place.needs(MODEL)
 
 
+async def test_measured_when_it_is_adopted(place: Place) -> None:
+    server = Server(SAID)
+    await place.needs.adopted(MODEL, server)  # type: ignore[arg-type]
+    assert place.needs.plan(MODEL).source == "measured"
+    assert len(place.samples()) == 1
+    server.before_end()
+    assert len(place.samples()) == 2
+    place.private.clear()
+    await place.needs.adopted(MODEL, Server(SAID))  # type: ignore[arg-type]
+    assert len(place.samples()) == 2, "it is gone"
+
+
 async def test_measured_again_before_it_ends(place: Place) -> None:
     server = Server(SAID)
     await place.run(server)

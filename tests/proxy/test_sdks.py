@@ -1,6 +1,7 @@
 """What the SDKs of OpenAI and Anthropic make of refusals and of streams that break off."""
 
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import openai
@@ -12,7 +13,7 @@ from tests.proxy.upstreams import CLOSE, EVENTS, chunk, chunked_head, sized
 
 pytestmark = pytest.mark.anyio
 
-MESSAGES = [{"role": "user", "content": "hello"}]
+MESSAGES: Any = [{"role": "user", "content": "hello"}]
 
 
 def url(front: Front) -> str:
@@ -27,7 +28,7 @@ async def test_openais_sdk_raises_what_the_refusal_means(tmp_path: Path) -> None
         for error, kind in ((QueueFull("q"), openai.RateLimitError), (LoadFailed("l"), openai.InternalServerError)):
             front.leases.failing["a"] = error
             with pytest.raises(kind) as raised:
-                await client.chat.completions.create(model="a", messages=MESSAGES)  # type: ignore[arg-type]
+                await client.chat.completions.create(model="a", messages=MESSAGES)
             assert raised.value.code == error.code
             assert error.message in raised.value.message
         with pytest.raises(openai.NotFoundError, match="no model is called nobody"):
@@ -44,10 +45,11 @@ async def test_openais_sdk_raises_in_a_stream_that_breaks_off(tmp_path: Path, ap
             begun = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"half"},"text":"half"}]}\n\n'
         front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(begun), CLOSE)
         seen = 0
+        stream: Any
         async with openai.AsyncOpenAI(base_url=f"{url(front)}/v1", api_key="k", max_retries=0) as client:
             with pytest.raises(openai.APIError, match="went away"):
                 if api == "chat":
-                    stream = await client.chat.completions.create(model="a", messages=MESSAGES, stream=True)  # type: ignore
+                    stream = await client.chat.completions.create(model="a", messages=MESSAGES, stream=True)
                 elif api == "completions":
                     stream = await client.completions.create(model="a", prompt="x", stream=True)
                 else:
@@ -68,14 +70,14 @@ async def test_anthropics_sdk_raises_what_the_refusal_means(tmp_path: Path) -> N
         ):
             front.leases.failing["a"] = error
             with pytest.raises(kind) as raised:
-                await client.messages.create(model="a", messages=MESSAGES, max_tokens=5)  # type: ignore[arg-type]
+                await client.messages.create(model="a", messages=MESSAGES, max_tokens=5)
             assert isinstance(raised.value.body, dict)
             assert raised.value.body["error"]["message"] == error.message
         with pytest.raises(anthropic.NotFoundError, match="no model is called nobody"):
-            await client.messages.count_tokens(model="nobody", messages=MESSAGES)  # type: ignore[arg-type]
+            await client.messages.count_tokens(model="nobody", messages=MESSAGES)
         with pytest.raises(anthropic.APIStatusError, match="larger than") as large:
-            long = [{"role": "user", "content": "x" * 20_000}]
-            await client.messages.create(model="a", messages=long, max_tokens=5)  # type: ignore[arg-type]
+            long: Any = [{"role": "user", "content": "x" * 20_000}]
+            await client.messages.create(model="a", messages=long, max_tokens=5)
         assert large.value.status_code == 413
 
 
@@ -87,9 +89,10 @@ async def test_anthropics_sdk_raises_in_a_stream_that_breaks_off(tmp_path: Path)
         )
         front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(begun), CLOSE)
         seen = 0
+        stream: Any
         async with anthropic.AsyncAnthropic(base_url=url(front), api_key="k", max_retries=0) as client:
             with pytest.raises(anthropic.APIStatusError, match="went away"):
-                stream = await client.messages.create(model="a", messages=MESSAGES, max_tokens=5, stream=True)  # type: ignore
+                stream = await client.messages.create(model="a", messages=MESSAGES, max_tokens=5, stream=True)
                 async for _ in stream:
                     seen += 1
         assert seen == 1
