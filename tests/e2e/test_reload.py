@@ -37,6 +37,7 @@ TRIED = {
     *("residency.memory", "residency.margin", "residency.max_models", "residency.ttl"),
     *("residency.queue_total", "residency.load_timeout", "residency.drain", "restart.first", "models.default"),
     *("models.directories", "models.watch", "models.include", "models.exclude", "http.max_body"),
+    "http.connections",  # in tests/proxy/test_door_limits.py
     *("logging.console_level", "logging.runs"),
     # in tests/logs
     *("logging.file_level", "logging.errors_level", "logging.file", "logging.console"),

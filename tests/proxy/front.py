@@ -211,7 +211,7 @@ class Front:
         self.web = web
         self._listener = listener
         self._tls = tls
-        self._address = listener.getsockname()
+        self.address = listener.getsockname()
         self._clients: list[Client] = []
         self._serving: asyncio.Task[None] | None = None
 
@@ -221,7 +221,7 @@ class Front:
         if narrow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, self._address)
+        await asyncio.get_running_loop().sock_connect(sock, self.address)
         name = None if tls is None else "localhost"
         limit = 1 << 14 if narrow else 1 << 20
         client = Client(*await asyncio.open_connection(sock=sock, limit=limit, ssl=tls, server_hostname=name))

@@ -130,20 +130,20 @@ async def test_a_stream_that_breaks_off_says_so_in_the_dialect_of_the_path(
 
 async def test_a_request_is_shaped_on_its_way(tmp_path: Path) -> None:
     """A form is not, nor is what goes through `/upstream/`, nor what other requests with the same head ask."""
-    body, form = b'{"model":"a:shaped", "top_k": 3,  "seed":null,"stream":true}', b"model=a%3Ashaped&seed=2"
+    body, form = b'{"model":"a:shaped", "top_k": 3,  "seed":null}', b"model=a%3Ashaped&seed=2"
     async with opened(tmp_path) as front:
         client = await front.client()
         for _ in range(2):
-            await client.ask(post(body, path=b"/completion"))
-        await client.ask(post(b'{"model":"a","stream":true}', path=b"/completion"))
+            await client.ask(post(body, path=b"/tokenize"))
+        await client.ask(post(b'{"model":"a"}', path=b"/tokenize"))
         await client.ask(post(b"{}", path=b"/tokenize?model=a:shaped"))
-        await client.ask(post(body, path=b"/upstream/a:shaped/completion"))
-        head = b"POST /completion HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        await client.ask(post(body, path=b"/upstream/a:shaped/tokenize"))
+        head = b"POST /tokenize HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         await client.ask(head + b"Content-Length: %d\r\n\r\n%b" % (len(form), form))
         assert [sent.body for sent in front.upstream.requests] == [
-            b'{"model":"a:shaped",  "seed":1,"stream":true}',
-            b'{"model":"a:shaped",  "seed":1,"stream":true}',
-            b'{"model":"a","stream":true}',
+            b'{"model":"a:shaped",  "seed":1}',
+            b'{"model":"a:shaped",  "seed":1}',
+            b'{"model":"a"}',
             b'{"seed":1}',
             body,
             form,
