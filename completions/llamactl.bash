@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--for|--format|--from|--host|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--system|--threads|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--for|--format|--from|--host|--key|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--since|--status|--system|--threads|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -60,8 +60,9 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
+            /requests/list) place=/requests/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -72,12 +73,11 @@ _llamactl() {
             --for) words='ready stopped failed idle' ;;
             --format) words='json ini' ;;
             --config) files=yes ;;
-            --model) files=yes ;;
         esac
     else
         case $place in
             '')
-                words='quickstart chat ps start stop restart pin unpin wait why logs fit devices version models presets templates rpc config daemon db'
+                words='quickstart chat ps start stop restart pin unpin wait why logs fit devices version models presets templates requests rpc config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -171,6 +171,16 @@ _llamactl() {
                 ;;
             /templates/default)
                 options='--none'
+                ;;
+            /requests)
+                options='--model --since --key --status -n --lines -f --follow'
+                words='ls show cancel'
+                ;;
+            /requests/ls)
+                options='--model --since --key --status -n --lines -f --follow'
+                ;;
+            /requests/show)
+                options='--body'
                 ;;
             /rpc)
                 words='start stop ls'

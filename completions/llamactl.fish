@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --for --format --from --host --lines --max-tokens --mem --model --name --output --parallel --prompt --system --threads --timeout --ttl -H -n -o
+            case --color --config --ctx --device --drain --for --format --from --host --key --lines --max-tokens --mem --model --name --output --parallel --prompt --since --status --system --threads --timeout --ttl -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -73,9 +73,11 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
+            case /requests/list
+                set place /requests/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /rpc /rpc/start /rpc/stop /rpc/ls /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -111,6 +113,7 @@ complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of thi
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
 complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
 complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of models.'
+complete -c llamactl -n '__llamactl_at ' -a requests -d 'What was asked of models: what is under way, and what has been.'
 complete -c llamactl -n '__llamactl_at ' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
@@ -195,6 +198,22 @@ complete -c llamactl -n '__llamactl_at /templates' -a set -d 'Give a model a cha
 complete -c llamactl -n '__llamactl_at /templates' -a unset -d 'Leave the chat template of a model to its preset, the defaults, and its file.'
 complete -c llamactl -n '__llamactl_at /templates' -a default -d 'Show or set the model of requests that name none.'
 complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there be none.'
+complete -c llamactl -n '__llamactl_at /requests' -l model -x -d 'Of this model only.'
+complete -c llamactl -n '__llamactl_at /requests' -l since -x -d 'From then on: 10m, 14:30, 2026-01-31.'
+complete -c llamactl -n '__llamactl_at /requests' -l key -x -d 'Of this API key only.'
+complete -c llamactl -n '__llamactl_at /requests' -l status -x -d 'Answered with this HTTP status only.'
+complete -c llamactl -n '__llamactl_at /requests' -s n -l lines -x -d 'How many at most, besides those under way.'
+complete -c llamactl -n '__llamactl_at /requests' -s f -l follow -d 'Go on with those that end from now on.'
+complete -c llamactl -n '__llamactl_at /requests' -a ls -d 'List requests: those under way, then those that have ended, the newest first.'
+complete -c llamactl -n '__llamactl_at /requests' -a show -d 'Show one request.'
+complete -c llamactl -n '__llamactl_at /requests' -a cancel -d 'End a request that is under way.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l model -x -d 'Of this model only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l since -x -d 'From then on: 10m, 14:30, 2026-01-31.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l key -x -d 'Of this API key only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l status -x -d 'Answered with this HTTP status only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -s n -l lines -x -d 'How many at most, besides those under way.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -s f -l follow -d 'Go on with those that end from now on.'
+complete -c llamactl -n '__llamactl_at /requests/show' -l body -d 'With both bodies, if requests.capture is set.'
 complete -c llamactl -n '__llamactl_at /rpc' -a start -d 'Start a worker: a model with the setting rpc=HOST:PORT computes with it.'
 complete -c llamactl -n '__llamactl_at /rpc' -a stop -d 'Stop workers; models that compute with them fail.'
 complete -c llamactl -n '__llamactl_at /rpc' -a ls -d 'List the workers that llamactl runs.'

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from llamactl.core.instance import Phase
+from llamactl.core.requests import ModelRequest
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -60,7 +61,22 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
-Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged
+class RequestsFinished(msgspec.Struct, frozen=True, tag="requests"):
+    """Requests for models that have ended within a second, the latest of them; `more` others are not told of."""
+
+    requests: tuple[ModelRequest, ...]
+    more: int = 0
+
+
+Event = (
+    InstanceChanged
+    | InstanceDoubted
+    | Placement
+    | CatalogueChanged
+    | ServiceChanged
+    | ConfigChanged
+    | RequestsFinished
+)
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -26,9 +26,11 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.history import History
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
@@ -137,6 +139,8 @@ async def _live(
         workers = Workers(
             current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
         )
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        history = History(current, door.journal, database.requests, hub)
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
         control = Control(
             current,
@@ -151,8 +155,8 @@ async def _live(
             database.exits.of,
             fit,
             WorkerCalls(workers, lending),
+            RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
         )
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
@@ -166,6 +170,7 @@ async def _live(
                 restart=_restart(config),
             )
             door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            door.journal.capture.configure(config.requests.capture, config.requests.capture_size)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             needs.changed()
             discovery.again()
@@ -184,6 +189,7 @@ async def _live(
                 ),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
+                Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()))),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),

@@ -7,7 +7,7 @@ MAX_HEAD = 64 << 10
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?![^ \r])")
 _FRAMING = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|keep-alive)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|x-request-id)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
 )
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,15})\r\n")

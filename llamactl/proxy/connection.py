@@ -30,13 +30,13 @@ NEVER = 1 << 62
 class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
-    `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
-    client takes no more bytes for now.
+    `forward` is the request being answered, `added` the headers that its answer is given besides its own, `closing`
+    that this answer is the last, `paused` that the client takes no more bytes for now.
     """
 
     __slots__ = (
-        "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
-        "_waiting", "closing", "forward", "paused", "transport",
+        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
+        "_serving", "_waiting", "added", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
         self._peer: object = None
+        self._address = ""  # the client's, to be shown
+        self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
         self.paused = False
@@ -61,6 +63,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._peer = transport.get_extra_info("peername")
+        if isinstance(self._peer, tuple):
+            self._address = self._peer[0]
         self._door.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -109,6 +113,8 @@ class Connection(asyncio.Protocol):
         forward, self.forward = self.forward, None
         if forward is not None:
             forward.client_lost()
+        if self._asked is not None and self._asked.record is not None:
+            self._asked.record.error = "client_left"
         self._done()
 
     def pause_writing(self) -> None:
@@ -144,10 +150,12 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
+        door, head = self._door, request.head
+        name = head.request_id or door.journal.name()
+        self.added = b"X-Request-Id: %b\r\n" % name
         if request.fault is not None:
             self.refuse(request, request.fault)
             return
-        door, head = self._door, request.head
         self._asked = request
         try:
             self._caller = door.gate.enter(head, self._peer)
@@ -156,9 +164,14 @@ class Connection(asyncio.Protocol):
                 return
             model = door.model_for(request)
         except LlamactlError as error:
+            if head.route.kind == "model":
+                request.record = door.journal.begin(name, head.route.endpoint, "", self._address)
             self.refuse(request, error)
             return
-        request.record = door.journal.begin(head.route.endpoint, model.name)
+        journal = door.journal
+        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._address)
+        if journal.capture.count:
+            record.captured = journal.capture.begin(name, request.body)
         lease = door.supervisor.try_lease(model.name)
         if lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
@@ -182,6 +195,8 @@ class Connection(asyncio.Protocol):
         if self._gone:
             lease.release()
         else:
+            if request.record is not None:
+                request.record.loading = lease.loading(request.record.arrived)
             self._send(request, self._door.pool(lease.endpoint), lease)
 
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
@@ -203,9 +218,10 @@ class Connection(asyncio.Protocol):
         """Answer with an error."""
         self.closing = self.closing or not request.head.keep_alive
         if request.record is not None:
-            request.record.status = error.status
+            request.record.status, request.record.error = error.status, error.code
         unread = request.fault is not None
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=request.head.method == b"HEAD"))
+        bodiless = request.head.method == b"HEAD"
+        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=bodiless, added=self.added))
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
@@ -266,10 +282,17 @@ class Connection(asyncio.Protocol):
         begun = self._reader.in_head or self._reader.in_body
         if begun and self._idle() and not self._lingering and not self.transport.is_closing():
             self._deadline = self._door.tick + LINGER
-            self.transport.write(dialects.refusal(TimedOut("the request took too long"), close=True, status=408))
+            added = b"X-Request-Id: %b\r\n" % self._door.journal.name()
+            late = TimedOut("the request took too long")
+            self.transport.write(dialects.refusal(late, close=True, status=408, added=added))
             self.transport.close()
         else:
             self.transport.abort()
+
+    @property
+    def asked(self) -> bytes:
+        """The id of the request that is being answered, if that is for a model; else empty."""
+        return b"" if self._asked is None or self._asked.record is None else self._asked.record.id
 
     @property
     def due(self) -> int:

@@ -18,7 +18,10 @@ _TYPES = {
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
-REASONS = {status.value: status.phrase for status in HTTPStatus} | {431: "Request Header Fields Too Large"}
+REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    431: "Request Header Fields Too Large",
+    499: "Client Closed Request",  # nginx's; what repeats requests by itself leaves it alone
+}
 
 
 def error_body(error: LlamactlError, status: int | None = None) -> bytes:
@@ -29,8 +32,10 @@ def error_body(error: LlamactlError, status: int | None = None) -> bytes:
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": error.code}})
 
 
-def refusal(error: LlamactlError, *, close: bool, status: int | None = None, bodiless: bool = False) -> bytes:
-    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it."""
+def refusal(
+    error: LlamactlError, *, close: bool, status: int | None = None, bodiless: bool = False, added: bytes = b""
+) -> bytes:
+    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it. `added` are further headers."""
     status = status or error.status
     body = error_body(error, status)
     lines = [
@@ -42,7 +47,7 @@ def refusal(error: LlamactlError, *, close: bool, status: int | None = None, bod
         lines.append(f"Retry-After: {max(1, math.ceil(error.retry_after or 1))}")
     if close:
         lines.append("Connection: close")
-    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    head = "\r\n".join(lines).encode() + b"\r\n" + added + b"\r\n"
     return head if bodiless else head + body
 
 

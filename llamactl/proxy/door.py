@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskStatus
 
-from llamactl.core.errors import BadRequest
+from llamactl.core.errors import BadRequest, Cancelled
 from llamactl.core.model import Model
 from llamactl.proxy import routing
 from llamactl.proxy.access import Gate
@@ -119,6 +119,14 @@ class Door:
         """How far each answer is that this endpoint is giving, tunnels aside."""
         forwards = [connection.forward for connection in self.connections]
         return {id(f): f.progress for f in forwards if f is not None and f.behind == endpoint and not f.tunnel}
+
+    def cancel(self, id: str) -> bool:
+        """End the request with that id; false if there is none under way."""
+        wanted = id.encode("latin-1", "replace")
+        found = [connection for connection in self.connections if connection.asked == wanted]
+        for connection in found:
+            connection.give_up(Cancelled(f"request {id} was cancelled"))
+        return bool(found)
 
     def left(self, connection: Connection) -> None:
         self.connections.discard(connection)

@@ -1,6 +1,5 @@
 """One request through a lease: sent upstream, its answer spliced back as it comes."""
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
@@ -9,6 +8,7 @@ from llamactl.core.errors import LlamactlError, UpstreamDied
 from llamactl.proxy import answer as answers
 from llamactl.proxy import dialects
 from llamactl.proxy.answer import Answer
+from llamactl.proxy.record import Record
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool, Upstream
 from llamactl.supervisor import Lease
@@ -55,6 +55,7 @@ class Forward:
     _chunks: _Chunks | None = None
     _tail = b""
     _retried = False
+    _record: Record | None = None  # once it is answered
     tunnel = False
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
@@ -135,15 +136,17 @@ class Forward:
             self._informational(answer, data, end)
             return
         self._answer = answer
-        record = self._request.record
+        record = self._record = self._request.record
         if record is not None:
-            record.status, record.first = answer.status, monotonic()
+            record.answered(answer.status, events=answer.events)
         rest = data[end + 4 :]
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
             self._left = left = length - len(rest)
-            start = answer.wire + b"Content-Length: %d\r\n\r\n" % length
+            start = answer.wire + client.added + b"Content-Length: %d\r\n\r\n" % length
             client.transport.write(start + rest if left >= 0 else start)
+            if record is not None and rest and left >= 0:
+                record.take(rest)
             if left == 0:
                 self._finish(keep=answer.keep)
             elif left < 0:
@@ -171,7 +174,8 @@ class Forward:
         else:
             client.closing = True  # it ends with its connection, and so must ours
         client.closing = client.closing or head.old or not head.keep_alive
-        client.transport.write(answer.wire + framing + (b"Connection: close\r\n\r\n" if client.closing else b"\r\n"))
+        close = b"Connection: close\r\n\r\n" if client.closing else b"\r\n"
+        client.transport.write(answer.wire + client.added + framing + close)
 
     def _informational(self, answer: Answer, data: bytes, end: int) -> None:
         """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
@@ -179,7 +183,10 @@ class Forward:
         self._retried = True  # it has begun to answer: it is not asked a second time
         if answer.status == 101 and self._request.head.upgrade:
             self.tunnel = True
-            self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))
+            head = answer.wire + self._client.added
+            self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (head, data[end + 4 :]))
+            if self._request.record is not None:
+                self._request.record.answered(answer.status, events=False)
             self._client.tunnelled()
         elif answer.status == 101:
             self.fail(UpstreamDied(f"{self._behind} changed to a protocol nobody asked for"))
@@ -188,6 +195,8 @@ class Forward:
 
     def _pass_on(self, data: bytes) -> None:
         client = self._client
+        if self._record is not None:
+            self._record.take(data)
         if self._chunks is not None:
             self._pass_chunks(data, self._chunks)
         elif self._left is None:
@@ -269,6 +278,8 @@ class Forward:
         if answer is None and not self.tunnel:
             client.refuse(self._request, error)
             return
+        if self._request.record is not None:
+            self._request.record.error = error.code
         if answer is not None and answer.events and not self._request.head.old and self._tail in (b"\n\n\r\n", b""):
             client.transport.write(dialects.error_event(error))  # at the border of a chunk
         client.finished(broken=True)

@@ -13,6 +13,7 @@ HOP = frozenset(
     )
 )  # fmt: skip
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _AUTHORITY = re.compile(rb"[^/?#]*")
 
 
@@ -20,12 +21,13 @@ class Head:
     """What a request's head says. Not changed once it is complete: requests share it.
 
     `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
-    `authorization` and `api_key` are the client's credentials as they came; they are never passed on.
+    `authorization` and `api_key` are the client's credentials as they came; they are never passed on. `request_id` is
+    what the client calls it, empty if nothing that one could write down.
     """
 
     __slots__ = (
         "api_key", "authorization", "chunked", "connection", "content_type", "expects", "keep_alive", "kind", "length",
-        "lines", "method", "old", "path", "query", "route", "size", "target", "upgrade", "wire",
+        "lines", "method", "old", "path", "query", "request_id", "route", "size", "target", "upgrade", "wire",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -36,6 +38,7 @@ class Head:
         self.lines: list[bytes] = []  # to pass on, flat: name, `: `, value, CRLF, name …
         self.authorization = b""
         self.api_key = b""
+        self.request_id = b""
         self.content_type = b""
         self.kind = b""  # the content type without its parameters, in lower case
         self.connection = b""
@@ -59,6 +62,11 @@ class Head:
         if self.upgrade:
             parts += (b"Connection: Upgrade\r\nUpgrade: ", self.upgrade, b"\r\n")
         self.wire = b"".join(parts)
+
+
+def request_id(value: bytes) -> bytes:
+    """The same, if it is printable and of a decent length; else nothing."""
+    return value if _REQUEST_ID.fullmatch(value) else b""
 
 
 def take_options(head: Head) -> None:

@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
-from llamactl.web import templates
+from llamactl.web import requests, templates
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def application(ask: Ask, *, control: bool = False) -> web.Application:
     app = web.Application(middlewares=[_errors])
     app.router.add_get("/health", health)
     app.router.add_get("/v1/models", models)
+    requests.add(app, ask)
     templates.add(app, ask, control=control)
     return app
 

@@ -13,12 +13,14 @@ from llamactl.core.events import (
     InstanceChanged,
     Numbered,
     Placement,
+    RequestsFinished,
     ServiceChanged,
 )
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
+from llamactl.core.requests import ModelRequest
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -93,6 +95,12 @@ WORKER = calls.WorkerRow(
     problem=PROBLEM,
 )  # fmt: skip
 
+REQUEST = ModelRequest(
+    id="r-1", at=1.5, model="qwen", endpoint="chat/completions", client="::1", key="ab", status=200,
+    error="client_left", queued=0.5, loading=1.5, first=2.5, duration=3.5, prompt_tokens=7, generation_rate=40.5,
+    finish="stop",
+)  # fmt: skip
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -149,6 +157,14 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
             lines=["last", "words"],
         ),
     ],
+    calls.ListRequests: [[], [REQUEST]],
+    calls.ShowRequest: [
+        calls.RequestDetail(request=REQUEST),
+        calls.RequestDetail(
+            request=REQUEST, bodies=calls.Bodies(asked="{}", answered="[", asked_size=2, answered_size=99)
+        ),
+    ],
+    calls.CancelRequest: [None],
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
@@ -165,6 +181,7 @@ EVENTS: list[Event] = [
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
+    RequestsFinished((REQUEST,), more=3),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))

@@ -14,6 +14,7 @@ from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.control.why import WhyCalls
 from llamactl.daemon.control.workers import WorkerCalls
@@ -48,6 +49,7 @@ class Control:
         exits: Callable[[str], list[Ended]],
         fit: FitCalls,
         workers: WorkerCalls,
+        requests: RequestCalls,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -71,6 +73,7 @@ class Control:
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **workers.handlers,
+            **requests.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }

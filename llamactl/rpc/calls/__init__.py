@@ -70,6 +70,7 @@ from llamactl.rpc.calls.presets import (
     ShowDefaults,
     ShowPreset,
 )
+from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, RequestDetail, ShowRequest
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
 
@@ -86,7 +87,9 @@ __all__ = [
     "AliasModel",
     "Announcement",
     "ApplyPreset",
+    "Bodies",
     "Call",
+    "CancelRequest",
     "Check",
     "CloneModel",
     "DaemonStatus",
@@ -106,6 +109,7 @@ __all__ = [
     "ListInstances",
     "ListModels",
     "ListPresets",
+    "ListRequests",
     "ListTemplates",
     "ListWorkers",
     "Lost",
@@ -126,6 +130,7 @@ __all__ = [
     "RemoveModel",
     "RemovePreset",
     "RenameModel",
+    "RequestDetail",
     "RestartModel",
     "SavePreset",
     "ScanModels",
@@ -138,6 +143,7 @@ __all__ = [
     "ShowDefaults",
     "ShowModel",
     "ShowPreset",
+    "ShowRequest",
     "Shutdown",
     "Snapshot",
     "StartModel",
