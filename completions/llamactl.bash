@@ -220,7 +220,7 @@ _llamactl() {
                 options='--timeout --keep-models --no-keep-models'
                 ;;
             /daemon/restart)
-                options='--timeout'
+                options='--timeout --keep-models'
                 ;;
             /daemon/reexec)
                 options='--timeout'

@@ -249,6 +249,7 @@ complete -c llamactl -n '__llamactl_at /daemon/stop' -l timeout -x -d 'Wait no l
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l keep-models -d 'Leave the models running, for the next daemon.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l no-keep-models -d 'The opposite of --keep-models.'
 complete -c llamactl -n '__llamactl_at /daemon/restart' -l timeout -x -d 'Wait no longer than this for its end.'
+complete -c llamactl -n '__llamactl_at /daemon/restart' -l keep-models -d 'Leave the models running meanwhile.'
 complete -c llamactl -n '__llamactl_at /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the database is sound. Exit 1 when it is not.'
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'

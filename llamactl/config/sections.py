@@ -39,6 +39,8 @@ class Http(Section, frozen=True, kw_only=True):
     """Further listeners: `host:port` or `unix:///path`."""
     max_body: Size = Size(100 << 20)
     """The largest body that a request may have."""
+    connections: Count = 256
+    """Connections from one address at once; those of this machine are not counted. 0 is no limit."""
     tls_cert: FilePath | None = None
     """The certificate to serve TLS with, in PEM, with the chain that it needs."""
     tls_key: FilePath | None = None

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 import anyio
+import msgspec
 from anyio.abc import TaskStatus
 
 from llamactl import __version__, logs
@@ -21,7 +22,7 @@ from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
-from llamactl.daemon.adopt import adopt
+from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
@@ -46,7 +47,7 @@ from llamactl.llamaserver import api
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
-from llamactl.rpc import server as control_channel
+from llamactl.rpc.server import Channel, listen
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
@@ -113,9 +114,7 @@ async def _live(
         os.close(number)
     urls = [ports.url(listener) for listener in listeners.values()]
     database = Database(directories.database)
-    channel = (
-        socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
-    )
+    control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
         current = Current(config, read, hub)
@@ -156,7 +155,9 @@ async def _live(
             fit,
             WorkerCalls(workers, lending),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
+            inherited.began if inherited else None,
         )
+        channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
@@ -169,7 +170,12 @@ async def _live(
                 hold=config.restart.first,
                 restart=_restart(config),
             )
-            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            door.configure(
+                default=config.models.default,
+                max_body=config.http.max_body,
+                drain=config.residency.drain,
+                connections=config.http.connections,
+            )
             door.journal.capture.configure(config.requests.capture, config.requests.capture_size)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             needs.changed()
@@ -183,10 +189,7 @@ async def _live(
                 Service("workers", workers.run),
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
-                Service(
-                    "control",
-                    partial(control_channel.serve, channel, control.answer, os.getuid()),
-                ),
+                Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
                 Service("history", history.run),
@@ -203,17 +206,23 @@ async def _live(
         def hand_over() -> Inherited:
             return Inherited(
                 pid_file=pid_file.fileno(),
-                control=channel.fileno(),
+                control=control_socket.fileno(),
                 listeners={spec: listener.fileno() for spec, listener in listeners.items()},
                 last_event=hub.last,
                 pinned=supervisor.pinned,
+                began=control.began,
+                models={name: msgspec.Raw(msgspec.json.encode(past)) for name, past in supervisor.pasts().items()},
             )
 
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
             database.close()
 
-        again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
+        async def make_way() -> None:
+            await clear(door, current().residency.drain)
+            await channel.leave()
+
+        again = Reexec(make_way, lambda: services.stopping, close, hand_over)
         control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
@@ -221,18 +230,21 @@ async def _live(
             await group.start(obey_hangups, current, services.stop)
             obey_again()
             await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
+            known = remember(inherited.models, catalogue, supervisor) if inherited else {}
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
+                for name in [name for name, past in known.items() if past.begun]:
+                    supervisor.begin(catalogue.resolve(name), known[name].ttl)
                 group.start_soon(again.run)
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:
         database.close()
         directories.control_socket.unlink(missing_ok=True)
-        for listener in (channel, *listeners.values()):
+        for listener in (control_socket, *listeners.values()):
             listener.close()
 
 

@@ -5,7 +5,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from llamactl.core.errors import LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
 from llamactl.proxy.access import Caller
@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_waiting", "added", "closing", "forward", "paused", "transport",
+        "_serving", "_shown", "_waiting", "added", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -47,7 +47,8 @@ class Connection(asyncio.Protocol):
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
         self._peer: object = None
-        self._address = ""  # the client's, to be shown
+        self._address = ""
+        self._shown = ""  # the address, also of who is on this machine
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
@@ -63,9 +64,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._peer = transport.get_extra_info("peername")
-        if isinstance(self._peer, tuple):
-            self._address = self._peer[0]
-        self._door.connections.add(self)
+        self._shown = self._peer[0] if isinstance(self._peer, tuple) else ""
+        self._address = _beyond(self._peer)
+        if not self._door.entered(self, self._address):
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.forward is not None and self.forward.tunnel:
@@ -106,7 +108,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
-        self._door.left(self)
+        self._door.left(self, self._address)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -165,15 +167,17 @@ class Connection(asyncio.Protocol):
             model = door.model_for(request)
         except LlamactlError as error:
             if head.route.kind == "model":
-                request.record = door.journal.begin(name, head.route.endpoint, "", self._address)
+                request.record = door.journal.begin(name, head.route.endpoint, "", self._shown)
             self.refuse(request, error)
             return
         journal = door.journal
-        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._address)
+        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._shown)
         if journal.capture.count:
             record.captured = journal.capture.begin(name, request.body)
         lease = door.supervisor.try_lease(model.name)
-        if lease is None:
+        if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
+            self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
+        elif lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
             self._send(request, door.pool(lease.endpoint), lease)
@@ -220,8 +224,15 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.status, request.record.error = error.status, error.code
         unread = request.fault is not None
-        bodiless = request.head.method == b"HEAD"
-        self.transport.write(dialects.refusal(error, close=self.closing, bodiless=bodiless, added=self.added))
+        head = request.head
+        told = dialects.refusal(
+            error,
+            close=self.closing,
+            bodiless=head.method == b"HEAD",
+            dialect=head.route.dialect,
+            added=self.added,
+        )
+        self.transport.write(told)
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
@@ -307,3 +318,9 @@ class Connection(asyncio.Protocol):
     def expected(self) -> bool:
         """An answer is under way, or the first request is still to come."""
         return not self._idle() or self._deadline <= self._door.tick + HEAD
+
+
+def _beyond(peer: object) -> str:
+    """The address of who is not on this machine; empty for who is."""
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    return "" if address.startswith(("127.", "::1", "::ffff:127.")) else address

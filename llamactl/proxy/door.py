@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 
 import anyio
@@ -10,10 +11,11 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import BadRequest, Cancelled
 from llamactl.core.model import Model
-from llamactl.proxy import routing
+from llamactl.proxy import naming
 from llamactl.proxy.access import Gate
 from llamactl.proxy.connection import Connection
 from llamactl.proxy.leaving import Leaving, give_up
+from llamactl.proxy.naming import Moved
 from llamactl.proxy.record import Journal
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool
@@ -36,9 +38,11 @@ class Door:
         default: str = "",
         max_body: int = 100 << 20,
         drain: float = 30.0,
+        connections: int = 0,
     ) -> None:
         self.supervisor = supervisor
         self.connections: set[Connection] = set()
+        self.callers: Counter[str] = Counter()  # how many of the connections are from which address beyond this machine
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
         self._web_path = web
@@ -48,13 +52,15 @@ class Door:
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
-        self.configure(default=default, max_body=max_body, drain=drain)
+        self.configure(default=default, max_body=max_body, drain=drain, connections=connections)
 
-    def configure(self, *, default: str, max_body: int, drain: float) -> None:
+    def configure(self, *, default: str, max_body: int, drain: float, connections: int = 0) -> None:
         """`default`: the model of a request that names none (empty: such a request is refused).
 
-        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes.
+        `max_body` in bytes; `drain` seconds that requests under way are given when the door closes; so many
+        `connections` may come from one address beyond this machine, 0 is no limit.
         """
+        self._connections = connections
         self.max_body = max_body
         self._default = default
         self._drain = drain
@@ -72,15 +78,31 @@ class Door:
         return pool
 
     def model_for(self, request: Request) -> Model:
-        """Raises `BadRequest` or `NotFound`."""
+        """Of a request as it is to go there. Raises `BadRequest`, `NotFound`, or `Moved`."""
         head = request.head
-        name = routing.model_of(request.body, head.kind, head.content_type, head.query) or self._default
+        match head.route.named:
+            case "path":
+                return self._through(request)
+            case "query":
+                name = naming.in_query(head.query)
+            case _:
+                name = naming.in_body(request.body, head.kind, head.content_type, head.query)
+        name = name or self._default
         if not name:
             raise BadRequest(
                 "the request names no model and no default model is set",
                 'put "model" into it, or: llamactl config set models.default NAME',
             )
         return self._resolve(name)
+
+    def _through(self, request: Request) -> Model:
+        """For `/upstream/MODEL/…`, whose end is what the llama-server is asked for."""
+        head = request.head
+        model, path = naming.in_path(head.route.rest, self._resolve)
+        if not path:  # a page at such an address would look for its parts in the wrong place
+            raise Moved(head.path, head.query)
+        request.target = path + head.target[len(head.path) :]
+        return model
 
     async def serve(
         self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -128,8 +150,20 @@ class Door:
             connection.give_up(Cancelled(f"request {id} was cancelled"))
         return bool(found)
 
-    def left(self, connection: Connection) -> None:
+    def entered(self, connection: Connection, address: str) -> bool:
+        """False if there are too many from there. `address` is empty for this machine's."""
+        self.connections.add(connection)
+        if not address:
+            return True
+        self.callers[address] += 1
+        return not self._connections or self.callers[address] <= self._connections
+
+    def left(self, connection: Connection, address: str) -> None:
         self.connections.discard(connection)
+        if address:
+            self.callers[address] -= 1
+            if not self.callers[address]:
+                del self.callers[address]
         self.leaving.left(connection)
 
     def _sweep(self) -> None:

@@ -281,7 +281,8 @@ class Forward:
         if self._request.record is not None:
             self._request.record.error = error.code
         if answer is not None and answer.events and not self._request.head.old and self._tail in (b"\n\n\r\n", b""):
-            client.transport.write(dialects.error_event(error))  # at the border of a chunk
+            dialect = self._request.head.route.dialect
+            client.transport.write(dialects.error_event(error, dialect))  # at the border of a chunk
         client.finished(broken=True)
 
     def _finish(self, *, keep: bool = False) -> None:

@@ -26,8 +26,9 @@ class Head:
     """
 
     __slots__ = (
-        "api_key", "authorization", "chunked", "connection", "content_type", "expects", "keep_alive", "kind", "length",
-        "lines", "method", "old", "path", "query", "request_id", "route", "size", "target", "upgrade", "wire",
+        "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "expects",
+        "keep_alive", "kind", "length", "lines", "method", "old", "path", "query", "request_id", "route", "size",
+        "target", "upgrade", "wire",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class Head:
         self.path = b""
         self.query = b""
         self.lines: list[bytes] = []  # to pass on, flat: name, `: `, value, CRLF, name …
+        self.accept_encoding = b""
         self.authorization = b""
         self.api_key = b""
         self.request_id = b""
@@ -55,8 +57,15 @@ class Head:
     def complete(self) -> None:
         self.path, _, self.query = self.target.partition(b"?")
         self.kind = self.content_type.partition(b";")[0].strip().lower()
-        self.route = route(self.method, self.path)
-        parts = [self.method, b" ", self.target, b" HTTP/1.1\r\n", *self.lines]
+        self.route = route(self.method, self.path, self.query)
+        target = self.target
+        if self.route.path:
+            target = self.route.path + self.target[len(self.path) :]
+        parts = [self.method, b" ", target, b" HTTP/1.1\r\n", *self.lines]
+        if self.accept_encoding and self.route.named == "path":
+            # Answers are read on their way, so they are asked for without one. But llama-server's web page comes
+            # with gzip or not at all.
+            parts += (b"Accept-Encoding: ", self.accept_encoding, b"\r\n")
         if self.content_type:
             parts += (b"Content-Type: ", self.content_type, b"\r\n")
         if self.upgrade:

@@ -36,22 +36,29 @@ class HeadTooLarge(BadRequest):
 
 
 class Request:
-    """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model."""
+    """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
-    __slots__ = ("body", "fault", "head", "record")
+    `target` is what is asked of the llama-server, where its head does not say that.
+    """
+
+    __slots__ = ("body", "fault", "head", "record", "target")
 
     def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
         self.record: Record | None = None
+        self.target = b""
 
     def wire(self) -> bytes:
         """The head as it goes upstream."""
         head = self.head
+        wire = head.wire
+        if self.target:
+            wire = b"%b %b%b" % (head.method, self.target, wire[wire.index(b" HTTP/1.1\r\n") :])
         if head.length is None and not head.chunked:
-            return head.wire + b"\r\n"
-        return head.wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
+            return wire + b"\r\n"
+        return wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
 
 
 class Reader:
@@ -199,6 +206,8 @@ class Reader:
             head.authorization = value
         elif lower == b"x-api-key":
             head.api_key = value
+        elif lower == b"accept-encoding":
+            head.accept_encoding = value
 
     def on_headers_complete(self) -> None:
         if not self.in_head:
@@ -221,11 +230,11 @@ class Reader:
         if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not to_origin_form(head)):
             self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
+        head.complete()
         length = head.length
         if length is not None and length > self._max_body:
             self._fail(_too_large(self._max_body, length))
             return
-        head.complete()
         if length is not None and length >= LARGE:
             self._body = _memory(length)
             self.place = memoryview(self._body)

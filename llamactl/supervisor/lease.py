@@ -62,6 +62,7 @@ class Entry:
         self.endpoint = ""
         self.leases: set[Lease] = set()
         self.requests = 0
+        self.begun = 0  # so many start it, and do not wait
         self.decision = ""
         """What was last decided about its place, and why."""
         self.wedged: float | None = None

@@ -83,6 +83,9 @@ class Lives(Overview):
             self._group = group
             for instance, server, load_timeout in self._adopted:
                 group.start_soon(self._outlive, instance, server, load_timeout)
+            for instance in self._instances.values():
+                if isinstance(instance.phase, Backoff):  # remembered
+                    group.start_soon(self._come_back, instance, instance.phase)
             task_status.started()
             try:
                 await self._keep_time()

@@ -37,7 +37,8 @@ class Postponed(LlamactlError):
 class Recovery:
     """The past of one model, and those who wait for it to come back.
 
-    `waiting` is how many do; `over` is set when the pause is, or when it does not matter any more.
+    `waiting` is how many do; `over` is set when the pause is, or when it does not matter any more. After a death it is
+    `wanted_until` then, where nobody waits for it.
     """
 
     def __init__(self, name: str) -> None:
@@ -45,8 +46,8 @@ class Recovery:
         self.waiting = 0
         self.over = anyio.Event()
         self._name = name
-        self._record = Record()
-        self._wanted_until = 0.0
+        self.record = Record()
+        self.wanted_until = 0.0
 
     def judge(
         self,
@@ -61,11 +62,11 @@ class Recovery:
         """The same, with what is to follow from it."""
         kind = gone.exit.kind if gone.exit is not None else "refused"
         served = gone.at - before.since if isinstance(before, Ready) else None
-        self._record, verdict = judge(policy, self._record, kind, gone.at, served, jitter())
+        self.record, verdict = judge(policy, self.record, kind, gone.at, served, jitter())
         match verdict:
             case Again(at):
                 self.over = anyio.Event()
-                self._wanted_until = _wanted_until(resident, gone.at, pinned=pinned)
+                self.wanted_until = _wanted_until(resident, gone.at, pinned=pinned)
                 return Gone(gone.at, gone.problem, gone.exit, at)
             case GiveUp(until, why):
                 problem = gone.problem
@@ -78,7 +79,7 @@ class Recovery:
 
     def forgive(self) -> None:
         """Somebody has started it: what was before counts no more."""
-        self._record = Record()
+        self.record = Record()
 
     def error(self, phase: Phase, now: float) -> LlamactlError | None:
         """For those who wait for the model at the moment when its process is gone; None: it starts anew for them."""
@@ -126,7 +127,7 @@ class Recovery:
         """Why it is not to be started again after its pause, where nobody asks for it; or nothing."""
         if self._name in scheduler.pinned:
             return ""
-        if now >= self._wanted_until:
+        if now >= self.wanted_until:
             return "idle"
         return "" if _room_for(need, scheduler) else "its place was taken while it was down"
 

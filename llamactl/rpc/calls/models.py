@@ -150,6 +150,7 @@ class VerifyModel(Call[Verification], frozen=True):
     """
 
     method = "models.verify"
+    repeatable = True
     name: str
     deep: bool = False
 
@@ -165,4 +166,5 @@ class ScanModels(Call[ScanReport], frozen=True):
     """Look for GGUF files below these directories (absolute), or below the configured ones."""
 
     method = "models.scan"
+    repeatable = True
     directories: tuple[str, ...] = ()
