@@ -14,6 +14,7 @@ from typing import NoReturn
 from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .deciding import deciding
+from .features import features, growth
 from .headers import headers
 from .idle import idle
 from .outliving import adoption, reexec
@@ -29,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "streams": streams,
     "hold": hold,
     "bodies": bodies,
+    "features": features,
+    "growth": growth,
     "swap": swap,
     "adoption": adoption,
     "reexec": reexec,
