@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--for|--format|--from|--host|--key|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--since|--status|--system|--threads|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--for|--format|--from|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--since|--status|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -62,7 +62,7 @@ _llamactl() {
             /templates/list) place=/templates/ls ;;
             /requests/list) place=/requests/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -71,6 +71,7 @@ _llamactl() {
             -o|--output) words='table wide json jsonl name' ;;
             --color) words='auto always never' ;;
             --for) words='ready stopped failed idle' ;;
+            --level) words='debug info warn error' ;;
             --format) words='json ini' ;;
             --config) files=yes ;;
         esac
@@ -101,7 +102,7 @@ _llamactl() {
                 options='--for --timeout'
                 ;;
             /logs)
-                options='-f --follow -n --lines --previous'
+                options='-f --follow -n --lines --since --until --level --grep --previous'
                 ;;
             /fit)
                 options='--ctx --parallel --save'
@@ -183,10 +184,13 @@ _llamactl() {
                 options='--body'
                 ;;
             /rpc)
-                words='start stop ls'
+                words='start stop ls logs'
                 ;;
             /rpc/start)
                 options='--device --mem --threads --cache --insecure'
+                ;;
+            /rpc/logs)
+                options='-f --follow -n --lines'
                 ;;
             /config)
                 words='show get set unset path validate edit import'

@@ -198,6 +198,8 @@ class Logging(Section, frozen=True, kw_only=True):
     """The size at which a file is put aside for the next."""
     max_files: Duration = Duration(2592000.0)
     """How long a file is kept."""
+    max_total: Size = Size(1 << 30)
+    """What all files together may take, those of the models too; the oldest go."""
     file: bool = True
     """Write files at all."""
     console: bool = True

@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
-from llamactl import __version__, logs
+from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
@@ -44,6 +44,8 @@ from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
+from llamactl.logs.follower import Follower
+from llamactl.logs.records import Records
 from llamactl.metrics import host
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
@@ -66,7 +68,11 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     possible(config)
     os.umask(0o077)
     config.directories.prepare()
-    with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
+    with (
+        PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
+        closing(Records(config.directories.log, config.logging)) as records,
+    ):
+        records.install()
         try:
             anyio.run(
                 _live,
@@ -75,6 +81,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
                 up,
                 pid_file,
                 inherited,
+                records,
                 backend_options={"use_uvloop": _has_uvloop()},
             )
         except BaseExceptionGroup as group:
@@ -103,6 +110,7 @@ async def _live(
     up: Callable[[], None],
     pid_file: PidFile,
     inherited: Inherited | None,
+    records: Records,
 ) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
@@ -135,8 +143,13 @@ async def _live(
             lambda name: isinstance(supervisor.instance(name).phase, Alive),
             needs.changed,
         )
+
+        def lost(address: str) -> None:
+            if holder := lending.holder(address):
+                supervisor.bereave(holder, f"the worker {address} has ended")
+
         workers = Workers(
-            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+            current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         history = History(current, door.journal, database.requests, hub)
@@ -161,7 +174,7 @@ async def _live(
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            logs.to_console(config.logging.console_level)
+            records.configure(config.logging)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -182,6 +195,14 @@ async def _live(
             discovery.again()
 
         current.follow(take_over)
+        follower = Follower(
+            directories.log,
+            directories.runs,
+            records,
+            hub,
+            lambda: current().logging,
+            lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
+        )
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
@@ -197,6 +218,7 @@ async def _live(
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
+                Service("logs", follower.run),
             ],
             hub,
         )
@@ -217,6 +239,7 @@ async def _live(
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
             database.close()
+            records.flush()
 
         async def make_way() -> None:
             await clear(door, current().residency.drain)

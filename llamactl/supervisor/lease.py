@@ -66,6 +66,8 @@ class Entry:
         self.decision = ""
         """What was last decided about its place, and why."""
         self.wedged: float | None = None
+        self.bereft = ""
+        """What it computed with has gone, in words; then it is put down."""
         self.server: Server | None = None
         self.recovery = Recovery(model.name)
         self.scope = CancelScope()

@@ -20,7 +20,7 @@ import msgspec
 
 from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, QueueFull, from_problem
 from llamactl.core.eviction import Memory
-from llamactl.core.exits import OF_MEMORY
+from llamactl.core.exits import OF_MEMORY, Kind
 from llamactl.core.instance import Backoff, Failed, Gone, Phase, Ready, Stopped
 from llamactl.core.restart import Again, GiveUp, Policy, Record, judge
 from llamactl.core.scheduler import Resident, Scheduler
@@ -141,13 +141,20 @@ class Recovery:
         return None
 
 
-def condemned(gone: Gone, wedged: float | None) -> Gone:
-    """It died while it was taken for wedged: most likely for that, by the watchdog or by somebody who saw it."""
-    if wedged is None or gone.exit is None:
+def condemned(gone: Gone, wedged: float | None, bereft: str) -> Gone:
+    """It died while it was taken for wedged, or when what it computes with had gone: most likely for that, by the
+    daemon or by somebody who saw it."""
+    kind: Kind
+    if bereft:
+        kind, reason = "worker_lost", bereft
+    elif wedged is not None:
+        kind, reason = "wedged", f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
+    else:
         return gone
-    reason = f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
+    if gone.exit is None:
+        return gone
     problem = msgspec.structs.replace(gone.problem, message=f"{gone.problem.message}: {reason}")
-    return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind="wedged", reason=reason))
+    return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind=kind, reason=reason))
 
 
 def lacked_memory(gone: Gone) -> bool:

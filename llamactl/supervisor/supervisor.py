@@ -139,6 +139,14 @@ class Supervisor(Lives):
         self._refresh_budget()
         return outlook(self._scheduler, name, need, self._clock())
 
+    def bereave(self, name: str, why: str) -> None:
+        """What it computes with has gone, which it notices when it computes: where it is idle, it is put down now."""
+        instance = self._instances.get(name)
+        server = self.serving(name)
+        if instance is not None and server is not None and not instance.leases:
+            instance.bereft = why
+            server.kill()
+
     def pin(self, name: str) -> None:
         """Never evicted and never idle too long, until unpinned or stopped by name."""
         self._scheduler.pin(name)

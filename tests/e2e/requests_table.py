@@ -138,7 +138,7 @@ _OTHER: list[tuple[str, dict[str, Any]]] = [
     ("/v1/rerank", {"query": "a", "documents": ["b"]}),
     ("/v1/messages", {"messages": USER, "max_tokens": 3, **FIXED}),
     ("/v1/messages", {"messages": USER, "max_tokens": 3, "system": "Be brief.", "stream": True, **FIXED}),
-    ("/v1/messages", {"messages": "x", "max_tokens": 3}),
+    ("/v1/messages", {"messages": "x", "max_tokens": 3, **FIXED}),
     ("/v1/messages", {}),
     ("/v1/messages/count_tokens", {"messages": USER}),
     ("/v1/messages/count_tokens", {}),

@@ -330,8 +330,7 @@ def test_detached_it_stays_what_it_is_and_a_restart_may_keep_its_models(home: Ho
         before = home.tell(Status())
         home.run("daemon", "reexec")
         assert home.tell(Status()).pid == before.pid
-        log = (home.place / "state" / "llamactl" / "log" / "daemon.log").read_text()
-        assert log.count(" serves on ") == 2
+        assert home.run("logs").stdout.count(" serves on ") == 2
         assert len(home.processes("llamactl")) == 1
         home.add("alpha")
         home.tell(StartModel("alpha"))

@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 
 from llamactl.core.errors import BadRequest
-from llamactl.proxy import answer, routing, shaping
+from llamactl.proxy import answer, naming, shaping
 from tests.proxy.agreement import agree
 
 _KINDS = [
@@ -49,9 +49,9 @@ def _answers(data: bytes) -> None:
 def _names(data: bytes) -> None:
     for kind, content_type in _KINDS:
         with suppress(BadRequest):
-            routing.model_of(data, kind, content_type, data[:100])
+            naming.in_body(data, kind, content_type, data[:100])
     with suppress(BadRequest):
-        name = routing.model_of(data, b"application/json", b"application/json", b"")
+        name = naming.in_body(data, b"application/json", b"application/json", b"")
         with suppress(ValueError, RecursionError):
             assert name in (json.loads(data).get("model") or None, name if b"\\ud" in data.lower() else None)
 

@@ -104,7 +104,7 @@ async def test_a_stream_that_breaks_off_says_so_in_the_dialect_of_the_path(
     tmp_path: Path, path: bytes, event: bytes
 ) -> None:
     async with opened(tmp_path) as front:
-        front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(b"data: {}\n\n"), CLOSE)
+        front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(b": begun\n\n"), CLOSE)
         client = await front.client()
         client.send(post(asked(), path=path))
         received = await client.rest()
