@@ -32,32 +32,31 @@ class Record:
     stream so far, `counted` is for who looks at them now and then.
     """
 
-    __slots__ = (
-        "_size", "_start", "_stream", "_tail", "_usage", "arrived", "captured", "client", "counted", "ended",
-        "endpoint", "error", "events", "first", "id", "key", "leased", "loading", "model", "status",
-    )  # fmt: skip
+    # Most of it stays as it is for most requests, and is not written for each.
+    key = ""
+    leased = first = ended = loading = 0.0
+    status = events = counted = 0
+    error = ""
+    captured: Captured | None = None
+    _stream = False
+    _size = 0
+    _start = b""
+    _tail: deque[bytes] | None = None
+    _usage: Usage | None = None
 
-    def __init__(self, id: bytes, endpoint: str, model: str, client: str, key: str) -> None:
+    def __init__(self, id: bytes, endpoint: str, model: str, client: str) -> None:
         self.id = id
         self.endpoint = endpoint
         self.model = model
         self.client = client
-        self.key = key
         self.arrived = monotonic()
-        self.leased = self.first = self.ended = self.loading = 0.0
-        self.status = self.events = self.counted = self._size = 0
-        self.error = ""
-        self.captured: Captured | None = None
-        self._stream = False
-        self._start = b""
-        self._tail: deque[bytes] | None = None
-        self._usage: Usage | None = None
 
     def answered(self, status: int, *, events: bool) -> None:
         """The head of the answer has come. `events`: its body is a stream of them."""
         self.status = status
         self.first = monotonic()
-        self._stream = events
+        if events:
+            self._stream = True
 
     def take(self, data: bytes) -> None:
         """More of the body; framed in chunks, if it came so."""
@@ -148,8 +147,8 @@ class Journal:
         """An id for a request that has none. There is no other like it, after a restart of the daemon either."""
         return b"%b-%x" % (self._prefix, next(self._numbers))
 
-    def begin(self, id: bytes, endpoint: str, model: str, client: str, key: str = "") -> Record:
-        record = Record(id, endpoint, model, client, key)
+    def begin(self, id: bytes, endpoint: str, model: str, client: str) -> Record:
+        record = Record(id, endpoint, model, client)
         self.under_way.add(record)
         return record
 

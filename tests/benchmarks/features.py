@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from . import load
-from .contenders import Contender, llamactl
+from .contenders import Contender, llamactl, nginx
 from .load import Seen
 from .place import ANSWER, Place, Unavailable
 from .processes import resident
@@ -32,6 +32,8 @@ def features(place: Place, names: Sequence[str]) -> None:
     with ExitStack() as stack:
         up = {"all": stack.enter_context(llamactl(place))}
         up |= {f"no {name}": stack.enter_context(llamactl(place, settings)) for name, settings in OFF.items()}
+        if "nginx" in names:
+            up["nginx"] = stack.enter_context(nginx(place))
         for who in up.values():
             drive(who.address)
         rounds: Rounds[Measured] = Rounds()
@@ -39,14 +41,20 @@ def features(place: Place, names: Sequence[str]) -> None:
     everything = rounds.median("all", lambda m: m.each)
     show(
         "features, 64 connections",
-        ["", "req/s", "CPU µs/req", "costs µs"],
+        ["", "req/s", "× nginx", "CPU µs/req", "costs µs"],
         [
-            (name, rounds.median(name, lambda m: m.rate), each := rounds.median(name, lambda m: m.each),
-             "" if name == "all" else everything - each)
+            (
+                name,
+                rounds.median(name, lambda m: m.rate),
+                rounds.ratio(name, "nginx", lambda m: m.rate),
+                each := rounds.median(name, lambda m: m.each),
+                everything - each if name.startswith("no ") else "",
+            )
             for name in rounds.of
         ],
-    )  # fmt: skip
+    )
     doubts(rounds)
+    rounds.check("requests/s with everything on", "all", "nginx", lambda m: m.rate, 0.6, least=True)
 
 
 def growth(place: Place, names: Sequence[str]) -> None:
@@ -65,9 +73,7 @@ def growth(place: Place, names: Sequence[str]) -> None:
                 break
         time.sleep(2)
         after = resident(who.processes)
-    show(
-        f"growth, {served:,} requests", ["", "MB before", "MB after"], [("llamactl", before / MB, after / MB)]
-    )
+    show(f"growth, {served:,} requests", ["", "MB before", "MB after"], [("llamactl", before / MB, after / MB)])
     verdict("MB grown", (after - before) / MB, 5)
 
 

@@ -519,7 +519,9 @@ async def test_requests_under_way_and_ended(office: Office) -> None:
     for number in range(3):
         journal.end(journal.begin(b"e-%d" % number, "completions", "qwen" if number else "gemma", "::1"))
     await anyio.to_thread.run_sync(asyncio.run, office.history._turn())  # the store writes for asyncio only
-    journal.end(journal.begin(b"e-3", "completions", "qwen", "::1", key="ab"))
+    latest = journal.begin(b"e-3", "completions", "qwen", "::1")
+    latest.key = "ab"
+    journal.end(latest)
     journal.begin(b"u-1", "completions", "qwen", "::1").answered(200, events=True)
 
     async def ids(**filters: Any) -> list[str]:

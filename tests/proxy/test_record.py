@@ -1,7 +1,5 @@
 """What is remembered of a request: its times, its end, what its answer said."""
 
-from typing import Any
-
 import pytest
 
 from llamactl.proxy import record as records
@@ -27,13 +25,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def begun(journal: Journal, **more: Any) -> Record:
-    return journal.begin(b"r-1", "chat/completions", "qwen", "127.0.0.1", **more)
+def begun(journal: Journal) -> Record:
+    return journal.begin(b"r-1", "chat/completions", "qwen", "127.0.0.1")
 
 
 def test_from_its_arrival_to_its_end(clock: Clock) -> None:
     journal = Journal()
-    record = begun(journal, key="ab")
+    record = begun(journal)
+    record.key = "ab"
     assert journal.under_way == {record}
     told = record.told(1000.0)
     assert (told.id, told.at, told.state, told.status, told.first) == ("r-1", 1100.0, "waiting", None, None)
