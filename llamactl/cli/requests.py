@@ -57,9 +57,7 @@ def ls(
     follow: Follow = False,
 ) -> None:
     """List requests: those under way, then those that have ended, the newest first."""
-    asked = ListRequests(
-        model=model, key=key, status=status, since=_moment(since) if since else None, limit=lines
-    )
+    asked = ListRequests(model=model, key=key, status=status, since=_moment(since) if since else None, limit=lines)
     with session.client(timeout=None if follow else 10.0) as client:
         if follow:
             # Subscribed before the list is asked for, or what ends in between would be missing.
@@ -67,11 +65,14 @@ def ls(
                 _, notices = client.watch()
                 found = lister.call(asked)
                 _show(found[::-1])
+            shown = {one.id for one in found if one.state == "ended"}  # what ended last is told of once more
             for notice in notices:
                 if isinstance(notice, Lost):
                     render.note(f"{notice.lost} events were lost")
                 elif isinstance(notice.event, RequestsFinished):
-                    _go_on([one for one in notice.event.requests if _fits(one, asked)], notice.event.more)
+                    ended = [one for one in notice.event.requests if _fits(one, asked) and one.id not in shown]
+                    shown.clear()
+                    _go_on(ended, notice.event.more)
         else:
             _show(client.call(asked))
 

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,15 @@ def test_every_request_is_remembered(home: Home, begin: Begin, real_engine: str,
         assert b'"code":"cancelled"' in broken.value.partial
     shown = home.json("requests", "show", name)
     assert (shown["state"], shown["error"]) == ("ended", "cancelled")
+
+    follow = [sys.executable, "-m", "llamactl", "-o", "jsonl", "requests", "-n", "1", "-f"]
+    with subprocess.Popen(follow, env=home.env, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        try:
+            assert json.loads(following.stdout.readline())["id"] == name
+            daemon.ask("/v1/chat/completions", {"model": "nobody"}, **{"X-Request-Id": "followed"})
+            assert json.loads(following.stdout.readline())["id"] == "followed"
+        finally:
+            following.terminate()
+    home.run("daemon", "reexec")
+    assert home.json("requests", "show", "followed")["status"] == 404
