@@ -10,11 +10,10 @@ import typer
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.cli.times import moment
-from llamactl.core.errors import NotFound
 from llamactl.core.events import RequestsFinished
 from llamactl.core.requests import ModelRequest
 from llamactl.core.units import show_size
-from llamactl.rpc.calls import Bodies, CancelRequest, ListRequests, Lost, ShowRequest
+from llamactl.rpc.calls import CancelRequest, ListRequests, Lost, ShowBodies, ShowRequest
 
 app = typer.Typer(
     help="What was asked of models: what is under way, and what has been.",
@@ -84,20 +83,16 @@ def show(
 ) -> None:
     """Show one request."""
     with session.client() as client:
-        found = client.call(ShowRequest(id))
-    if body and found.bodies is None:
-        raise NotFound(
-            f"the bodies of {id} were not captured",
-            "llamactl config set requests.capture 20 holds those of the latest 20 from then on",
-        )
+        found = _as_data(client.call(ShowRequest(id)))
+        bodies = client.call(ShowBodies(id)) if body else None
     if session.machine:
-        shown = _as_data(found.request)
-        render.data("request", shown | {"bodies": found.bodies} if body else shown)
+        render.data("request", found if bodies is None else found | {"bodies": bodies})
         return
-    values = {name: _value(name, value) for name, value in _as_data(found.request).items() if value not in (None, "")}
+    values = {name: _value(value) for name, value in found.items() if value not in (None, "")}
     render.table({"WHAT": list(values), "VALUE": list(values.values())})
-    if body and found.bodies is not None:
-        _show_bodies(found.bodies)
+    if bodies is not None:
+        render.text(f"\nasked, {show_size(bodies.asked_size)}:\n{bodies.asked}")
+        render.text(f"\nanswered, {show_size(bodies.answered_size)}:\n{bodies.answered}")
 
 
 @app.command()
@@ -199,7 +194,7 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
-def _value(name: str, value: object) -> str:
+def _value(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -208,8 +203,3 @@ def _as_data(request: ModelRequest) -> dict[str, Any]:
     data["at"] = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
     first = {name: data.pop(name) for name in ("id", "at", "model", "endpoint", "state", "status", "error")}
     return first | data
-
-
-def _show_bodies(bodies: Bodies) -> None:
-    render.text(f"\nasked, {show_size(bodies.asked_size)}:\n{bodies.asked}")
-    render.text(f"\nanswered, {show_size(bodies.answered_size)}:\n{bodies.answered}")

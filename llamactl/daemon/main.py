@@ -21,18 +21,20 @@ from llamactl.core.instance import Alive
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
-from llamactl.daemon import ports
+from llamactl.daemon import ports, tls
 from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.history import History
 from llamactl.daemon.keeping import Keeping
+from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
@@ -89,18 +91,13 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
 
 
 def possible(config: Config) -> Config:
-    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
-    http, access = config.http, config.access
-    asked = {
-        "http.tls_cert": http.tls_cert,
-        "http.tls_key": http.tls_key,
-        "http.cors_origins": http.cors_origins,
-        "http.allowed_hosts": http.allowed_hosts,
-        "access.anonymous": access.anonymous != "auto",
-        "access.rate": access.rate,
-    }
-    for key in [key for key, value in asked.items() if value]:
-        raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    """The same. Who asked for protection must get it: raises a `LlamactlError` for files that cannot be used."""
+    http = config.http
+    if http.tls_cert is not None:
+        tls.load(http.tls_cert, http.tls_key)
+    elif http.tls_key is not None:
+        raise Refused("http.tls_key is set, and http.tls_cert is not", "llamactl config set http.tls_cert FILE")
+    tokens(config.access)
     return config
 
 
@@ -114,14 +111,26 @@ async def _live(
 ) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
-    listeners = {
-        spec: ports.listen(spec, insecure=config.access.insecure, inherited=kept.pop(spec, None))
-        for spec in (f"{http.host}:{http.port}", *http.listen)
-    }
+    database = Database(directories.database)
+    certificate = None if http.tls_cert is None else tls.Tls(http.tls_cert, http.tls_key)
+    has_keys = tokens(config.access) is not None or any(key.revoked is None for key in database.keys.all())
+    protected = certificate is not None and has_keys
+    try:
+        listeners = {
+            spec: ports.listen(
+                spec, insecure=config.access.insecure, protected=protected, inherited=kept.pop(spec, None)
+            )
+            for spec in (f"{http.host}:{http.port}", *http.listen)
+        }
+    except BaseException:
+        database.close()
+        raise
     for number in kept.values():  # what is not listened on any more
         os.close(number)
-    urls = [ports.url(listener) for listener in listeners.values()]
-    database = Database(directories.database)
+    urls = [ports.url(listener, tls=certificate is not None) for listener in listeners.values()]
+    for listener in listeners.values():
+        if ports.exposed(listener) and not protected:
+            log.warning("%s can be reached from other machines, without keys or without TLS", ports.url(listener))
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
@@ -154,6 +163,8 @@ async def _live(
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         history = History(current, door.journal, database.requests, hub)
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        door.gate.admit(database.keys.all())
         control = Control(
             current,
             hub,
@@ -168,6 +179,7 @@ async def _live(
             fit,
             WorkerCalls(workers, lending),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
+            KeyCalls(database.keys, door.gate),
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
@@ -194,7 +206,17 @@ async def _live(
             needs.changed()
             discovery.again()
 
+        def read_along(config: Config) -> None:
+            http, access = config.http, config.access
+            door.gate.configure(
+                anonymous=access.anonymous, rate=access.rate, tokens=tokens(access), origins=origins(http)
+            )
+            if certificate is not None and http.tls_cert is not None:
+                certificate.again(http.tls_cert, http.tls_key)
+
+        context = None if certificate is None else certificate.context
         current.follow(take_over)
+        current.read_along(read_along)
         follower = Follower(
             directories.log,
             directories.runs,
@@ -214,7 +236,8 @@ async def _live(
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
                 Service("history", history.run),
-                Service("door", partial(door.serve, list(listeners.values()))),
+                Service("door", partial(door.serve, list(listeners.values()), context)),
+                Service("keys", partial(note_use, door.gate, database.keys)),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),

@@ -33,6 +33,11 @@ class Captured(msgspec.Struct):
         if len(self.answered) < self.limit:
             self.answered += data[: self.limit - len(self.answered)]
 
+    def instead(self, data: bytes) -> None:
+        """This, in one piece, is what was answered."""
+        self.answered, self.answered_size = b"", 0
+        self.take(data)
+
 
 class Capture:
     """Of the newest requests: of so many (`count`; 0 for none), so many bytes of each body."""

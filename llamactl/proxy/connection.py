@@ -5,11 +5,14 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
-from llamactl.proxy.access import Caller
+from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
+from llamactl.proxy.gather import as_stream
+from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -35,8 +38,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_shown", "_waiting", "added", "closing", "forward", "paused", "transport",
+        "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
+        "_waiting", "added", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -46,9 +49,7 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
-        self._peer: object = None
-        self._address = ""
-        self._shown = ""  # the address, also of who is on this machine
+        self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
@@ -63,10 +64,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._peer = transport.get_extra_info("peername")
-        self._shown = self._peer[0] if isinstance(self._peer, tuple) else ""
-        self._address = _beyond(self._peer)
-        if not self._door.entered(self, self._address):
+        self._peer = peer_of(transport)
+        if not self._door.entered(self, self._peer.beyond):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -108,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
-        self._door.left(self, self._address)
+        self._door.left(self, self._peer.beyond)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -155,23 +154,39 @@ class Connection(asyncio.Protocol):
         door, head = self._door, request.head
         name = head.request_id or door.journal.name()
         self.added = b"X-Request-Id: %b\r\n" % name
+        if head.origin:
+            self.added += door.gate.origins.lines(head.origin)
         if request.fault is not None:
             self.refuse(request, request.fault)
             return
         self._asked = request
         try:
-            self._caller = door.gate.enter(head, self._peer)
+            if head.origin and head.method == b"OPTIONS":
+                self._preflight(request)
+                return
+            self._caller, told = door.gate.enter(head, self._peer)
+            if told:
+                self.added += told
             if head.route.kind == "web":
+                request.added = introduce(self._caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
+            if self._caller.models is not None:
+                self._caller.demand_model(model.name)
         except LlamactlError as error:
+            if isinstance(error, TooMany):
+                self.added += error.lines
             if head.route.kind == "model":
-                request.record = door.journal.begin(name, head.route.endpoint, "", self._shown)
+                request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)
+                if self._caller is not None:
+                    request.record.key = self._caller.key
             self.refuse(request, error)
             return
         journal = door.journal
-        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._shown)
+        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._peer.address)
+        if self._caller.key:
+            record.key = self._caller.key
         if journal.capture.count:
             record.captured = journal.capture.begin(name, request.body)
         lease = door.supervisor.try_lease(model.name)
@@ -182,9 +197,19 @@ class Connection(asyncio.Protocol):
         else:
             self._send(request, door.pool(lease.endpoint), lease)
 
+    def _preflight(self, request: Request) -> None:
+        """A browser asks whether a page may ask. It shows no key then."""
+        head = request.head
+        told = self._door.gate.origins.preflight(head.origin, head.lines)
+        self.closing = self.closing or not head.keep_alive
+        close = b"Connection: close\r\n" if self.closing else b""
+        self.transport.write(b"HTTP/1.1 204 No Content\r\n%b%b%b\r\n" % (self.added, told, close))
+        self.finished()
+
     async def _wait(self, request: Request, model: Model) -> None:
         try:
-            lease = await self._door.supervisor.lease(model)
+            priority = 0 if self._caller is None else self._caller.priority
+            lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
             if not self._gone:
@@ -206,7 +231,11 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        self.forward = Forward(self, request, pool, lease)
+        asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        if lease is None or asked is None:
+            self.forward = Forward(self, request, pool, lease)
+        else:
+            self.forward = Gathering(self, request, pool, lease, asked)
         self.forward.start()
 
     def tunnelled(self) -> None:
@@ -318,9 +347,3 @@ class Connection(asyncio.Protocol):
     def expected(self) -> bool:
         """An answer is under way, or the first request is still to come."""
         return not self._idle() or self._deadline <= self._door.tick + HEAD
-
-
-def _beyond(peer: object) -> str:
-    """The address of who is not on this machine; empty for who is."""
-    address = str(peer[0]) if isinstance(peer, tuple) else ""
-    return "" if address.startswith(("127.", "::1", "::ffff:127.")) else address

@@ -77,6 +77,8 @@ def refusal(
     ]
     if error.retry_after is not None or status == 503:
         lines.append(f"Retry-After: {max(1, math.ceil(error.retry_after or 1))}")
+    if status == 401:
+        lines.append("WWW-Authenticate: Bearer")
     if isinstance(error, Moved):
         lines.append(f"Location: {error.location}")
     if close:

@@ -80,6 +80,13 @@ class Record:
         while self._size - len(tail[0]) >= limit:
             self._size -= len(tail.popleft())
 
+    def forget(self) -> None:
+        """What has come counts for nothing: it is asked once more."""
+        self._start, self._tail, self._size = b"", None, 0
+        self.events = self.counted = 0
+        self.first = 0.0
+        self._stream = False
+
     def settle(self) -> None:
         """Find out what the answer says of itself, and let go of it."""
         tail = self._start if self._tail is None else b"".join(self._tail)

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.requests import ModelRequest
-from llamactl.rpc.calls import Call, ListRequests, RequestDetail, ShowRequest
+from llamactl.rpc.calls import Call, ListRequests
+from llamactl.web.caller import caller_of, demand
 from llamactl.web.shape import shaped, success
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -28,15 +29,11 @@ def add(app: web.Application, ask: Ask) -> None:
             call = msgspec.convert(asked, ListRequests, strict=False)
         except msgspec.ValidationError as error:
             raise BadRequest(f"the query does not fit: {error}", "GET /api/requests?model=NAME&limit=50") from None
+        demand(caller_of(request), call)
         found: list[ModelRequest] = await ask(call)
         return success({"requests": [_shown(one) for one in found]})
 
-    async def get_one(request: web.Request) -> web.Response:
-        found: RequestDetail = await ask(ShowRequest(request.match_info["id"]))
-        return success(_shown(found.request))
-
     app.router.add_get(PATH, shaped(get))
-    app.router.add_get(PATH + "/{id}", shaped(get_one))
 
 
 def _moment(text: str) -> float:

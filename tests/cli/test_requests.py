@@ -7,7 +7,7 @@ import pytest
 
 from llamactl.core.errors import NotFound
 from llamactl.core.requests import ModelRequest
-from llamactl.rpc.calls import Bodies, RequestDetail
+from llamactl.rpc.calls import Bodies
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import Stub
 
@@ -66,18 +66,19 @@ def test_as_data(llamactl: Llamactl) -> None:
 
 
 def test_one(llamactl: Llamactl, stub: Stub) -> None:
-    stub.answers["requests.show"] = RequestDetail(request=ENDED)
+    stub.answers["requests.show"] = ENDED
     said = llamactl("requests", "show", "r-1").out
     assert stub.asked[-1] == ("requests.show", {"id": "r-1"})
     assert ["loading", "1.500"] in [line.split() for line in said.splitlines()]
     assert llamactl("--json", "requests", "show", "r-1").json()["schema"] == "llamactl.request/v1"
-    refused = llamactl("requests", "show", "r-1", "--body")
-    assert refused.code == 4 and "requests.capture" in refused.err
+    stub.answers["requests.bodies"] = NotFound("the bodies of r-1 were not captured")
+    assert llamactl("requests", "show", "r-1", "--body").code == 4
 
 
 def test_its_bodies(llamactl: Llamactl, stub: Stub) -> None:
     bodies = Bodies(asked='{"x":1}', answered="data: [1]\n\n", asked_size=7, answered_size=2048)
-    stub.answers["requests.show"] = RequestDetail(request=ENDED, bodies=bodies)
+    stub.answers["requests.show"] = ENDED
+    stub.answers["requests.bodies"] = bodies
     said = llamactl("requests", "show", "r-1", "--body").out
     assert 'asked, 7 B:\n{"x":1}\n' in said
     assert "answered, 2 KiB:\ndata: [1]\n" in said

@@ -25,6 +25,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -38,6 +39,7 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.proxy.access import Gate
 from llamactl.proxy.record import Journal
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
@@ -119,6 +121,7 @@ class Office:
             fit,
             WorkerCalls(workers, lending),
             RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
+            KeyCalls(db.keys, Gate()),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -536,7 +539,7 @@ async def test_requests_under_way_and_ended(office: Office) -> None:
     assert await ids(status=200) == ["u-1"]
     assert await ids(since=4e9) == []
     for name in ("u-1", "e-3", "e-0"):
-        assert (await office.ask(calls.ShowRequest(name))).request.id == name
+        assert (await office.ask(calls.ShowRequest(name))).id == name
     with pytest.raises(NotFound, match="x-1"):
         await office.ask(calls.ShowRequest("x-1"))
 
@@ -552,7 +555,8 @@ async def test_a_request_can_be_cancelled_while_it_is_under_way(office: Office) 
 async def test_bodies_of_a_request(office: Office) -> None:
     office.journal.capture.configure(1, 100)
     office.journal.end(office.journal.begin(b"e-1", "completions", "qwen", "::1"))
-    assert (await office.ask(calls.ShowRequest("e-1"))).bodies is None
+    with pytest.raises(NotFound, match="not captured"):
+        await office.ask(calls.ShowBodies("e-1"))
     office.journal.capture.begin(b"e-1", b'{"api_key":"secret"}').take(b"\xff")
-    bodies = (await office.ask(calls.ShowRequest("e-1"))).bodies
+    bodies = await office.ask(calls.ShowBodies("e-1"))
     assert bodies == calls.Bodies(asked='{"api_key":"***"}', answered="\ufffd", asked_size=20, answered_size=1)

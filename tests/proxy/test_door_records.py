@@ -1,12 +1,15 @@
 """What the door remembers of each request, and the ids that it gives and takes."""
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from llamactl.core.access import Key
 from llamactl.core.errors import LoadFailed
 from llamactl.core.requests import ModelRequest
+from llamactl.proxy.access import Gate
 from tests.proxy.asking import ask, asked, get, post
 from tests.proxy.front import Front, opened, until
 from tests.proxy.test_usage import ANSWERS
@@ -72,10 +75,41 @@ async def test_an_answer_in_one_piece(tmp_path: Path) -> None:
         client = await front.client()
         await client.ask(ask())
         [one] = await ended(front)
-        assert (one.model, one.endpoint, one.status, one.error) == ("a", "chat/completions", 200, "")
+        assert (one.model, one.endpoint, one.status, one.error) == ("a", "embeddings", 200, "")
         assert (one.client, one.generated_tokens, one.finish) == ("127.0.0.1", 8, "length")
         assert one.first is not None and 0 < one.first <= one.duration < 20
         assert front.door.journal.under_way == set()
+
+
+async def test_one_that_is_asked_for_as_a_stream(tmp_path: Path) -> None:
+    """Its numbers are those of the stream, its body what the client got."""
+    async with opened(tmp_path) as front:
+        front.door.journal.capture.configure(5, 10_000)
+        front.upstream.play = always(events("chat_usage.sse"))
+        client = await front.client()
+        body = b'{"model":"a","messages":[]}'
+        answer = await client.ask(post(body, path=b"/v1/chat/completions"))
+        assert (answer.status, answer.header(b"x-request-id")) == (200, ID)
+        assert b"glad" in answer.body
+        [one] = await ended(front)
+        assert (one.status, one.prompt_tokens, one.generated_tokens, one.finish) == (200, 32, 8, "length")
+        found = front.door.journal.capture.get(ID)
+        assert found is not None
+        assert (found.asked, found.answered) == (body, answer.body)
+
+
+async def test_a_key_is_remembered_by_its_id(tmp_path: Path) -> None:
+    async with opened(tmp_path, gate=Gate()) as front:
+        secret = "s" * 32
+        key = Key(id="abcd", name="editor", digest=sha256(secret.encode()).hexdigest(), models=("a",))
+        front.door.gate.admit([key])
+        client = await front.client()
+        shown = b"Authorization: Bearer llk_abcd_" + secret.encode()
+        questions = [post(asked(), shown), post(asked(model="b"), shown), ask()]
+        answers = [await client.ask(one.replace(b"Host: x", b"Host: localhost")) for one in questions]
+        assert [answer.status for answer in answers] == [200, 403, 401]
+        found = [(one.key, one.status, one.error) for one in await ended(front, 3)]
+        assert found == [("abcd", 200, ""), ("abcd", 403, "forbidden"), ("", 401, "unauthorized")]
 
 
 async def test_a_stream_as_it_comes_and_when_it_has_ended(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ REQUEST = ModelRequest(
     error="client_left", queued=0.5, loading=1.5, first=2.5, duration=3.5, prompt_tokens=7, generation_rate=40.5,
     finish="stop",
 )  # fmt: skip
+KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
@@ -158,13 +159,13 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
         ),
     ],
     calls.ListRequests: [[], [REQUEST]],
-    calls.ShowRequest: [
-        calls.RequestDetail(request=REQUEST),
-        calls.RequestDetail(
-            request=REQUEST, bodies=calls.Bodies(asked="{}", answered="[", asked_size=2, answered_size=99)
-        ),
-    ],
+    calls.ShowRequest: [REQUEST],
+    calls.ShowBodies: [calls.Bodies(asked="{}", answered="[", asked_size=2, answered_size=99)],
     calls.CancelRequest: [None],
+    calls.CreateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
+    calls.ListKeys: [[], [KEY]],
+    calls.RevokeKey: [KEY],
+    calls.RotateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],

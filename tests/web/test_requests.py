@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from llamactl.core.errors import NotFound
 from llamactl.core.requests import ModelRequest
-from llamactl.rpc.calls import ListRequests, RequestDetail
+from llamactl.rpc.calls import ListRequests
 from tests.web.test_app import ask
 
 ONE = ModelRequest(id="r-1", at=1700000000.125, model="qwen", endpoint="completions", status=200, generated_tokens=8)
@@ -45,8 +44,3 @@ def test_filters(query: str, call: ListRequests) -> None:
 def test_what_is_no_filter(query: str) -> None:
     code, _, body = ask(f"/api/requests{query}")  # the daemon is not asked
     assert (code, body["success"], body["error"]["code"]) == (400, False, "bad_request")
-
-
-def test_one() -> None:
-    assert ask("/api/requests/r-1", ShowRequest=RequestDetail(request=ONE))[2]["data"]["id"] == "r-1"
-    assert ask("/api/requests/r-2", ShowRequest=NotFound("no request r-2"))[0] == 404

@@ -7,7 +7,7 @@ from llamactl.core.errors import NotFound
 from llamactl.core.requests import ModelRequest
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.history import History
-from llamactl.proxy.capture import Capture, Captured
+from llamactl.proxy.capture import Capture
 from llamactl.rpc import calls
 from llamactl.store import Requests
 
@@ -31,6 +31,7 @@ class RequestCalls:
         self.handlers: Handlers = {
             calls.ListRequests: self._list,
             calls.ShowRequest: self._show,
+            calls.ShowBodies: self._bodies,
             calls.CancelRequest: self._cancel_request,
         }
 
@@ -57,24 +58,27 @@ class RequestCalls:
         except NotFound:
             return name
 
-    async def _show(self, call: calls.ShowRequest) -> calls.RequestDetail:
+    async def _show(self, call: calls.ShowRequest) -> ModelRequest:
         recent = (request for request in self._history.recent() if request.id == call.id)
         request = next(recent, None) or self._store.get(call.id)
         if request is None:
             raise NotFound(f"no request {call.id} is remembered", "llamactl requests ls")
-        return calls.RequestDetail(request=request, bodies=_bodies(self._capture.get(call.id.encode())))
+        return request
+
+    async def _bodies(self, call: calls.ShowBodies) -> calls.Bodies:
+        captured = self._capture.get(call.id.encode())
+        if captured is None:
+            raise NotFound(
+                f"the bodies of {call.id} were not captured",
+                "llamactl config set requests.capture 20 holds those of the latest 20 from then on",
+            )
+        return calls.Bodies(
+            asked=captured.asked.decode("utf-8", "replace"),
+            answered=captured.answered.decode("utf-8", "replace"),
+            asked_size=captured.asked_size,
+            answered_size=captured.answered_size,
+        )
 
     async def _cancel_request(self, call: calls.CancelRequest) -> None:
         if not self._cancel(call.id):
             raise NotFound(f"no request {call.id} is under way", "llamactl requests ls")
-
-
-def _bodies(captured: Captured | None) -> calls.Bodies | None:
-    if captured is None:
-        return None
-    return calls.Bodies(
-        asked=captured.asked.decode("utf-8", "replace"),
-        answered=captured.answered.decode("utf-8", "replace"),
-        asked_size=captured.asked_size,
-        answered_size=captured.answered_size,
-    )

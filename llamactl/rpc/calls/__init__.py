@@ -39,6 +39,7 @@ from llamactl.rpc.calls.instances import (
     Watch,
     WhyModel,
 )
+from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
 from llamactl.rpc.calls.models import (
     AddModel,
     AliasModel,
@@ -70,7 +71,7 @@ from llamactl.rpc.calls.presets import (
     ShowDefaults,
     ShowPreset,
 )
-from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, RequestDetail, ShowRequest
+from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, ShowBodies, ShowRequest
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
 
@@ -92,6 +93,7 @@ __all__ = [
     "CancelRequest",
     "Check",
     "CloneModel",
+    "CreateKey",
     "DaemonStatus",
     "DeviceRow",
     "Engine",
@@ -105,8 +107,10 @@ __all__ = [
     "ImportModels",
     "ImportReport",
     "InstanceRow",
+    "KeyRow",
     "ListDevices",
     "ListInstances",
+    "ListKeys",
     "ListModels",
     "ListPresets",
     "ListRequests",
@@ -116,6 +120,7 @@ __all__ = [
     "ModelCommand",
     "ModelDetail",
     "ModelRow",
+    "NewKey",
     "Notice",
     "PinModel",
     "Plan",
@@ -130,8 +135,9 @@ __all__ = [
     "RemoveModel",
     "RemovePreset",
     "RenameModel",
-    "RequestDetail",
     "RestartModel",
+    "RevokeKey",
+    "RotateKey",
     "SavePreset",
     "ScanModels",
     "ServiceRow",
@@ -140,6 +146,7 @@ __all__ = [
     "SetPreset",
     "SetTemplates",
     "SettingRow",
+    "ShowBodies",
     "ShowDefaults",
     "ShowModel",
     "ShowPreset",

@@ -17,11 +17,20 @@ class ListRequests(Call[list[ModelRequest]], frozen=True):
     """
 
     method = "requests.list"
+    scope = "observe"
     model: str = ""
     key: str = ""
     status: int | None = None
     since: float | None = None
     limit: Annotated[int, Meta(ge=0, le=1000)] = 50
+
+
+class ShowRequest(Call[ModelRequest], frozen=True):
+    """One request, under way or not; the latest, if clients have given its id to several."""
+
+    method = "requests.show"
+    scope = "observe"
+    id: str
 
 
 class Bodies(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,17 +42,10 @@ class Bodies(msgspec.Struct, frozen=True, kw_only=True):
     answered_size: int
 
 
-class RequestDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """`bodies` if they were captured, and not too many others since."""
+class ShowBodies(Call[Bodies], frozen=True):
+    """Of one request, if they were captured, and not too many others since."""
 
-    request: ModelRequest
-    bodies: Bodies | None = None
-
-
-class ShowRequest(Call[RequestDetail], frozen=True):
-    """One request, under way or not; the latest, if clients have given its id to several."""
-
-    method = "requests.show"
+    method = "requests.bodies"
     id: str
 
 
