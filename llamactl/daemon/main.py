@@ -28,6 +28,7 @@ from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -72,7 +73,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     config.directories.prepare()
     with (
         PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
-        closing(Records(config.directories.log, config.logging)) as records,
+        closing(Records(config)) as records,
     ):
         records.install()
         try:
@@ -160,11 +161,12 @@ async def _live(
         workers = Workers(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
-        history = History(current, door.journal, database.requests, hub)
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        # Files are put where models are, on a disk: the runtime directory mostly is memory.
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
+        history = History(current, door.journal, database.requests, hub)
+        log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
             hub,
@@ -176,17 +178,20 @@ async def _live(
             database.presets,
             database.server,
             database.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
-            RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
-            KeyCalls(database.keys, door.gate),
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(database.keys, door.gate),
+                RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
+                log_calls,
+            ],
             inherited.began if inherited else None,
         )
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            records.configure(config.logging)
+            log_calls.take_over(config)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -222,7 +227,7 @@ async def _live(
             directories.runs,
             records,
             hub,
-            lambda: current().logging,
+            log_calls,
             lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
         )
         control.services = services = Services(

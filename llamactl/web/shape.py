@@ -12,7 +12,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def shaped(handler: Handler) -> Handler:
-    """Its errors are answered in this shape, too."""
+    """The same, with errors in that shape."""
 
     async def answer(request: web.Request) -> web.Response:
         try:

@@ -1,4 +1,4 @@
-"""`/api/model-templates`: which model has which template, as the dashboard asks that llamactl takes the place of."""
+"""`/api/model-templates`: which model has which chat template, as the dashboard asks that llamactl replaces."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -17,6 +17,7 @@ from .deciding import deciding
 from .features import features, growth
 from .headers import headers
 from .idle import idle
+from .logs import logs
 from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "catalogue": catalogue,
     "writing": writing,
     "deciding": deciding,
+    "logs": logs,
 }
 
 

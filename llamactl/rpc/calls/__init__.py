@@ -40,6 +40,7 @@ from llamactl.rpc.calls.instances import (
     WhyModel,
 )
 from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
+from llamactl.rpc.calls.logs import LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
 from llamactl.rpc.calls.models import (
     AddModel,
     AliasModel,
@@ -54,6 +55,7 @@ from llamactl.rpc.calls.models import (
     ScanModels,
     SetModel,
     SettingRow,
+    ShapeModel,
     ShowModel,
     Verification,
     VerifyModel,
@@ -116,6 +118,8 @@ __all__ = [
     "ListRequests",
     "ListTemplates",
     "ListWorkers",
+    "LogRow",
+    "LoggerSettings",
     "Lost",
     "ModelCommand",
     "ModelDetail",
@@ -129,6 +133,7 @@ __all__ = [
     "PortableModel",
     "PresetRow",
     "PutPresets",
+    "ReadLogs",
     "Reexec",
     "Reload",
     "Reloaded",
@@ -142,12 +147,15 @@ __all__ = [
     "ScanModels",
     "ServiceRow",
     "SetDefaults",
+    "SetLogger",
     "SetModel",
     "SetPreset",
     "SetTemplates",
     "SettingRow",
+    "ShapeModel",
     "ShowBodies",
     "ShowDefaults",
+    "ShowLogger",
     "ShowModel",
     "ShowPreset",
     "ShowRequest",
