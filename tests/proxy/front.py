@@ -37,6 +37,9 @@ class FakeLease:
         self.on_revoked: Callable[[], None] | None = None
         self.released = 0
 
+    def loading(self, since: float) -> float:
+        return 0.0
+
     def release(self) -> None:
         self.released += 1
 
