@@ -22,6 +22,7 @@ from llamactl.cli import (
     presets,
     quickstart,
     render,
+    requests,
     rpc,
     templates,
     why,
@@ -167,6 +168,7 @@ app.command()(fit.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")
 app.add_typer(templates.app, name="templates")
+app.add_typer(requests.app, name="requests")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")

@@ -189,6 +189,19 @@ class Access(Section, frozen=True, kw_only=True):
     """How far the clocks of who signs tokens and of this machine may differ."""
 
 
+class Requests(Section, frozen=True, kw_only=True):
+    """The memory of requests for models."""
+
+    keep: Duration = Duration(604800.0)
+    """How long requests are remembered."""
+    rows: Count = 100_000
+    """How many of them at most; 0 remembers none."""
+    capture: Count = 0
+    """Of how many, the latest, the bodies are held in memory for `requests show --body`; 0 holds none."""
+    capture_size: Size = Size(64 << 10)
+    """How much of each body."""
+
+
 class Metrics(Section, frozen=True, kw_only=True):
     """What is measured, and how long it is kept."""
 
@@ -258,6 +271,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     residency: Residency = Residency()
     restart: Restart = Restart()
     access: Access = Access()
+    requests: Requests = Requests()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     logging: Logging = Logging()

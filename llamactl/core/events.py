@@ -6,6 +6,7 @@ import msgspec
 
 from llamactl.core.instance import Phase
 from llamactl.core.lines import Level
+from llamactl.core.requests import ModelRequest
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -61,6 +62,13 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
+class RequestsFinished(msgspec.Struct, frozen=True, tag="requests"):
+    """Requests for models that have ended within a second, the latest of them; `more` others are not told of."""
+
+    requests: tuple[ModelRequest, ...]
+    more: int = 0
+
+
 class LogLines(msgspec.Struct, frozen=True, tag="logs"):
     """New lines of a model, or of llamactl itself: those of one level that follow each other, without secrets.
 
@@ -112,6 +120,7 @@ Event = (
     | KeyMisused
     | AlertRaised
     | AlertCleared
+    | RequestsFinished
     | LogLines
 )
 

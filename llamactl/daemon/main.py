@@ -31,9 +31,11 @@ from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.history import History
 from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.keyring import note_use, origins, tokens
@@ -169,6 +171,7 @@ async def _live(
         # Files are put where models are, on a disk: the runtime directory mostly is memory.
         door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
+        history = History(current, door.journal, database.requests, hub)
         log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
@@ -185,6 +188,7 @@ async def _live(
                 fit,
                 WorkerCalls(workers, lending),
                 KeyCalls(database.keys, door.gate),
+                RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
                 log_calls,
                 EventCalls(hub, database.events, supervisor.instances),
             ],
@@ -211,6 +215,7 @@ async def _live(
                 drain=config.residency.drain,
                 connections=config.http.connections,
             )
+            door.journal.capture.configure(config.requests.capture, config.requests.capture_size)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             alerting.configure(config.alerts)
             needs.changed()
@@ -247,6 +252,7 @@ async def _live(
                 Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket, guests)),
                 Service("watchdog", watchdog.run),
+                Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
                 Service("keys", partial(note_use, door.gate, database.keys)),
                 Service("guests", guests.run),

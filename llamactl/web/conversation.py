@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from llamactl import __version__
 from llamactl.core.errors import BadRequest, LlamactlError, Refused
 from llamactl.core.events import KINDS
-from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, ReadLogs, Status
+from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, ListRequests, ReadLogs, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
 from llamactl.web.caller import caller_of, demand, demand_scope
@@ -200,10 +200,9 @@ class _Conversation:
                     read_ = await self._ask(ReadLogs(models=names, level=watcher.level, limit=PAST))
                     await self._say("logs", {"lines": topics.past(read_), "past": True})
             case "requests":
-                listed: Any = CALLS.get("requests.list")
-                if listed is not None:
-                    mine = [each for each in await self._ask(listed()) if watcher.cares(each.model)]
-                    await self._say("requests", {"requests": mine, "more": 0})
+                listed = await self._ask(ListRequests())
+                mine = [each for each in listed if watcher.cares(each.model)]
+                await self._say("requests", {"requests": mine, "more": 0})
 
     async def _catch_up(self, wanted: tuple[Topic, ...], since: int) -> None:
         """Tell what happened after that, and go on with what happens, without a gap and nothing twice."""

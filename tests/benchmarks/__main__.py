@@ -14,6 +14,7 @@ from typing import NoReturn
 from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .deciding import deciding
+from .features import features, growth
 from .headers import headers
 from .idle import idle
 from .logs import logs
@@ -31,6 +32,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "streams": streams,
     "hold": hold,
     "bodies": bodies,
+    "features": features,
+    "growth": growth,
     "swap": swap,
     "adoption": adoption,
     "reexec": reexec,

@@ -1,5 +1,6 @@
 """What each call does, with the real parts behind it; only the llama-servers are fakes."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -28,8 +29,10 @@ from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
+from llamactl.daemon.history import History
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
@@ -40,6 +43,7 @@ from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.proxy.access import Gate
+from llamactl.proxy.record import Journal
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -103,6 +107,8 @@ class Office:
         workers = Workers(
             current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
         )
+        self.journal = Journal()
+        self.history = History(current, self.journal, db.requests, self.hub)
         fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
         self.control = Control(
             current,
@@ -119,6 +125,7 @@ class Office:
                 fit,
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Gate()),
+                RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
                 EventCalls(self.hub, db.events, self.supervisor.instances),
             ],
@@ -126,6 +133,9 @@ class Office:
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
         )
+
+    def cancelled(self, id: str) -> bool:
+        return any(record.id == id.encode() for record in self.journal.under_way)
 
     async def ask(self, call: Call[Any]) -> Any:
         return await self.control.answer(call)
@@ -591,3 +601,51 @@ def test_a_watcher_who_does_not_read_loses_events_and_slows_nobody(tmp_path: Pat
                 assert notice.id == expected
                 expected += 1
         assert lost > 0
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+async def test_requests_under_way_and_ended(office: Office) -> None:
+    journal = office.journal
+    for number in range(3):
+        journal.end(journal.begin(b"e-%d" % number, "completions", "qwen" if number else "gemma", "::1"))
+    await anyio.to_thread.run_sync(asyncio.run, office.history._turn())  # the store writes for asyncio only
+    latest = journal.begin(b"e-3", "completions", "qwen", "::1")
+    latest.key = "ab"
+    journal.end(latest)
+    journal.begin(b"u-1", "completions", "qwen", "::1").answered(200, events=True)
+
+    async def ids(**filters: Any) -> list[str]:
+        return [one.id for one in await office.ask(calls.ListRequests(**filters))]
+
+    assert await ids() == ["u-1", "e-3", "e-2", "e-1", "e-0"]
+    assert await ids(limit=2) == ["u-1", "e-3", "e-2"]
+    assert await ids(limit=0) == ["u-1"]
+    assert await ids(model="gemma") == ["e-0"]
+    assert await ids(model="gone") == []
+    assert await ids(key="ab") == ["e-3"]
+    assert await ids(status=200) == ["u-1"]
+    assert await ids(since=4e9) == []
+    for name in ("u-1", "e-3", "e-0"):
+        assert (await office.ask(calls.ShowRequest(name))).id == name
+    with pytest.raises(NotFound, match="x-1"):
+        await office.ask(calls.ShowRequest("x-1"))
+
+
+async def test_a_request_can_be_cancelled_while_it_is_under_way(office: Office) -> None:
+    record = office.journal.begin(b"u-1", "completions", "qwen", "::1")
+    await office.ask(calls.CancelRequest("u-1"))
+    office.journal.end(record)
+    with pytest.raises(NotFound, match="under way"):
+        await office.ask(calls.CancelRequest("u-1"))
+
+
+async def test_bodies_of_a_request(office: Office) -> None:
+    office.journal.capture.configure(1, 100)
+    office.journal.end(office.journal.begin(b"e-1", "completions", "qwen", "::1"))
+    with pytest.raises(NotFound, match="not captured"):
+        await office.ask(calls.ShowBodies("e-1"))
+    office.journal.capture.begin(b"e-1", b'{"api_key":"secret"}').take(b"\xff")
+    bodies = await office.ask(calls.ShowBodies("e-1"))
+    assert bodies == calls.Bodies(asked='{"api_key":"***"}', answered="\ufffd", asked_size=20, answered_size=1)

@@ -22,6 +22,7 @@ from llamactl.rpc.calls import (
     DaemonStatus,
     InstanceRow,
     ListInstances,
+    ListRequests,
     LogRow,
     ReadLogs,
     ShowModel,
@@ -78,6 +79,8 @@ class House:
                 return self.instances
             case ReadLogs(models=models, level=level):
                 return [LogRow(model=name, time=1.5, level=level, line="before") for name in models]
+            case ListRequests():
+                return []
             case Status():
                 return DaemonStatus(
                     version="1", pid=1, uptime=1.0, http=[], config="", data="", log="", models=2, services=[],

@@ -70,6 +70,7 @@ from llamactl.rpc.calls.presets import (
     ShowDefaults,
     ShowPreset,
 )
+from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, ShowBodies, ShowRequest
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
 
@@ -86,7 +87,9 @@ __all__ = [
     "AliasModel",
     "Announcement",
     "ApplyPreset",
+    "Bodies",
     "Call",
+    "CancelRequest",
     "Check",
     "CloneModel",
     "CreateKey",
@@ -110,6 +113,7 @@ __all__ = [
     "ListKeys",
     "ListModels",
     "ListPresets",
+    "ListRequests",
     "ListTemplates",
     "ListWorkers",
     "LogRow",
@@ -147,10 +151,12 @@ __all__ = [
     "SetTemplates",
     "SettingRow",
     "ShapeModel",
+    "ShowBodies",
     "ShowDefaults",
     "ShowLogger",
     "ShowModel",
     "ShowPreset",
+    "ShowRequest",
     "Shutdown",
     "Snapshot",
     "StartModel",
