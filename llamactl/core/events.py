@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from llamactl.core.instance import Phase
+from llamactl.core.sample import Sample
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -60,7 +61,13 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
-Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged
+class SamplesTaken(msgspec.Struct, frozen=True, tag="samples"):
+    """The machine, its GPUs and our llama-servers were measured; it is kept already."""
+
+    sample: Sample
+
+
+Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged | SamplesTaken
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -33,6 +34,7 @@ from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
+from llamactl.daemon.measuring import sampler
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import Inherited, Reexec, obey_again
@@ -42,6 +44,7 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
 from llamactl.metrics import host
+from llamactl.metrics.gpus import Gpus
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
 from llamactl.rpc import server as control_channel
@@ -119,11 +122,15 @@ async def _live(
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
-        budget = Budget(lambda: current().residency)
-        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
+        gpus = Gpus(lambda: budget.devices, time.monotonic)
+        budget = Budget(lambda: current().residency, gpus=gpus.budgets)
+        launch.needs = needs = Needs(
+            launch.values, database.footprints, budget, host.private_memory, database.changes, gpus.held
+        )
         supervisor = Supervisor(launch, hub, _limits(config), needs)
         keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
         discovery = Discovery(current, catalogue)
+        measuring = sampler(hub, database.samples, supervisor, discovery, gpus)
         learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
         launch.lending = lending = Lending(
@@ -169,6 +176,9 @@ async def _live(
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             needs.changed()
             discovery.again()
+            tiers = [(tier.step, tier.keep) for tier in config.metrics.tiers]
+            database.samples.configure(config.metrics.history, tiers)
+            measuring.configure(config.metrics.interval)
 
         current.follow(take_over)
         control.services = services = Services(
@@ -188,6 +198,7 @@ async def _live(
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
+                Service("metrics", measuring.run),
             ],
             hub,
         )

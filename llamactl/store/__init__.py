@@ -18,7 +18,7 @@ from llamactl.store.fits import FitParams, Fits
 from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
-from llamactl.store.samples import Sample, Samples
+from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Footprints",
     "Models",
     "Presets",
-    "Sample",
     "Samples",
     "ServerSettings",
     "StoreFailed",

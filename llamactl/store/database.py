@@ -21,7 +21,7 @@ from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
-from llamactl.store.tables import TABLE_OF, TABLES, SampleTable, declared
+from llamactl.store.tables import TABLE_OF, TABLES, SampleTable, SeriesTable, declared
 from llamactl.store.versions import MIGRATIONS, VERSION, Version, identify, show
 from llamactl.store.writer import Writer
 
@@ -61,7 +61,7 @@ class Database:
         self.footprints = Footprints(access)
         """What models were measured to take."""
         self._writer = Writer(path, patience)
-        self.samples = Samples(access, self._writer, access.milliseconds)
+        self.samples = Samples(path, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
         self._lock = Lock(path)
         try:
@@ -143,8 +143,9 @@ class Database:
         """All but the measurements, which may be many: what is wrong with these is told by who reads or writes them."""
         connection = self._access.connection()
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
+        measured = {SampleTable._meta.table_name, SeriesTable._meta.table_name}
         for (table,) in tables:
-            if table != SampleTable._meta.table_name:
+            if table not in measured:
                 (said,) = connection.execute(f'PRAGMA quick_check("{table}")').fetchone()
                 if said != "ok":
                     raise corrupt(self.path, said)

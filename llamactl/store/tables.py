@@ -39,6 +39,24 @@ class Metadata(peewee.Model):
         table_name = "metadata"
 
 
+class SeriesTable(peewee.Model):
+    """Numbers of a subject at one time, as JSON; a `step` of 0 milliseconds is as they were measured.
+
+    Thinned out, each is `[min, mean, max, count]`.
+    """
+
+    step = peewee.IntegerField()
+    at = peewee.IntegerField()
+    kind = peewee.TextField()
+    name = peewee.TextField()
+    data = peewee.TextField()
+
+    class Meta:
+        table_name = "metrics_series"
+        primary_key = peewee.CompositeKey("step", "at", "kind", "name")
+        without_rowid = True
+
+
 def _table(name: str, fields: dict[str, peewee.Field], stamps: tuple[str, ...] = ("created_at", "updated_at")) -> Any:
     fields = fields | {stamp: peewee.IntegerField() for stamp in stamps}
     for column, field in fields.items():
@@ -209,5 +227,6 @@ TABLES = (
     PresetTable,
     ExitTable,
     SampleTable,
+    SeriesTable,
     FootprintTable,
 )

@@ -13,12 +13,14 @@ from llamactl.core.events import (
     InstanceChanged,
     Numbered,
     Placement,
+    SamplesTaken,
     ServiceChanged,
 )
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
+from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -91,6 +93,13 @@ DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, bu
 WORKER = calls.WorkerRow(
     address="127.0.0.1:50052", state="backoff", age=1.5, pid=42, restarts=2, models=("qwen",), log="/log",
     problem=PROBLEM,
+)  # fmt: skip
+SAMPLE = Sample(
+    at=5,
+    host=Host(cpu=1.5, load=(1.0, 2.0, 3.0), memory_total=9, memory_available=5, swap_total=0, swap_used=0,
+              disks=(Disk(path="/", total=3, used=1, free=2),)),
+    gpus=(Gpu(id="GPU-1", name="RTX", vendor="nvidia", processes={7: 5}),),
+    models=(Served(model="qwen", pid=7, gpu_memory={"CUDA0": 5}, live=1.5),),
 )  # fmt: skip
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
@@ -165,6 +174,7 @@ EVENTS: list[Event] = [
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
+    SamplesTaken(SAMPLE),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))

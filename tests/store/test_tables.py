@@ -12,7 +12,7 @@ from llamactl.core import parameters
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import GROUPS, PARAMETERS, columns
 from llamactl.store import Database, FitParams
-from llamactl.store.samples import BETWEEN
+from llamactl.store.samples import BETWEEN, FORGET, NEWEST, SERIES
 from llamactl.store.tables import TABLE_OF, TABLES
 
 TUNABLE = 24 + 105 + 40
@@ -53,7 +53,7 @@ def test_every_table_is_there(raw: sqlite3.Connection) -> None:
     groups = {f"model_{group}_config" for group in GROUPS if group != "model"}
     more = {
         *("models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"),
-        "footprints",
+        *("footprints", "metrics_series"),
     }
     assert names == groups | more == {table._meta.table_name for table in TABLES}
 
@@ -147,12 +147,19 @@ def test_there_is_one_row_per_model_and_one_for_all(raw: sqlite3.Connection) -> 
         ("SELECT settings FROM presets WHERE name = 'a'", "sqlite_autoindex_presets"),
         (BETWEEN.replace("?", "1"), "idx_metrics_timestamp"),
         ("DELETE FROM metrics_history WHERE created_at < 5", "idx_metrics_created_at"),
+        (FORGET.replace("?", "1"), "idx_metrics_timestamp"),
     ],
 )
 def test_it_is_found_by_its_index(raw: sqlite3.Connection, statement: str, index: str) -> None:
     plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}"))
     assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan, plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("statement", [SERIES, NEWEST])
+def test_series_are_found_by_their_key(raw: sqlite3.Connection, statement: str) -> None:
+    plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement.replace('?', '1')}"))
+    assert "SEARCH metrics_series USING PRIMARY KEY (step=? AND at" in plan and "TEMP B-TREE" not in plan, plan
 
 
 def test_settings_are_joined_by_index(path: Path) -> None:
