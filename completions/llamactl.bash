@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--for|--format|--from|--host|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--system|--threads|--timeout|--ttl|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--for|--format|--from|--grep|--host|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--prompt|--since|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -61,7 +61,7 @@ _llamactl() {
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -70,6 +70,7 @@ _llamactl() {
             -o|--output) words='table wide json jsonl name' ;;
             --color) words='auto always never' ;;
             --for) words='ready stopped failed idle' ;;
+            --level) words='debug info warn error' ;;
             --format) words='json ini' ;;
             --config) files=yes ;;
             --model) files=yes ;;
@@ -101,7 +102,7 @@ _llamactl() {
                 options='--for --timeout'
                 ;;
             /logs)
-                options='-f --follow -n --lines --previous'
+                options='-f --follow -n --lines --since --until --level --grep --previous'
                 ;;
             /fit)
                 options='--ctx --parallel --save'
@@ -173,10 +174,13 @@ _llamactl() {
                 options='--none'
                 ;;
             /rpc)
-                words='start stop ls'
+                words='start stop ls logs'
                 ;;
             /rpc/start)
                 options='--device --mem --threads --cache --insecure'
+                ;;
+            /rpc/logs)
+                options='-f --follow -n --lines'
                 ;;
             /config)
                 words='show get set unset path validate edit import'
@@ -210,7 +214,7 @@ _llamactl() {
                 options='--timeout --keep-models --no-keep-models'
                 ;;
             /daemon/restart)
-                options='--timeout'
+                options='--timeout --keep-models'
                 ;;
             /daemon/reexec)
                 options='--timeout'

@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --for --format --from --host --lines --max-tokens --mem --model --name --output --parallel --prompt --system --threads --timeout --ttl -H -n -o
+            case --color --config --ctx --device --drain --for --format --from --grep --host --level --lines --max-tokens --mem --model --name --output --parallel --prompt --since --system --threads --timeout --ttl --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -75,7 +75,7 @@ function __llamactl_at
                 set place /templates/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -104,7 +104,7 @@ complete -c llamactl -n '__llamactl_at ' -a pin -d 'Never evict models once they
 complete -c llamactl -n '__llamactl_at ' -a unpin -d 'Models may be evicted again.'
 complete -c llamactl -n '__llamactl_at ' -a wait -d 'Return when models are in a state, whoever brings them there.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
-complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what a model\'s llama-server wrote.'
+complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what the daemon, or models\' llama-servers, wrote.'
 complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
@@ -135,8 +135,12 @@ complete -c llamactl -n '__llamactl_at /restart' -l all -d 'Every model that run
 complete -c llamactl -n '__llamactl_at /restart' -l drain -x -d 'Time for requests under way; as configured if not given.'
 complete -c llamactl -n '__llamactl_at /wait' -l for -x -a 'ready stopped failed idle' -d 'The state to wait for; idle: ready, with nothing to do.'
 complete -c llamactl -n '__llamactl_at /wait' -l timeout -x -d 'Wait no longer than this.'
-complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what it writes from now on.'
-complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines.'
+complete -c llamactl -n '__llamactl_at /logs' -s f -l follow -d 'Go on with what is written from now on.'
+complete -c llamactl -n '__llamactl_at /logs' -s n -l lines -x -d 'How many of the last lines. [default: 50; all with --since]'
+complete -c llamactl -n '__llamactl_at /logs' -l since -x -d 'From then on: 15m, 10:30, yesterday, a date.'
+complete -c llamactl -n '__llamactl_at /logs' -l until -x -d 'Until then.'
+complete -c llamactl -n '__llamactl_at /logs' -l level -x -a 'debug info warn error' -d 'Only lines at least that grave.'
+complete -c llamactl -n '__llamactl_at /logs' -l grep -x -d 'Only lines in which this is found.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
 complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
 complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
@@ -198,11 +202,14 @@ complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there
 complete -c llamactl -n '__llamactl_at /rpc' -a start -d 'Start a worker: a model with the setting rpc=HOST:PORT computes with it.'
 complete -c llamactl -n '__llamactl_at /rpc' -a stop -d 'Stop workers; models that compute with them fail.'
 complete -c llamactl -n '__llamactl_at /rpc' -a ls -d 'List the workers that llamactl runs.'
+complete -c llamactl -n '__llamactl_at /rpc' -a logs -d 'Show what a worker wrote, while the daemon runs or not.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l device -x -d 'Lend these devices only.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l mem -x -d 'Lend so much memory; not with every build.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l threads -x -d 'Compute with so many threads.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l cache -d 'Keep what was sent, for the next load.'
 complete -c llamactl -n '__llamactl_at /rpc/start' -l insecure -d 'Listen where others can reach it; the protocol has no authentication.'
+complete -c llamactl -n '__llamactl_at /rpc/logs' -s f -l follow -d 'Go on with what it writes from now on.'
+complete -c llamactl -n '__llamactl_at /rpc/logs' -s n -l lines -x -d 'How many of the last lines.'
 complete -c llamactl -n '__llamactl_at /config' -a show -d 'Show every key with its value; those of llama-server that are not set with -v.'
 complete -c llamactl -n '__llamactl_at /config' -a get -d 'Show the value of one key, as `set` takes it.'
 complete -c llamactl -n '__llamactl_at /config' -a set -d 'Set a key in the file.'
@@ -230,6 +237,7 @@ complete -c llamactl -n '__llamactl_at /daemon/stop' -l timeout -x -d 'Wait no l
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l keep-models -d 'Leave the models running, for the next daemon.'
 complete -c llamactl -n '__llamactl_at /daemon/stop' -l no-keep-models -d 'The opposite of --keep-models.'
 complete -c llamactl -n '__llamactl_at /daemon/restart' -l timeout -x -d 'Wait no longer than this for its end.'
+complete -c llamactl -n '__llamactl_at /daemon/restart' -l keep-models -d 'Leave the models running meanwhile.'
 complete -c llamactl -n '__llamactl_at /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the database is sound. Exit 1 when it is not.'
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'

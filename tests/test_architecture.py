@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "proxy": "core hub supervisor",
     "web": "core hub rpc proxy.dialects",
     "daemon": EVERYTHING_BUT_CLI,
-    "cli": "core config rpc",
+    "cli": "core config rpc logs.daily logs.reading logs.runs logs.tail",  # logs are read without the daemon
 }
 IN_A_FUNCTION_ONLY = {
     ("cli.daemon", "run"): "daemon",

@@ -162,6 +162,7 @@ def restart(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="Wait no longer than this for its end.")
     ] = STOP_PATIENCE,
+    keep_models: Annotated[bool, typer.Option("--keep-models", help="Leave the models running meanwhile.")] = False,
 ) -> None:
     """Stop the daemon and every model it runs, and start it again."""
     from llamactl.config.directories import find_directories
@@ -180,12 +181,12 @@ def restart(
             f"the daemon that answers (pid {before.pid}) keeps its data in {before.data}: it was started elsewhere",
             "as a service: systemctl restart llamactl",
         )
-    bring_down(parse_duration(timeout))
+    bring_down(parse_duration(timeout), keep_models=keep_models)
     bring_up()
     with session.client() as client:
         status = client.call(Status())
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
-    if loaded:
+    if loaded and not keep_models:
         render.note(f"unloaded, until somebody asks for them: {', '.join(loaded)}")
 
 

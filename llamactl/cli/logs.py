@@ -1,74 +1,186 @@
-"""`llamactl logs`: what llama-server wrote. Reads the files, so it works without the daemon."""
+"""`llamactl logs`: what the daemon and its llama-servers wrote. Reads the files, so it works without the daemon."""
 
+import fnmatch
+import re
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
+from heapq import merge
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
 import msgspec
 import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
-from llamactl.config.directories import find_directories
-from llamactl.core.errors import NotFound, Unreachable
+from llamactl.cli.times import moment
+from llamactl.config.directories import Directories, find_directories
+from llamactl.core.errors import BadRequest, NotFound, Unreachable
+from llamactl.core.lines import Level, Line
+from llamactl.logs import daily, reading, runs
+from llamactl.logs.reading import Block, Wanted
+from llamactl.logs.tail import DayTail, RunTail, whole
 from llamactl.rpc.calls import Status
 
 GLANCE = 0.2
-"""Seconds between two looks at a followed file, and at whether a newer run has begun."""
+"""Seconds between two looks at what is followed."""
+LINES = 50
+"""Shown where neither their number nor a time is given."""
+DAEMON = ""
+"""Among names of models: llamactl itself."""
+
+_NAMES = (36, 33, 35, 32, 34, 96, 93, 95, 92, 94)
+_LEVELS = {"error": 31, "warn": 33, "debug": 2}
 
 
 def logs(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model.")],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what it writes from now on.")] = False,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Models, also by globs; none: the daemon itself.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is written from now on.")] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option("-n", "--lines", min=0, help=f"How many of the last lines. [default: {LINES}; all with --since]"),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="TIME", help="From then on: 15m, 10:30, yesterday, a date.")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Until then.")] = "",
+    level: Annotated[Level, typer.Option(help="Only lines at least that grave.")] = "debug",
+    grep: Annotated[str, typer.Option(metavar="REGEX", help="Only lines in which this is found.")] = "",
     previous: Annotated[bool, typer.Option("--previous", help="The run before the last one.")] = False,
 ) -> None:
-    """Show what a model's llama-server wrote."""
-    runs = _runs(_directory(name))
-    if len(runs) < (2 if previous else 1):
-        which = "an earlier run" if previous and runs else "a run"
-        raise NotFound(f"no log of {which} of {name!r}", "llamactl ps -a")
-    run = runs[-2 if previous else -1]
-    with run.open(encoding="utf-8", errors="replace") as file:
-        for line in deque(file, maxlen=lines):
-            _say(name, line)
-        at = file.tell()
-    if follow:
-        _follow(name, run, at)
+    """Show what the daemon, or models' llama-servers, wrote."""
+    if previous and (follow or not names):
+        raise BadRequest("--previous shows an earlier run of a model, which has ended", "llamactl logs --previous NAME")
+    now = datetime.now().astimezone()
+    wanted = Wanted(
+        level=level,
+        since=moment(since, now) if since else float("-inf"),
+        until=moment(until, now) if until else float("inf"),
+        grep=_pattern(grep),
+    )
+    directories = _directories()
+    sources = [_Source(directories, name, previous, follow) for name in _chosen(directories, names or [])]
+    say = _sayer(sources)
+    number = LINES if lines is None and not (since or until) else lines
+    shown = 0
+    for line in _past([source.past(every_run=bool(since or until)) for source in sources], number, wanted):
+        say(line)
+        shown += 1
+    while follow:
+        news = [line for source in sources for line in source.news() if wanted.takes(line)]
+        for line in news:
+            say(line)
+        if not news:
+            time.sleep(GLANCE)
+    if not shown and (grep or since or until or level != "debug"):
+        render.note("no line is like that")
 
 
-def _directory(name: str) -> Path:
+class _Source:
+    """A model, or the daemon. If it is followed, its past ends with the last whole line, after which its news begin."""
+
+    def __init__(self, directories: Directories, name: str, previous: bool, follow: bool) -> None:
+        """Raises `NotFound` when it has written nothing."""
+        self.name = name
+        self._log = directories.log
+        if name == DAEMON:
+            self._files = daily.files(self._log, daily.APPLICATION)
+            if not self._files:
+                raise NotFound(f"no log of the daemon in {self._log}", "llamactl daemon status")
+            self._end = whole(self._files[-1]) if follow else None
+            self._days = DayTail(self._log, self._files[-1], self._end) if self._end is not None else None
+            return
+        self._files = runs.runs(directories.runs(name))
+        if len(self._files) < (2 if previous else 1):
+            which = "an earlier run" if previous and self._files else "a run"
+            raise NotFound(f"no log of {which} of {name!r}", "llamactl ps -a")
+        self._end = whole(self._files[-1]) if follow else None
+        self._tail = RunTail(directories.runs(name), self._files[-1], self._end or 0)
+        self._previous = previous
+
+    def past(self, *, every_run: bool) -> list[Block]:
+        if self.name == DAEMON:
+            return reading.of_daemon(self.name, self._log, self._end)
+        if self._previous:
+            return reading.of_runs(self.name, self._files[-2:-1])
+        return reading.of_runs(self.name, self._files if every_run else self._files[-1:], self._end)
+
+    def news(self) -> Iterator[Line]:
+        if self.name == DAEMON:
+            assert self._days is not None
+            yield from self._days.lines(self.name)
+        else:
+            for run, lines in self._tail.chunks():
+                yield from reading.of_lines(self.name, run, lines)
+
+
+def _past(sources: Sequence[list[Block]], number: int | None, wanted: Wanted) -> Iterable[Line]:
+    """Of all sources together, in the order of their time."""
+    if number is None:
+        return merge(*(reading.forward(blocks, wanted) for blocks in sources), key=lambda line: line.time)
+    found = merge(*(reading.last(blocks, number, wanted) for blocks in sources), key=lambda line: line.time)
+    return deque(found, maxlen=number)
+
+
+def _directories() -> Directories:
     """Of the daemon that would be asked, else of this user's."""
     directories = find_directories()
     with suppress(Unreachable), session.client() as client:
-        directories = msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
-    return directories.runs(name)
+        return msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
+    return directories
 
 
-def _runs(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.log"))
+def _chosen(directories: Directories, names: Sequence[str]) -> list[str]:
+    """Globs stand for all models that ever wrote something."""
+    if not names:
+        return [DAEMON]
+    chosen: dict[str, None] = {}
+    for name in names:
+        found = [name]
+        if set(name) & set("*?["):
+            known = sorted(unquote(path.name) for path in (directories.log / "models").glob("*/"))
+            found = fnmatch.filter(known, name)
+            if not found:
+                raise NotFound(f"no model with a log matches {name!r}", "llamactl ps -a")
+        chosen.update(dict.fromkeys(found))
+    return list(chosen)
 
 
-def _follow(name: str, run: Path, at: int) -> None:
-    """For ever, across restarts."""
-    while True:
-        with run.open(encoding="utf-8", errors="replace") as file:
-            file.seek(at)
-            newest = run
-            while newest == run:
-                while line := file.readline():
-                    _say(name, line)
-                time.sleep(GLANCE)
-                newest = _runs(run.parent)[-1]
-            for line in file:  # what it wrote last
-                _say(name, line)
-        run, at = newest, 0
+def _pattern(text: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise BadRequest(f"--grep: {error}", f"llamactl logs --grep {re.escape(text)!r}") from None
 
 
-def _say(name: str, line: str) -> None:
-    if session.output in ("json", "jsonl"):
-        render.data("log", {"model": name, "line": line.rstrip("\n")})
-    else:
-        render.text(line.rstrip("\n"))
+def _sayer(sources: Sequence[_Source]) -> Callable[[Line], None]:
+    """How a line is shown: those of several models with their names before them."""
+    colour = render.coloured()
+    width = max(len(source.name) for source in sources)
+    names = {
+        source.name: _painted(f"{source.name:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
+        for number, source in enumerate(sources)
+    }
+
+    def say(line: Line) -> None:
+        if session.output in ("json", "jsonl"):
+            at = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            shown = {"model": line.source or None, "time": at, "level": line.level, "line": line.text}
+            render.data("log", shown)
+            return
+        text = line.text
+        if line.source == DAEMON:
+            local = datetime.fromtimestamp(line.time)
+            text = f"{local:%Y-%m-%d %H:%M:%S},{local.microsecond // 1000:03} {line.level:5} {text}"
+        text = _painted(text, _LEVELS.get(line.level, 0) if colour else 0)
+        render.text(names[line.source] + text if len(sources) > 1 else text)
+
+    return say
+
+
+def _painted(text: str, colour: int) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text

@@ -56,6 +56,13 @@ def _console(*, stderr: bool = False) -> "Console":
     )
 
 
+def coloured() -> bool:
+    """May what is text already have colours?"""
+    if session.color != "auto":
+        return session.color == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def data(kind: str, value: object) -> None:
     """One JSON object of the schema `llamactl.<kind>/v1`; a list stands under `items`."""
     body = msgspec.to_builtins(value)

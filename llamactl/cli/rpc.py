@@ -1,15 +1,21 @@
 """`llamactl rpc …`: lend this machine to models, here and on other machines."""
 
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
-from llamactl.core.errors import BadRequest
+from llamactl.config.directories import find_directories
+from llamactl.core.errors import BadRequest, NotFound, Unreachable
 from llamactl.core.units import parse_size, show_duration
 from llamactl.core.worker import PORT
-from llamactl.rpc.calls import ListWorkers, StartWorker, StopWorkers, WorkerRow
+from llamactl.rpc.calls import ListWorkers, StartWorker, Status, StopWorkers, WorkerRow
 
 app = typer.Typer(
     help="Workers: lend this machine to llama-servers on others.", no_args_is_help=False, invoke_without_command=True
@@ -17,6 +23,9 @@ app = typer.Typer(
 
 PATIENCE = 90.0
 """Seconds until a worker listens; a driver may be slow."""
+
+GLANCE = 0.2
+"""Seconds between two looks at a followed file."""
 
 
 @app.callback()
@@ -99,6 +108,49 @@ def ls() -> None:
 
 
 app.command("list", hidden=True)(ls)
+
+
+@app.command()
+def logs(
+    address: Annotated[str, typer.Argument(metavar="[HOST:PORT]", help="A worker.")] = f"127.0.0.1:{PORT}",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what it writes from now on.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
+) -> None:
+    """Show what a worker wrote, while the daemon runs or not."""
+    host, port = _split(address)
+    address, directories = f"{host}:{port}", find_directories()
+    with suppress(Unreachable), session.client() as client:
+        directories = msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
+    runs = directories.worker_runs(address)
+    run = _newest(runs)
+    if run is None:
+        raise NotFound(f"no log of a worker on {address}", "llamactl rpc ls")
+    with run.open(encoding="utf-8", errors="replace") as file:
+        for line in deque(file, maxlen=lines):
+            _say(address, line)
+        at = file.tell()
+    while follow:
+        newest = _newest(runs) or run  # before the last look at the one before it
+        with run.open(encoding="utf-8", errors="replace") as file:
+            file.seek(at)
+            while (line := file.readline()).endswith("\n"):
+                _say(address, line)
+                at = file.tell()
+        if newest != run:
+            run, at = newest, 0
+        else:
+            time.sleep(GLANCE)
+
+
+def _newest(runs: Path) -> Path | None:
+    return max(runs.glob("*.log"), default=None)
+
+
+def _say(address: str, line: str) -> None:
+    if session.machine:
+        render.data("log", {"worker": address, "line": line.rstrip("\n")})
+    else:
+        render.text(line.rstrip("\n"))
 
 
 def _reason(row: WorkerRow) -> str:

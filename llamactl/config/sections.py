@@ -39,6 +39,8 @@ class Http(Section, frozen=True, kw_only=True):
     """Further listeners: `host:port` or `unix:///path`."""
     max_body: Size = Size(100 << 20)
     """The largest body that a request may have."""
+    connections: Count = 256
+    """Connections from one address at once; those of this machine are not counted. 0 is no limit."""
     tls_cert: FilePath | None = None
     """The certificate to serve TLS with, in PEM, with the chain that it needs."""
     tls_key: FilePath | None = None
@@ -183,6 +185,8 @@ class Logging(Section, frozen=True, kw_only=True):
     """The size at which a file is put aside for the next."""
     max_files: Duration = Duration(2592000.0)
     """How long a file is kept."""
+    max_total: Size = Size(1 << 30)
+    """What all files together may take, those of the models too; the oldest go."""
     file: bool = True
     """Write files at all."""
     console: bool = True

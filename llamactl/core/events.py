@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from llamactl.core.instance import Phase
+from llamactl.core.lines import Level
 from llamactl.core.sample import Sample
 
 
@@ -67,7 +68,30 @@ class SamplesTaken(msgspec.Struct, frozen=True, tag="samples"):
     sample: Sample
 
 
-Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged | SamplesTaken
+class LogLines(msgspec.Struct, frozen=True, tag="logs"):
+    """New lines of a model, or of llamactl itself: those of one level that follow each other, without secrets.
+
+    `time` is that of the first, in seconds since the epoch. `lost` lines before them are not told: there were too
+    many; they are in the files.
+    """
+
+    source: str
+    level: Level
+    time: float
+    lines: tuple[str, ...]
+    lost: int = 0
+
+
+Event = (
+    InstanceChanged
+    | InstanceDoubted
+    | Placement
+    | CatalogueChanged
+    | ServiceChanged
+    | ConfigChanged
+    | SamplesTaken
+    | LogLines
+)
 
 
 class Numbered(msgspec.Struct, frozen=True):

@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
 from llamactl.catalogue import Catalogue
@@ -15,7 +17,7 @@ from llamactl.core.model import Model
 from llamactl.llamaserver import adoption
 from llamactl.llamaserver.adoption import Left
 from llamactl.llamaserver.process import LlamaServer
-from llamactl.supervisor import Supervisor
+from llamactl.supervisor import Past, Supervisor
 from llamactl.supervisor.runner import put_down
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,18 @@ async def adopt(
         supervisor.adopt(model, server, phase, why, SILENCE if left.state == "silent" else load_timeout)
     if adopted:
         log.info("adopted %d in %.3f s", len(adopted), time.monotonic() - began)
+
+
+def remember(pasts: Mapping[str, msgspec.Raw], catalogue: Catalogue, supervisor: Supervisor) -> dict[str, Past]:
+    """After `adopt`: what the daemon knew of its models before it executed itself anew."""
+    remembered = {}
+    for name, text in pasts.items():
+        with suppress(msgspec.DecodeError, NotFound):
+            past, model = msgspec.json.decode(text, type=Past), catalogue.resolve(name)
+            if model.name == name:
+                supervisor.remember(model, past)
+                remembered[name] = past
+    return remembered
 
 
 def _phase(left: Left, model: Model) -> Loading | Ready | Stopping:

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from llamactl.core.parameters.layers import BESIDE, Effective, Layer, effective
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
 from llamactl.llamaserver import arguments, capabilities, locate, process
+from llamactl.logs import runs
 
 Settings = dict[str, Setting]
 
@@ -159,9 +159,4 @@ class Launch:
 def new_run(directory: Path, kept: int) -> Path:
     """The file that a run writes to; of the others in the directory, all but the newest go."""
     prepare(directory, private=False)
-    runs = sorted(directory.glob("*.log"))
-    for old in runs[: max(0, len(runs) - kept + 1)]:
-        with suppress(OSError):
-            old.unlink()
-    seconds, rest = divmod(time.time_ns(), 10**9)  # UTC: an hour that comes twice would confuse the order
-    return directory / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}-{rest:09}.log"
+    return runs.begin(directory, kept)

@@ -60,7 +60,7 @@ class Lending:
         """Before it is started. Raises `WorkerLost`, or `Refused` when another model has one of its workers."""
         wanted = self.of(model)
         for address in wanted:
-            if holder := self._holder(address, but=model.name):
+            if holder := self.holder(address, but=model.name):
                 raise Refused(
                     f"{holder} computes with the worker {address}, which serves one llama-server at a time",
                     f"llamactl stop {holder}; a group with max = 1 has them take turns (residency.groups)",
@@ -72,7 +72,7 @@ class Lending:
 
     async def learn(self, address: str) -> None:
         """Ask a worker what it lends, unless a model has it."""
-        if self._holder(address):
+        if self.holder(address):
             return
         try:
             await workers.reach(address)
@@ -109,7 +109,7 @@ class Lending:
                 if isinstance(numbered.event, CatalogueChanged):
                     await self.learn_all([one for one in self.named() if one not in self._budget.lent])
 
-    def _holder(self, address: str, but: str = "") -> str:
+    def holder(self, address: str, but: str = "") -> str:
         """The model that has it, or nothing."""
         holder = self._holders.get(address, "")
         return holder if holder and holder != but and self._alive(holder) else ""

@@ -7,13 +7,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 import anyio
+import msgspec
 from anyio.abc import TaskStatus
 
-from llamactl import __version__, logs
+from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
@@ -22,7 +23,7 @@ from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports
-from llamactl.daemon.adopt import adopt
+from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
@@ -43,11 +44,13 @@ from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
+from llamactl.logs.follower import Follower
+from llamactl.logs.records import Records
 from llamactl.metrics import host
 from llamactl.metrics.gpus import Gpus
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
-from llamactl.rpc import server as control_channel
+from llamactl.rpc.server import Channel, listen
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
@@ -66,7 +69,11 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     possible(config)
     os.umask(0o077)
     config.directories.prepare()
-    with PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file:
+    with (
+        PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
+        closing(Records(config.directories.log, config.logging)) as records,
+    ):
+        records.install()
         try:
             anyio.run(
                 _live,
@@ -75,6 +82,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
                 up,
                 pid_file,
                 inherited,
+                records,
                 backend_options={"use_uvloop": _has_uvloop()},
             )
         except BaseExceptionGroup as group:
@@ -103,6 +111,7 @@ async def _live(
     up: Callable[[], None],
     pid_file: PidFile,
     inherited: Inherited | None,
+    records: Records,
 ) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
@@ -114,9 +123,7 @@ async def _live(
         os.close(number)
     urls = [ports.url(listener) for listener in listeners.values()]
     database = Database(directories.database)
-    channel = (
-        socket.socket(fileno=inherited.control) if inherited else control_channel.listen(directories.control_socket)
-    )
+    control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
         current = Current(config, read, hub)
@@ -141,8 +148,13 @@ async def _live(
             lambda name: isinstance(supervisor.instance(name).phase, Alive),
             needs.changed,
         )
+
+        def lost(address: str) -> None:
+            if holder := lending.holder(address):
+                supervisor.bereave(holder, f"the worker {address} has ended")
+
         workers = Workers(
-            current, lambda: _restart(current()), launch.executable, lending.learn, lambda: supervisor.keeps
+            current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
         control = Control(
@@ -158,12 +170,14 @@ async def _live(
             database.exits.of,
             fit,
             WorkerCalls(workers, lending),
+            inherited.began if inherited else None,
         )
+        channel = Channel(control.answer, os.getuid())
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            logs.to_console(config.logging.console_level)
+            records.configure(config.logging)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -172,7 +186,12 @@ async def _live(
                 hold=config.restart.first,
                 restart=_restart(config),
             )
-            door.configure(default=config.models.default, max_body=config.http.max_body, drain=config.residency.drain)
+            door.configure(
+                default=config.models.default,
+                max_body=config.http.max_body,
+                drain=config.residency.drain,
+                connections=config.http.connections,
+            )
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
             needs.changed()
             discovery.again()
@@ -181,6 +200,14 @@ async def _live(
             measuring.configure(config.metrics.interval)
 
         current.follow(take_over)
+        follower = Follower(
+            directories.log,
+            directories.runs,
+            records,
+            hub,
+            lambda: current().logging,
+            lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
+        )
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
@@ -188,10 +215,7 @@ async def _live(
                 Service("workers", workers.run),
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
-                Service(
-                    "control",
-                    partial(control_channel.serve, channel, control.answer, os.getuid()),
-                ),
+                Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, list(listeners.values()))),
@@ -199,6 +223,7 @@ async def _live(
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
                 Service("metrics", measuring.run),
+                Service("logs", follower.run),
             ],
             hub,
         )
@@ -208,17 +233,24 @@ async def _live(
         def hand_over() -> Inherited:
             return Inherited(
                 pid_file=pid_file.fileno(),
-                control=channel.fileno(),
+                control=control_socket.fileno(),
                 listeners={spec: listener.fileno() for spec, listener in listeners.items()},
                 last_event=hub.last,
                 pinned=supervisor.pinned,
+                began=control.began,
+                models={name: msgspec.Raw(msgspec.json.encode(past)) for name, past in supervisor.pasts().items()},
             )
 
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
             database.close()
+            records.flush()
 
-        again = Reexec(lambda: clear(door, current().residency.drain), lambda: services.stopping, close, hand_over)
+        async def make_way() -> None:
+            await clear(door, current().residency.drain)
+            await channel.leave()
+
+        again = Reexec(make_way, lambda: services.stopping, close, hand_over)
         control.reexec = again.ask
         async with anyio.create_task_group() as group:
             await group.start(_obey_signals, services, door)
@@ -226,18 +258,21 @@ async def _live(
             await group.start(obey_hangups, current, services.stop)
             obey_again()
             await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
+            known = remember(inherited.models, catalogue, supervisor) if inherited else {}
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
                 log.info("llamactl %s serves on %s", __version__, ", ".join(urls))
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
+                for name in [name for name, past in known.items() if past.begun]:
+                    supervisor.begin(catalogue.resolve(name), known[name].ttl)
                 group.start_soon(again.run)
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:
         database.close()
         directories.control_socket.unlink(missing_ok=True)
-        for listener in (channel, *listeners.values()):
+        for listener in (control_socket, *listeners.values()):
             listener.close()
 
 

@@ -39,7 +39,9 @@ ANSWERED = 0.05
 class Inherited(msgspec.Struct, frozen=True, kw_only=True):
     """What this process had open and knew before it executed itself anew. Other versions write and read it.
 
-    `listeners` are the file descriptors by what is configured to listen on.
+    `listeners` are the file descriptors by what is configured to listen on, `began` is when the daemon did, on the
+    monotonic clock, and `models` a `supervisor.Past` of each, to be read apart: what another version writes there
+    otherwise is forgotten.
     """
 
     pid_file: int
@@ -47,6 +49,8 @@ class Inherited(msgspec.Struct, frozen=True, kw_only=True):
     listeners: dict[str, int]
     last_event: int = 0
     pinned: tuple[str, ...] = ()
+    began: float | None = None
+    models: dict[str, msgspec.Raw] = {}
 
 
 def inherited() -> Inherited | None:

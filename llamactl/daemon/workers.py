@@ -54,7 +54,8 @@ class Life:
 
 
 class Workers:
-    """`engine` is the llama-server whose build they are of, `ready` is told of each that listens.
+    """`engine` is the llama-server whose build they are of, `ready` is told of each that listens, `lost` of each that
+    did and has ended.
 
     Where they are `kept`, they go on when this ends.
     """
@@ -65,6 +66,7 @@ class Workers:
         policy: Callable[[], Policy],
         engine: Callable[[], Engine],
         ready: Callable[[str], Coroutine[Any, Any, None]],
+        lost: Callable[[str], None],
         kept: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +74,7 @@ class Workers:
         self._policy = policy
         self._engine = engine
         self._ready = ready
+        self._lost = lost
         self._kept = kept
         self._clock = clock
         self._group: TaskGroup | None = None
@@ -179,7 +182,7 @@ class Workers:
     async def _outlive(self, life: Life, worker: Worker) -> tuple[Kind, float | None, str]:
         """Why it ended, after how many seconds of service, and in words. Cancelled, it is put down."""
         served: float | None = None
-        stalled = False
+        listens = stalled = False
         try:
             listens, stalled = await becomes_ready(worker, PATIENCE, self._clock)
             if listens:
@@ -193,6 +196,8 @@ class Workers:
         finally:
             if not self._kept():
                 await self._end(worker)
+                if listens:
+                    self._lost(life.order.address)
         exit = await worker.wait()
         return ("stalled", None, "it does not listen") if stalled else (exit.kind, served, exit.reason)
 

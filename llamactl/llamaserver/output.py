@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from llamactl.core.exits import Kind
+from llamactl.core.lines import COMPLAINT, LAST_WORDS, STAMP
 
-_STAMP = re.compile(r"\d+\.\d\d\.\d{3}\.\d{3} (?P<level>[A-Z]) ")
 _SOURCE = re.compile(r"^(?:(?:srv|slot|que|cmn) +[\w()]+: |\w+_\w+(?:\(\))?: |\w+\(\): )+")
-_COMPLAINT = re.compile(r"\b(error|failed|couldn't|cannot|unable|invalid|unsupported|insufficient)\b", re.IGNORECASE)
 
 # Said after every failure, and without its cause.
 _HOLLOW = re.compile(
@@ -28,9 +27,6 @@ _HOLLOW = re.compile(
 
 # What the reader of a GGUF says at whatever place it stops.
 _UNREADABLE = re.compile(r"failed to read (magic|header|key-value pairs|tensor info|tensor data)|invalid magic")
-
-# Said by what ends a process from within. The first of them is the cause: a backtrace may follow.
-_LAST_WORDS = re.compile(r"GGML_ASSERT\(|GGML_ABORT|CUDA error|ROCm error|what\(\): |Remote RPC server crashed")
 
 # The first that matches is what it died of: memory comes early, since it makes everything else fail. Those of CUDA,
 # ROCm, Vulkan, SYCL and Metal are from the sources of ggml.
@@ -130,7 +126,7 @@ def kind(death: Death) -> Kind:
 
 def _spoke(death: Death) -> bool:
     """It said what only a llama-server says."""
-    return any(_STAMP.match(line) or line.startswith("srv ") for line in death.lines)
+    return any(STAMP.match(line) or line.startswith("srv ") for line in death.lines)
 
 
 def _killed(death: Death, signal: int) -> str:
@@ -148,7 +144,8 @@ def _killed(death: Death, signal: int) -> str:
 
 
 def _last_words(death: Death) -> list[str]:
-    return [_message(line) for line in death.lines if _LAST_WORDS.search(line)] if death.signal is not None else []
+    # The first of them is the cause: a backtrace may follow.
+    return [_message(line) for line in death.lines if LAST_WORDS.search(line)] if death.signal is not None else []
 
 
 def _complaints(death: Death) -> list[str]:
@@ -169,7 +166,7 @@ def _complaints(death: Death) -> list[str]:
 
 def _ends_complaints(line: str, death: Death) -> bool:
     """After it comes the description of a flag, which may speak of errors too, or a backtrace."""
-    return line.strip() == "usage:" or (death.signal is not None and _LAST_WORDS.search(line) is not None)
+    return line.strip() == "usage:" or (death.signal is not None and LAST_WORDS.search(line) is not None)
 
 
 def _told(complaints: Sequence[str]) -> str:
@@ -189,15 +186,15 @@ def _remark(lines: Sequence[str]) -> str:
     """
     if not lines:
         return ", without a word"
-    return ", without saying why" if _STAMP.match(lines[-1]) else f": {lines[-1].strip()}"
+    return ", without saying why" if STAMP.match(lines[-1]) else f": {lines[-1].strip()}"
 
 
 def _is_complaint(line: str) -> bool:
-    stamp = _STAMP.match(line)
-    return stamp["level"] == "E" if stamp else bool(_COMPLAINT.search(line))
+    stamp = STAMP.match(line)
+    return stamp["level"] == "E" if stamp else bool(COMPLAINT.search(line))
 
 
 def _message(line: str) -> str:
     """The line without time, level and the names of functions."""
-    stamp = _STAMP.match(line)
+    stamp = STAMP.match(line)
     return _SOURCE.sub("", (line[stamp.end() :] if stamp else line).strip()).strip()

@@ -1,12 +1,9 @@
-"""Records of what happened. So far the daemon's own, to the console or to the file it was detached with."""
+"""Records of what happened: the daemon's own, and what llama-servers write.
 
-import logging
-import sys
+`records` takes the daemon's own and brings them to their destinations: `console`, `daily` files, the hub. Nobody who
+logs waits for any of them. llama-servers write to files themselves, one for each run, so that not a line is lost
+when the daemon dies: `runs` knows those files, and how a piece of one is put aside while it is being written to;
+`follower` tells of what is new in them. `reading` finds lines in all of it, with or without a daemon.
 
-
-def to_console(level: str) -> None:
-    """The daemon's own records, one line each, to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level={"warn": "WARNING"}.get(level, level.upper()), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+It must not know what a line means, but for `core.lines`. Start reading at `records`.
+"""

@@ -5,9 +5,10 @@ it: those of llama-servers (reached through a lease) and that of the web face. I
 the body whom a request is for, and splices the bytes. It must not know what a llama-server process is,
 nor answer anything itself but refusals.
 
-One client connection is a `Connection` (`door`), which reads `Request`s (`request`) and sends each
-through a `Forward` (`forward`) over an `Upstream` (`upstream`). `routing` and `dialects` are pure. `leaving` is how
-the door is closed without turning anybody away.
+One client connection is a `Connection` (`connection`), which reads `Request`s (`request`, `head`), asks whether
+they may be made (`access`) and sends each through a `Forward` (`forward`) over an `Upstream` (`upstream`);
+`record` remembers it. `routing` and `dialects` are pure. `leaving` is how the door is closed without turning
+anybody away.
 
 Start reading at `door`.
 """

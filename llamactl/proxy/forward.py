@@ -1,5 +1,6 @@
 """One request through a lease: sent upstream, its answer spliced back as it comes."""
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
@@ -13,7 +14,7 @@ from llamactl.proxy.upstream import Pool, Upstream
 from llamactl.supervisor import Lease
 
 if TYPE_CHECKING:
-    from llamactl.proxy.door import Connection
+    from llamactl.proxy.connection import Connection
 
 _ONE_WRITE = 64 << 10
 """Bytes of a body up to which copying it behind its head is cheaper than a write of its own."""
@@ -134,6 +135,9 @@ class Forward:
             self._informational(answer, data, end)
             return
         self._answer = answer
+        record = self._request.record
+        if record is not None:
+            record.status, record.first = answer.status, monotonic()
         rest = data[end + 4 :]
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
@@ -266,7 +270,8 @@ class Forward:
             client.refuse(self._request, error)
             return
         if answer is not None and answer.events and not self._request.head.old and self._tail in (b"\n\n\r\n", b""):
-            client.transport.write(dialects.error_event(error))  # at the border of a chunk
+            dialect = self._request.head.route.dialect
+            client.transport.write(dialects.error_event(error, dialect))  # at the border of a chunk
         client.finished(broken=True)
 
     def _finish(self, *, keep: bool = False) -> None:

@@ -9,7 +9,8 @@ import anyio.lowlevel
 from llamactl.core.errors import Draining
 
 if TYPE_CHECKING:
-    from llamactl.proxy.door import Connection, Door
+    from llamactl.proxy.connection import Connection
+    from llamactl.proxy.door import Door
 
 HELD = 0.5
 """Seconds for which new connections are left waiting until those here have gone. They wait for the start of the

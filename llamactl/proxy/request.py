@@ -13,6 +13,8 @@ import httptools
 
 from llamactl.core.errors import BadRequest, BodyTooLarge
 from llamactl.core.units import show_size
+from llamactl.proxy.head import HOP, Head, framing, has_body, take_options, to_origin_form
+from llamactl.proxy.record import Record
 
 MAX_HEAD = 64 << 10
 """Bytes of request line and headers together."""
@@ -20,18 +22,7 @@ MAX_HEADERS = 128
 LARGE = 256 << 10
 """Bytes from which a body of known length is read straight into its place instead of through the parser."""
 
-# Not passed on: they belong to this connection, are the client's secrets, or are written anew.
-_HOP = frozenset(
-    (
-        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer",
-        b"transfer-encoding", b"upgrade", b"expect", b"content-length", b"http2-settings",
-        b"authorization", b"x-api-key", b"accept-encoding", b"content-type",
-    )
-)  # fmt: skip
-_KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
-
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,12})\r\n")
-_AUTHORITY = re.compile(rb"[^/?#]*")
 _REMEMBERED = 256
 _SHORT = 4096
 
@@ -44,63 +35,30 @@ class HeadTooLarge(BadRequest):
     code, status = "head_too_large", 431
 
 
-class Head:
-    """What a request's head says. Not changed once it is complete: requests share it.
+class Request:
+    """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
-    `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
+    `target` is what is asked of the llama-server, where its head does not say that.
     """
 
-    __slots__ = (
-        "chunked", "connection", "content_type", "expects", "keep_alive", "kind", "length", "lines", "method", "old",
-        "path",
-        "query", "size", "target", "upgrade", "wire",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
-        self.path = b""
-        self.query = b""
-        self.lines: list[bytes] = []  # to pass on, flat: name, `: `, value, CRLF, name …
-        self.content_type = b""
-        self.kind = b""  # the content type without its parameters, in lower case
-        self.connection = b""
-        self.upgrade = b""
-        self.length: int | None = None  # as announced
-        self.chunked = False
-        self.expects = False
-        self.keep_alive = True
-        self.old = False  # HTTP/1.0
-        self.size = 0  # bytes
-        self.wire = b""
-
-    def complete(self) -> None:
-        self.path, _, self.query = self.target.partition(b"?")
-        self.kind = self.content_type.partition(b";")[0].strip().lower()
-        parts = [self.method, b" ", self.target, b" HTTP/1.1\r\n", *self.lines]
-        if self.content_type:
-            parts += (b"Content-Type: ", self.content_type, b"\r\n")
-        if self.upgrade:
-            parts += (b"Connection: Upgrade\r\nUpgrade: ", self.upgrade, b"\r\n")
-        self.wire = b"".join(parts)
-
-
-class Request:
-    """`fault` says why it is refused; the connection ends after that answer."""
-
-    __slots__ = ("body", "fault", "head")
+    __slots__ = ("body", "fault", "head", "record", "target")
 
     def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
+        self.record: Record | None = None
+        self.target = b""
 
     def wire(self) -> bytes:
         """The head as it goes upstream."""
         head = self.head
+        wire = head.wire
+        if self.target:
+            wire = b"%b %b%b" % (head.method, self.target, wire[wire.index(b" HTTP/1.1\r\n") :])
         if head.length is None and not head.chunked:
-            return head.wire + b"\r\n"
-        return head.wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
+            return wire + b"\r\n"
+        return wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
 
 
 class Reader:
@@ -157,7 +115,7 @@ class Reader:
                 self.ended = self._switched = True
             elif self._body_follows:  # an offer we do not pass on (h2c): go on in HTTP/1.1
                 self._body_follows = False
-                self._parser.feed_data(_framing(self._head))
+                self._parser.feed_data(framing(self._head))
             return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError:
             raise  # a bug of ours, not of the client's
@@ -226,7 +184,7 @@ class Reader:
         head = self._head
         head.size += len(name) + len(value) + 4
         lower = name.lower()
-        if lower not in _HOP:
+        if lower not in HOP:
             head.lines += (name, b": ", value, b"\r\n")
         elif lower == b"content-type":
             head.content_type = value
@@ -242,6 +200,12 @@ class Reader:
             head.expects = value.lower() == b"100-continue"
         elif lower == b"upgrade":
             head.upgrade = value
+        elif lower == b"authorization":
+            head.authorization = value
+        elif lower == b"x-api-key":
+            head.api_key = value
+        elif lower == b"accept-encoding":
+            head.accept_encoding = value
 
     def on_headers_complete(self) -> None:
         if not self.in_head:
@@ -259,16 +223,16 @@ class Reader:
             self._fail(_head_too_large())
             return
         if head.connection or head.upgrade:
-            _take_options(head)
-            self._body_follows = not head.upgrade and _has_body(head) and parser.should_upgrade()
-        if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not _to_origin_form(head)):
+            take_options(head)
+            self._body_follows = not head.upgrade and has_body(head) and parser.should_upgrade()
+        if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not to_origin_form(head)):
             self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
+        head.complete()
         length = head.length
         if length is not None and length > self._max_body:
             self._fail(_too_large(self._max_body, length))
             return
-        head.complete()
         if length is not None and length >= LARGE:
             self._body = _memory(length)
             self.place = memoryview(self._body)
@@ -328,38 +292,6 @@ def _memory(size: int) -> mmap.mmap:
         with suppress(OSError):  # not for this kernel
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
-
-
-def _take_options(head: Head) -> None:
-    """What `Connection` says: headers that it names are not passed on, nor offers of protocols we do not know."""
-    options = {option.strip() for option in head.connection.split(b",")}
-    if b"upgrade" not in options or head.old or head.upgrade.lower() == b"h2c" or _has_body(head):
-        head.upgrade = b""
-    private = options - _KNOWN_OPTIONS - {b""}
-    if private:
-        lines = head.lines
-        kept = [lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in private]
-        head.lines = [part for line in kept for part in line]
-
-
-def _has_body(head: Head) -> bool:
-    return head.chunked or bool(head.length)
-
-
-def _framing(head: Head) -> bytes:
-    """A head that says no more than where its body ends."""
-    framing = b"Transfer-Encoding: chunked" if head.chunked else b"Content-Length: %d" % (head.length or 0)
-    return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing
-
-
-def _to_origin_form(head: Head) -> bool:
-    """`http://host/path` becomes `/path`; false for what is no path at all."""
-    scheme, separator, rest = head.target.partition(b"://")
-    if separator and scheme.lower() in (b"http", b"https"):
-        path = _AUTHORITY.sub(b"", rest, count=1)
-        head.target = path if path.startswith(b"/") else b"/" + path
-        return True
-    return head.target == b"*" and head.method == b"OPTIONS"
 
 
 def _head_too_large() -> HeadTooLarge:

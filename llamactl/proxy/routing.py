@@ -1,101 +1,116 @@
-"""Whom is this request for? (pure)"""
+"""Whom is this request for? By its method, its path and its query alone. (pure)"""
 
-import mmap
-from urllib.parse import parse_qs
+import re
+from typing import Literal
 
 import msgspec
 
-from llamactl.core.errors import BadRequest
+Dialect = Literal["openai", "responses", "anthropic", "llama", "web"]
+"""Whose clients ask there, and so the shape of errors; see `dialects`."""
 
-_INFERENCE = ("chat/completions", "completions", "embeddings")
-_MODEL_PATHS = frozenset(prefix + path.encode() for path in _INFERENCE for prefix in (b"/", b"/v1/"))
-
-
-class _Named(msgspec.Struct):
-    model: str | None = None
+Scope = Literal["", "infer", "observe", "control", "admin"]
+"""What a key must allow; nothing: no key is needed."""
 
 
-_MANY = 1000
-"""Fields of a form, or parts of a multipart body: no client has so many, and each takes its time."""
+class Route(msgspec.Struct, frozen=True):
+    """`kind`: a llama-server answers, or the web face does. `endpoint` is one of a few dozen names, for records.
 
-_decode = msgspec.json.Decoder(_Named).decode
-_Body = bytes | mmap.mmap
-
-
-def names_model(method: bytes, path: bytes) -> bool:
-    """Does this go to a llama-server? If not, the web face answers it. `path` is without its query."""
-    return path in _MODEL_PATHS and method == b"POST"
-
-
-def model_of(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str | None:
-    """What the request calls its model: in the JSON body, the form, or `?model=`; None when it does not say.
-    `kind` is the content type without its parameters, in lower case.
-
-    Raises `BadRequest` for a body that is not what its content type says.
+    `named` says where the model's name stands. `path` is the one that llama-server knows, where the client wrote
+    another; `rest` is what follows `/upstream/`. Without `autoload` only a model that is loaded is asked.
     """
-    if kind == b"multipart/form-data":
-        name = _in_multipart(body, content_type)
-    elif kind == b"application/x-www-form-urlencoded" and body[:99].lstrip()[:1] != b"{":  # `curl -d '{…}'` says so
-        name = _in_form(bytes(body))
-    else:
-        name = _in_json(body)
-    return name or (_in_form(query) if query else None)
+
+    kind: Literal["model", "web"]
+    endpoint: str = "other"
+    dialect: Dialect = "openai"
+    scope: Scope = "observe"
+    named: Literal["", "body", "query", "path"] = ""
+    path: bytes = b""
+    rest: bytes = b""
+    autoload: bool = True
 
 
-def _in_json(body: _Body) -> str | None:
-    try:
-        return _decode(body).model
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the body does not fit: {error}", '"model" must be a string') from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise BadRequest("the body's JSON is nested too deep") from None
+ELSEWHERE = Route("web")
+"""Nothing that is known here."""
+
+_DIALECTS: dict[str, Dialect] = {
+    "chat/completions": "openai",
+    "chat/completions/input_tokens": "openai",
+    "chat/completions/control": "openai",
+    "completions": "openai",
+    "responses": "responses",
+    "responses/input_tokens": "responses",
+    "messages": "anthropic",
+    "messages/count_tokens": "anthropic",
+    "embeddings": "openai",
+    "rerank": "openai",
+    "reranking": "openai",
+    "audio/transcriptions": "openai",
+    "completion": "llama",
+    "embedding": "llama",
+    "infill": "llama",
+    "tokenize": "llama",
+    "detokenize": "llama",
+    "apply-template": "llama",
+}
+"""What is asked with POST and says in its body which model it is for."""
+_ONLY_V1 = frozenset(("messages", "messages/count_tokens", "chat/completions/control"))
+_NEVER_V1 = frozenset(("completion", "embedding", "infill", "tokenize", "detokenize", "apply-template"))
+"""llama-server has these in one place, here they are found in both."""
+
+_BY_QUERY = {"lora-adapters": ("GET", "POST"), "slots": ("GET",), "props": ("GET", "POST"), "metrics": ("GET",)}
+"""What takes no JSON object, or none at all; llama-server does not have it below `/v1`."""
+_OURS = frozenset(("GET props", "GET metrics"))
+"""Of these, what is answered here if no model is named."""
+_SLOT = re.compile(rb"(/v1)?(/slots/[0-9]{1,9})")
+
+_LISTS = frozenset(("models", "models/sse", "props"))
+_INTERNAL = frozenset(("api", "rpc", "llamaproxws", "metrics"))
+_NAMES_ONE = re.compile(rb"(?:^|&)model=[^&]")
+_AUTOLOAD = re.compile(rb"(?:^|&)autoload=([^&]*)")
 
 
-def _in_form(form: bytes) -> str | None:
-    if form.count(b"&") >= _MANY:
-        raise BadRequest(f"more than {_MANY} fields in a form")
-    values = parse_qs(form.decode("utf-8", "replace")).get("model")
-    return values[0] if values else None
+def route(method: bytes, path: bytes, query: bytes = b"") -> Route:
+    """`path` is in origin form, without the query."""
+    if method == b"OPTIONS" or not path.startswith(b"/"):
+        return Route("web", scope="")
+    if path.startswith(b"/upstream/"):
+        return Route("model", "upstream", _dialect_of(path), "infer", "path", rest=path[10:])
+    verb = "GET" if method == b"HEAD" else method.decode("latin-1")
+    v1 = path.startswith(b"/v1/")
+    name = path[4 if v1 else 1 :].decode("latin-1")
+    said = _AUTOLOAD.search(query)
+    autoload = said is None or said[1] in (b"true", b"1")
+    if verb == "POST" and name in _DIALECTS:
+        canonical = b"/v1/" if name in _ONLY_V1 else b"/" if name in _NEVER_V1 else path[: 4 if v1 else 1]
+        return _model(name, _DIALECTS[name], "body", path, canonical + name.encode(), autoload)
+    if verb in _BY_QUERY.get(name, ()) and (_NAMES_ONE.search(query) or f"{verb} {name}" not in _OURS):
+        return _model(name, "llama", "query", path, b"/" + name.encode(), autoload)
+    if verb == "POST" and (slot := _SLOT.fullmatch(path)):
+        return _model("slots", "llama", "body", path, slot[2], autoload)
+    return _web(verb, name, v1)
 
 
-def _in_multipart(body: _Body, content_type: bytes) -> str | None:
-    """The part named `model`; parts are looked at by their heads, file contents are only searched for the boundary."""
-    boundary = _parameter(content_type, b"boundary")
-    if not boundary:
-        raise BadRequest("multipart/form-data without a boundary")
-    data = bytes(body)
-    fence = b"--" + boundary
-    at = data.find(fence)
-    parts = 0
-    while at >= 0:
-        head_at = at + len(fence) + 2
-        at = data.find(b"\r\n" + fence, head_at)
-        head_end = data.find(b"\r\n\r\n", head_at, at + 2)  # of this part, not of one far away
-        if at < 0:
-            break
-        parts += 1
-        if parts > _MANY:
-            raise BadRequest(f"more than {_MANY} parts in a multipart body")
-        if head_end >= 0 and _parameter(_disposition(data[head_at:head_end]), b"name") == b"model":
-            return data[head_end + 4 : at].decode("utf-8", "replace").strip()
-        at += 2
-    return None
+def _model(
+    endpoint: str, dialect: Dialect, named: Literal["body", "query"], asked: bytes, path: bytes, autoload: bool
+) -> Route:
+    return Route("model", endpoint, dialect, "infer", named, b"" if path == asked else path, autoload=autoload)
 
 
-def _disposition(head: bytes) -> bytes:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-disposition":
-            return value
-    return b""
+def _dialect_of(path: bytes) -> Dialect:
+    """Of a path that ends with one of an endpoint."""
+    _, v1, last = path.rpartition(b"/v1/")
+    return _DIALECTS.get(last.decode("latin-1"), "llama") if v1 else "llama"
 
 
-def _parameter(value: bytes, name: bytes) -> bytes:
-    """`name` among the `;`-separated parameters of a header value, unquoted; empty if absent."""
-    for part in value.split(b";")[1:]:
-        key, _, text = part.strip().partition(b"=")
-        if key.strip().lower() == name:
-            return text.strip().strip(b'"')
-    return b""
+def _web(verb: str, name: str, v1: bool) -> Route:
+    first = name.partition("/")[0]
+    if name == "health":
+        return Route("web", "health", "llama", "")
+    if name in ("models/load", "models/unload"):
+        return Route("web", name, "llama", "control")
+    if name in _LISTS or (v1 and first == "models"):
+        return Route("web", first, "openai" if v1 else "llama", "infer")
+    if v1 or first not in _INTERNAL:
+        return ELSEWHERE
+    reads = verb == "GET" and first != "rpc"
+    return Route("web", first, "web" if first == "api" else "openai", "observe" if reads else "control")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from llamactl.proxy.request import Reader
 
 if TYPE_CHECKING:
-    from llamactl.proxy.door import Connection
+    from llamactl.proxy.connection import Connection
 
 
 class Upload(asyncio.BufferedProtocol):

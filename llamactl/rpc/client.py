@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import msgspec
 from llamactl.core.errors import LlamactlError, TimedOut, Unreachable, from_problem
 from llamactl.core.events import Numbered
 from llamactl.rpc.calls import Call, Lost, Notice, Snapshot, Watch
-from llamactl.rpc.messages import Response, question
+from llamactl.rpc.messages import AGAIN, Response, question
 
 A = TypeVar("A")
 
@@ -22,8 +23,14 @@ class _Notification(msgspec.Struct):
     params: msgspec.Raw
 
 
+class _Again(Exception):
+    """The daemon executes itself anew: the next one answers."""
+
+
 class Client:
-    """One connection to a daemon's control socket; a context manager.
+    """A connection to a daemon's control socket; a context manager.
+
+    Where the daemon executes itself anew meanwhile, the next one is asked what is still unanswered.
 
     Every method raises what the daemon answers as the error it is, `Unreachable` when nobody answers
     and `TimedOut` after `timeout` seconds without an answer (None: wait for ever).
@@ -31,10 +38,10 @@ class Client:
 
     def __init__(self, paths: list[str], timeout: float | None = None) -> None:
         """Connects to the first of `paths` where a daemon listens."""
+        self._paths = paths
         self._timeout = timeout
         self._number = 0
-        self._socket = _connect(paths, timeout)
-        self._lines = self._socket.makefile("rb")
+        self._connect(timeout)
 
     def __enter__(self) -> "Client":
         return self
@@ -47,6 +54,43 @@ class Client:
         self._socket.close()
 
     def call(self, call: Call[A]) -> A:
+        asked, began = call, time.monotonic()
+        self._socket.settimeout(self._timeout)
+        while True:
+            try:
+                return self._ask(call)
+            except _Again:
+                waited = time.monotonic() - began
+                self._connect_again(waited)
+                call = asked.later(waited)
+
+    def watch(self) -> tuple[Snapshot, Iterator[Notice]]:
+        """The present, then every event; this connection serves nothing else any more."""
+        snapshot = self.call(Watch())
+        return snapshot, self._notices(snapshot.last_event)
+
+    def wait_for_end(self) -> None:
+        """Until the daemon ends this connection. Raises `TimedOut`."""
+        with contextlib.suppress(Unreachable, _Again):
+            while True:
+                self._line()
+
+    def _notices(self, last: int) -> Iterator[Notice]:
+        """Those after event number `last`."""
+        while True:
+            try:
+                notice = _notice(_decoded(self._line(), _Notification).params)
+            except _Again:
+                self._connect_again()
+                missed = self.call(Watch()).last_event - last
+                if missed <= 0:
+                    continue
+                notice = Lost(missed)
+            last = last + notice.lost if isinstance(notice, Lost) else notice.id
+            yield notice
+
+    def _ask(self, call: Call[A]) -> A:
+        """Raises `_Again`."""
         self._number += 1
         self._send(question(call, self._number))
         response = _decoded(self._line(), Response)
@@ -59,23 +103,20 @@ class Client:
             raise from_problem(response.error.data)
         raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
 
-    def watch(self) -> tuple[Snapshot, Iterator[Notice]]:
-        """The present, then every event; this connection serves nothing else any more."""
-        return self.call(Watch()), self._notices()
+    def _connect(self, timeout: float | None) -> None:
+        self._socket = _connection(self._paths, timeout)
+        self._lines = self._socket.makefile("rb")
 
-    def wait_for_end(self) -> None:
-        """Until the daemon ends this connection. Raises `TimedOut`."""
-        with contextlib.suppress(Unreachable):
-            while True:
-                self._line()
-
-    def _notices(self) -> Iterator[Notice]:
-        while True:
-            yield _notice(_decoded(self._line(), _Notification).params)
+    def _connect_again(self, waited: float = 0.0) -> None:
+        """So many seconds of the timeout are over."""
+        self.close()
+        self._connect(None if self._timeout is None else max(self._timeout - waited, 0.001))
 
     def _send(self, line: bytes) -> None:
         try:
             self._socket.sendall(line)
+        except BrokenPipeError:
+            pass  # why, is to be read
         except OSError as error:
             raise Unreachable(f"the daemon went away: {error}", NO_DAEMON_HINT) from None
 
@@ -86,6 +127,8 @@ class Client:
             raise TimedOut(f"no answer from the daemon within {self._timeout:g} s", "llamactl daemon status") from None
         except OSError as error:
             raise Unreachable(f"the daemon went away: {error}", NO_DAEMON_HINT) from None
+        if line == AGAIN:
+            raise _Again
         if not line.endswith(b"\n"):
             raise Unreachable("the daemon went away before it answered", NO_DAEMON_HINT)
         return line
@@ -106,7 +149,7 @@ def _decoded(text: bytes | msgspec.Raw, kind: Any) -> Any:
         raise LlamactlError(f"the daemon's answer cannot be understood: {error}", OTHER_VERSION_HINT) from None
 
 
-def _connect(paths: list[str], timeout: float | None) -> socket.socket:
+def _connection(paths: list[str], timeout: float | None) -> socket.socket:
     refused = ""
     for path in paths:
         connection = socket.socket(socket.AF_UNIX)

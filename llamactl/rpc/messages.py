@@ -49,6 +49,11 @@ class Question(msgspec.Struct, frozen=True):
     call: Call[Any] | Fault
     reply: bool = True
 
+    @property
+    def repeatable(self) -> bool:
+        """Needs it not be finished before the daemon executes itself anew?"""
+        return isinstance(self.call, Call) and self.call.repeatable
+
 
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for a line that is not JSON, or nested beyond reason."""
@@ -113,3 +118,8 @@ def question(call: Call[Any], number: int) -> bytes:
 def notice(params: object) -> bytes:
     """A notification `event`: what a watcher gets after the snapshot."""
     return bytes(_encode({"jsonrpc": "2.0", "method": "event", "params": params}) + b"\n")
+
+
+AGAIN = _encode({"jsonrpc": "2.0", "method": "again"}) + b"\n"
+"""A notification, the last line on a connection: the daemon executes itself anew. What is not answered by now shall be
+asked again, on another connection."""

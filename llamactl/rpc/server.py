@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
-from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskStatus
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup, TaskStatus
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from llamactl.core.errors import LlamactlError
@@ -19,6 +20,9 @@ from llamactl.rpc.calls import Call
 from llamactl.rpc.messages import INTERNAL_ERROR, INVALID_REQUEST, Fault, Question
 
 log = logging.getLogger(__name__)
+
+FINISHING = 0.5
+"""Seconds for calls under way that must not be asked twice. They take milliseconds."""
 
 
 class Stream(msgspec.Struct):
@@ -52,28 +56,51 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-async def serve(
-    listener: socket.socket,
-    handler: Handler,
-    owner: int,
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    """Until cancelled; only `owner` (a uid) and root are answered. The socket stays open, for another time."""
-    async with await SocketListener.from_socket(listener.dup()) as accepting:
-        task_status.started()
-        await accepting.serve(lambda stream: _converse(stream, handler, owner))
+class Channel:
+    """The control socket. Only `owner` (a uid) and root are answered."""
 
+    def __init__(self, handler: Handler, owner: int) -> None:
+        self._handler = handler
+        self._owner = owner
+        self._accepting: anyio.CancelScope | None = None
+        self._conversations: set[_Conversation] = set()
 
-async def _converse(stream: SocketStream, handler: Handler, owner: int) -> None:
-    uid = _peer_uid(stream.extra(SocketAttribute.raw_socket))
-    async with stream:
-        if uid not in (None, 0, owner):
-            log.warning("control socket: refused uid %s", uid)
-            return
-        conversation = _Conversation(stream, handler)
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await conversation.run()
+    async def serve(
+        self, listener: socket.socket, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Until cancelled. The socket stays open, for another time."""
+        async with (
+            await SocketListener.from_socket(listener.dup()) as accepting,
+            anyio.create_task_group() as group,
+        ):
+            with anyio.CancelScope() as self._accepting:
+                task_status.started()
+                await accepting.serve(self._converse, group)
+            await anyio.sleep_forever()  # it has been left
+
+    async def leave(self) -> None:
+        """Nobody is answered from now on. What may be asked again is asked the next daemon; the rest is finished."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+        await anyio.lowlevel.checkpoint()  # those who have been let in appear
+        with anyio.move_on_after(FINISHING):
+            async with anyio.create_task_group() as group:
+                for conversation in self._conversations:
+                    group.start_soon(conversation.leave)
+
+    async def _converse(self, stream: SocketStream) -> None:
+        uid = _peer_uid(stream.extra(SocketAttribute.raw_socket))
+        async with stream:
+            if uid not in (None, 0, self._owner):
+                log.warning("control socket: refused uid %s", uid)
+                return
+            conversation = _Conversation(stream, self._handler)
+            self._conversations.add(conversation)
+            try:
+                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    await conversation.run()
+            finally:
+                self._conversations.discard(conversation)
 
 
 class _Conversation:
@@ -86,31 +113,48 @@ class _Conversation:
         self._sending = anyio.Lock()
         self._streams: set[anyio.CancelScope] = set()
         self._left = False
+        self._listening = anyio.CancelScope()
+        self._finished = anyio.Event()  # nothing is under way but what may be asked again
 
     async def run(self) -> None:
-        lines = BufferedByteReceiveStream(self._stream)
         async with anyio.create_task_group() as group:
-            try:
-                while True:
-                    line = await lines.receive_until(b"\n", messages.LONGEST)
-                    if line.strip():
-                        group.start_soon(self._reply, line)
-            except anyio.DelimiterNotFound:
-                too_long = Fault(INVALID_REQUEST, f"a line is longer than {messages.LONGEST} bytes")
-                await self._send(messages.answer(None, too_long))
-            except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
-                pass  # they hung up
-            self._left = True
-            for scope in self._streams:
-                scope.cancel()
+            async with anyio.create_task_group() as once:
+                with self._listening:
+                    await self._listen(once, group)
+                self._left = True
+                for scope in self._streams:
+                    scope.cancel()
+            if self._listening.cancelled_caught:
+                await self._send(messages.AGAIN)
+            self._finished.set()
+
+    async def leave(self) -> None:
+        """No more calls are taken; those that may be asked again are left to the next daemon."""
+        self._listening.cancel()
+        await self._finished.wait()
+
+    async def _listen(self, once: TaskGroup, again: TaskGroup) -> None:
+        """Until they hang up. What may be asked again is begun in `again`, the rest in `once`."""
+        lines = BufferedByteReceiveStream(self._stream)
+        try:
+            while True:
+                line = await lines.receive_until(b"\n", messages.LONGEST)
+                if line.strip():
+                    questions, together = messages.parse(line)
+                    group = again if all(question.repeatable for question in questions) else once
+                    group.start_soon(self._reply, questions, together)
+        except anyio.DelimiterNotFound:
+            too_long = Fault(INVALID_REQUEST, f"a line is longer than {messages.LONGEST} bytes")
+            await self._send(messages.answer(None, too_long))
+        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+            pass  # they hung up
 
     async def _send(self, line: bytes) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async with self._sending:
                 await self._stream.send(line)
 
-    async def _reply(self, line: bytes) -> None:
-        questions, together = messages.parse(line)
+    async def _reply(self, questions: list[Question], together: bool) -> None:
         if together:
             answers = [(question, await self._batched(question)) for question in questions]
             wanted = [messages.answer(question.id, outcome) for question, outcome in answers if question.reply]
@@ -122,7 +166,8 @@ class _Conversation:
         if isinstance(outcome, Stream):
             await self._go_on(question, outcome)
         elif question.reply:
-            await self._send(messages.answer(question.id, outcome))
+            with anyio.move_on_after(FINISHING, shield=True):  # it may be about the end of the daemon
+                await self._send(messages.answer(question.id, outcome))
 
     async def _batched(self, question: Question) -> object:
         outcome = await _outcome(question, self._handler)

@@ -18,6 +18,7 @@ from llamactl.store.fits import FitParams, Fits
 from llamactl.store.footprints import Footprints
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
+from llamactl.store.requests import Requests
 from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
 
@@ -30,6 +31,7 @@ __all__ = [
     "Footprints",
     "Models",
     "Presets",
+    "Requests",
     "Samples",
     "ServerSettings",
     "StoreFailed",

@@ -19,9 +19,10 @@ from llamactl.store.footprints import Footprints
 from llamactl.store.lock import Lock
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
+from llamactl.store.requests import Requests
 from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
-from llamactl.store.tables import TABLE_OF, TABLES, SampleTable, SeriesTable, declared
+from llamactl.store.tables import MEASURED, TABLE_OF, TABLES, declared
 from llamactl.store.versions import MIGRATIONS, VERSION, Version, identify, show
 from llamactl.store.writer import Writer
 
@@ -63,6 +64,8 @@ class Database:
         self._writer = Writer(path, patience)
         self.samples = Samples(path, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
+        self.requests = Requests(access, self._writer)
+        """Requests that have ended; in the same thread."""
         self._lock = Lock(path)
         try:
             with told_of(path):
@@ -87,7 +90,7 @@ class Database:
     def changes(self) -> int:
         """How many rows were written through it so far: while this stays, so does all that it keeps.
 
-        Measurements of the machine do not count.
+        Measurements of the machine and requests do not count.
         """
         return self._access.connection().total_changes
 
@@ -140,12 +143,12 @@ class Database:
                 connection.execute(_VERSION, (show(VERSION), self._access.milliseconds()))
 
     def _check(self) -> None:
-        """All but the measurements, which may be many: what is wrong with these is told by who reads or writes them."""
+        """All but those that may be large."""
         connection = self._access.connection()
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
-        measured = {SampleTable._meta.table_name, SeriesTable._meta.table_name}
+        large = {table._meta.table_name for table in MEASURED}
         for (table,) in tables:
-            if table not in measured:
+            if table not in large:
                 (said,) = connection.execute(f'PRAGMA quick_check("{table}")').fetchone()
                 if said != "ok":
                     raise corrupt(self.path, said)

@@ -200,6 +200,35 @@ FootprintTable = _table(
     stamps=("created_at",),
 )
 
+RequestTable = _table(
+    "requests",
+    {
+        "number": peewee.AutoField(),
+        "prompt_tokens": peewee.IntegerField(null=True),
+        "cached_tokens": peewee.IntegerField(null=True),
+        "generated_tokens": peewee.IntegerField(null=True),
+        "draft_tokens": peewee.IntegerField(null=True),
+        "accepted_tokens": peewee.IntegerField(null=True),
+        "prompt_rate": peewee.FloatField(null=True),
+        "generation_rate": peewee.FloatField(null=True),
+        "finish": peewee.TextField(),
+        "id": peewee.TextField(),
+        "at": peewee.IntegerField(),
+        "model": peewee.TextField(),
+        "endpoint": peewee.TextField(),
+        "client": peewee.TextField(),
+        "key": peewee.TextField(),
+        "status": peewee.IntegerField(null=True),
+        "error": peewee.TextField(),
+        "queued": peewee.FloatField(),
+        "loading": peewee.FloatField(),
+        "first": peewee.FloatField(null=True),
+        "duration": peewee.FloatField(),
+    },
+    stamps=(),
+)
+"""Tied to the name of a model, not to its row: what it did is remembered when it has gone. Durations are seconds."""
+
 _index(ModelTable, "models_name", "name", unique=True)
 _index(ModelTable, "models_type", "type")
 _index(ModelTable, "models_created", "created_at")
@@ -211,6 +240,10 @@ _index(AliasTable, "aliases_model_id", "model_id")
 _index(FootprintTable, "footprints_key", "key", "source")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
+_index(RequestTable, "requests_id", "id")
+_index(RequestTable, "requests_at", "at")
+for _filter in ("model", "key", "status"):
+    _index(RequestTable, f"requests_{_filter}_at", _filter, "at")
 GROUP_TABLES["server"].add_index(
     peewee.SQL(  # NULLs are not equal to each other: without it there could be several rows for all models
         'CREATE UNIQUE INDEX IF NOT EXISTS "idx_server_defaults" ON "model_server_config" (("model_id" IS NULL)) '
@@ -229,4 +262,8 @@ TABLES = (
     SampleTable,
     SeriesTable,
     FootprintTable,
+    RequestTable,
 )
+
+MEASURED = (SampleTable, SeriesTable, RequestTable)
+"""Those that are written all the time, and grow: what is wrong with them is told by who reads or writes them."""

@@ -8,8 +8,9 @@ Start reading at `supervisor.Supervisor`, then `runner.live`.
 """
 
 from llamactl.supervisor.lease import Lease
+from llamactl.supervisor.past import Past
 from llamactl.supervisor.server import Launcher, Server
 from llamactl.supervisor.supervisor import Supervisor
 from llamactl.supervisor.watchdog import Watchdog
 
-__all__ = ["Launcher", "Lease", "Server", "Supervisor", "Watchdog"]
+__all__ = ["Launcher", "Lease", "Past", "Server", "Supervisor", "Watchdog"]

@@ -57,9 +57,12 @@ class Entry:
         self.endpoint = ""
         self.leases: set[Lease] = set()
         self.requests = 0
+        self.begun = 0  # so many start it, and do not wait
         self.decision = ""
         """What was last decided about its place, and why."""
         self.wedged: float | None = None
+        self.bereft = ""
+        """What it computed with has gone, in words; then it is put down."""
         self.server: Server | None = None
         self.recovery = Recovery(model.name)
         self.scope = CancelScope()

@@ -83,6 +83,9 @@ class Lives(Overview):
             self._group = group
             for instance, server, load_timeout in self._adopted:
                 group.start_soon(self._outlive, instance, server, load_timeout)
+            for instance in self._instances.values():
+                if isinstance(instance.phase, Backoff):  # remembered
+                    group.start_soon(self._come_back, instance, instance.phase)
             task_status.started()
             try:
                 await self._keep_time()
@@ -244,8 +247,8 @@ class Lives(Overview):
         if isinstance(before, Stopping) and not isinstance(move, Gone):
             return  # it was told to stop while it was being spawned; that is under way
         if isinstance(move, Gone) and not isinstance(before, Stopping):
-            move = condemned(move, instance.wedged)
-            instance.wedged = None
+            move = condemned(move, instance.wedged, instance.bereft)
+            instance.wedged, instance.bereft = None, ""
             resident, pinned = self._scheduler.residents[name], name in self._scheduler.pinned
             move = instance.recovery.judge(self._restart, move, before, resident, pinned=pinned)
             if lacked_memory(move) and not isinstance(before, Ready):

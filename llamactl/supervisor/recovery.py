@@ -20,7 +20,7 @@ import msgspec
 
 from llamactl.core.errors import LlamactlError, LoadFailed, NotRunning, QueueFull, from_problem
 from llamactl.core.eviction import Memory
-from llamactl.core.exits import OF_MEMORY
+from llamactl.core.exits import OF_MEMORY, Kind
 from llamactl.core.instance import Backoff, Failed, Gone, Phase, Ready, Stopped
 from llamactl.core.restart import Again, GiveUp, Policy, Record, judge
 from llamactl.core.scheduler import Resident, Scheduler
@@ -37,7 +37,8 @@ class Postponed(LlamactlError):
 class Recovery:
     """The past of one model, and those who wait for it to come back.
 
-    `waiting` is how many do; `over` is set when the pause is, or when it does not matter any more.
+    `waiting` is how many do; `over` is set when the pause is, or when it does not matter any more. After a death it is
+    `wanted_until` then, where nobody waits for it.
     """
 
     def __init__(self, name: str) -> None:
@@ -45,8 +46,8 @@ class Recovery:
         self.waiting = 0
         self.over = anyio.Event()
         self._name = name
-        self._record = Record()
-        self._wanted_until = 0.0
+        self.record = Record()
+        self.wanted_until = 0.0
 
     def judge(
         self,
@@ -61,11 +62,11 @@ class Recovery:
         """The same, with what is to follow from it."""
         kind = gone.exit.kind if gone.exit is not None else "refused"
         served = gone.at - before.since if isinstance(before, Ready) else None
-        self._record, verdict = judge(policy, self._record, kind, gone.at, served, jitter())
+        self.record, verdict = judge(policy, self.record, kind, gone.at, served, jitter())
         match verdict:
             case Again(at):
                 self.over = anyio.Event()
-                self._wanted_until = _wanted_until(resident, gone.at, pinned=pinned)
+                self.wanted_until = _wanted_until(resident, gone.at, pinned=pinned)
                 return Gone(gone.at, gone.problem, gone.exit, at)
             case GiveUp(until, why):
                 problem = gone.problem
@@ -78,7 +79,7 @@ class Recovery:
 
     def forgive(self) -> None:
         """Somebody has started it: what was before counts no more."""
-        self._record = Record()
+        self.record = Record()
 
     def error(self, phase: Phase, now: float) -> LlamactlError | None:
         """For those who wait for the model at the moment when its process is gone; None: it starts anew for them."""
@@ -126,7 +127,7 @@ class Recovery:
         """Why it is not to be started again after its pause, where nobody asks for it; or nothing."""
         if self._name in scheduler.pinned:
             return ""
-        if now >= self._wanted_until:
+        if now >= self.wanted_until:
             return "idle"
         return "" if _room_for(need, scheduler) else "its place was taken while it was down"
 
@@ -140,13 +141,20 @@ class Recovery:
         return None
 
 
-def condemned(gone: Gone, wedged: float | None) -> Gone:
-    """It died while it was taken for wedged: most likely for that, by the watchdog or by somebody who saw it."""
-    if wedged is None or gone.exit is None:
+def condemned(gone: Gone, wedged: float | None, bereft: str) -> Gone:
+    """It died while it was taken for wedged, or when what it computes with had gone: most likely for that, by the
+    daemon or by somebody who saw it."""
+    kind: Kind
+    if bereft:
+        kind, reason = "worker_lost", bereft
+    elif wedged is not None:
+        kind, reason = "wedged", f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
+    else:
         return gone
-    reason = f"nothing moved in it for {gone.at - wedged:.0f} s though it had requests"
+    if gone.exit is None:
+        return gone
     problem = msgspec.structs.replace(gone.problem, message=f"{gone.problem.message}: {reason}")
-    return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind="wedged", reason=reason))
+    return Gone(gone.at, problem, msgspec.structs.replace(gone.exit, kind=kind, reason=reason))
 
 
 def lacked_memory(gone: Gone) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 import anyio
 import anyio.lowlevel
 
-from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning, Refused
+from llamactl.core.errors import LlamactlError, NotRunning, Refused
 from llamactl.core.instance import (
     Alive,
     state,
@@ -23,6 +23,7 @@ from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Limits
 from llamactl.supervisor.lease import Lease
 from llamactl.supervisor.lives import Lives
+from llamactl.supervisor.past import Past, past, remember
 from llamactl.supervisor.recovery import Postponed
 
 
@@ -94,14 +95,17 @@ class Supervisor(Lives):
 
     def begin(self, model: Model, ttl: float | None = None) -> None:
         """`start` without waiting for it; how it went is told by events."""
-
-        async def start() -> None:
-            with suppress(LlamactlError):
-                await self.start(model, ttl)
-
         if self._group is None:
             raise NotRunning("the daemon is stopping")
-        self._group.start_soon(start)
+        self._instance(model).begun += 1
+        self._group.start_soon(self._begin, model, ttl)
+
+    async def _begin(self, model: Model, ttl: float | None) -> None:
+        try:
+            with suppress(LlamactlError):
+                await self.start(model, ttl)
+        finally:
+            self._instance(model).begun -= 1
 
     async def stop(self, name: str, drain: float) -> bool:
         """Gone, when this returns; False if nothing ran. Leases get `drain` seconds to end by themselves.
@@ -125,11 +129,23 @@ class Supervisor(Lives):
         await settled.wait()
         return True
 
-    def plan(self, model: Model) -> tuple[dict[str, int], dict[str, int], list[str] | DoesNotFit]:
-        """What it needs and what is free, in bytes per device, and whom a start would stop."""
-        self._refresh_budget()
+    def plan(self, model: Model) -> tuple[dict[str, int], Outlook]:
+        """What it needs, in bytes per device, and what a start would come to."""
         need = self._need(model)
-        return need, self._scheduler.free(), self._scheduler.would_evict(model.name, need, self._clock())
+        return need, self.outlook(model.name, need)
+
+    def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
+        """What a start of a model that needs this would come to."""
+        self._refresh_budget()
+        return outlook(self._scheduler, name, need, self._clock())
+
+    def bereave(self, name: str, why: str) -> None:
+        """What it computes with has gone, which it notices when it computes: where it is idle, it is put down now."""
+        instance = self._instances.get(name)
+        server = self.serving(name)
+        if instance is not None and server is not None and not instance.leases:
+            instance.bereft = why
+            server.kill()
 
     def pin(self, name: str) -> None:
         """Never evicted and never idle too long, until unpinned or stopped by name."""
@@ -144,10 +160,13 @@ class Supervisor(Lives):
         self._perform(self._scheduler.unpin(name, self._clock()))
         self._alarm.set()
 
-    def outlook(self, name: str, need: Mapping[str, int]) -> Outlook:
-        """What a start of a model that needs this would come to."""
-        self._refresh_budget()
-        return outlook(self._scheduler, name, need, self._clock())
+    def pasts(self) -> dict[str, Past]:
+        """What the next daemon cannot find out by itself, by model."""
+        return {name: past(instance, self._scheduler) for name, instance in self._instances.items()}
+
+    def remember(self, model: Model, past: Past) -> None:
+        """Before `run`, and after `adopt`."""
+        remember(self._instance(model), self._scheduler, past)
 
     def forget(self, name: str) -> None:
         """The model is to leave the catalogue. Raises `Refused` while it has a process or is waited for."""

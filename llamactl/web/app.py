@@ -14,14 +14,12 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
-from llamactl.rpc.calls import Call, ListModels, ModelRow, Status
-from llamactl.web import templates
+from llamactl.rpc.calls import Call, Status
+from llamactl.web import router, templates
 
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
-
-_STATUS = {"ready": "loaded", "starting": "loading", "backoff": "loading", "failed": "failed"}
 
 
 def application(ask: Ask, *, control: bool = False) -> web.Application:
@@ -35,13 +33,10 @@ def application(ask: Ask, *, control: bool = False) -> web.Application:
         down = [service.name for service in status.services if service.state != "up"]
         return _json({"status": "degraded" if down else "ok", "down": down}, 503 if down else 200)
 
-    async def models(_: web.Request) -> web.Response:
-        rows = await ask(ListModels())
-        return _json({"object": "list", "data": [_openai_model(row) for row in rows]})
-
     app = web.Application(middlewares=[_errors])
     app.router.add_get("/health", health)
-    app.router.add_get("/v1/models", models)
+    app.router.add_get("/v1/health", health)
+    router.add(app, ask)
     templates.add(app, ask, control=control)
     return app
 
@@ -89,26 +84,3 @@ def _refusal(error: LlamactlError, status: int) -> web.Response:
 
 def _json(value: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
-
-
-def _openai_model(row: ModelRow) -> dict[str, object]:
-    """OpenAI's model object, with llama.cpp's `status` and `meta` beside it."""
-    meta = {
-        "size": row.size,
-        "n_params": row.parameters,
-        "n_ctx_train": row.context_length,
-        "n_vocab": row.vocabulary,
-        "n_embd": row.embedding_length,
-        "architecture": row.architecture,
-        "quantisation": row.quantisation,
-        "modalities": row.modalities,
-    }
-    return {
-        "id": row.name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "llamactl",
-        "aliases": list(row.aliases),
-        "status": {"value": _STATUS.get(row.state, row.state if row.state == "loading" else "unloaded")},
-        "meta": {key: value for key, value in meta.items() if value},  # what is not known is left out
-    }

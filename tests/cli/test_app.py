@@ -55,7 +55,8 @@ def test_output_as_json(llamactl: Llamactl, stub: Stub, flags: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "typed", ["nonsense", "models nonsense", "ps --nonsense", "-o yaml ps", "chat", "logs a b", "logs a -n x", "start"]
+    "typed",
+    ["nonsense", "models nonsense", "ps --nonsense", "-o yaml ps", "chat", "logs --nonsense", "logs a -n x", "start"],
 )
 @pytest.mark.parametrize("json", [[], ["--json"]])
 def test_usage_errors(llamactl: Llamactl, typed: str, json: list[str]) -> None:

@@ -222,8 +222,8 @@ def test_a_daemon_that_goes_away(stub: Stub, llamactl: Llamactl) -> None:
 def test_logs(llamactl: Llamactl, home: Path) -> None:
     directory = home / "state_home/llamactl/log/models/qwen3%3A8b"
     directory.mkdir(parents=True)
-    (directory / "20260101T000000-1.log").write_text("old\n")
-    (directory / "20260102T000000-1.log").write_text("".join(f"line {number}\n" for number in range(100)))
+    (directory / "20260101T000000-000000001.log").write_text("old\n")
+    (directory / "20260102T000000-000000001.log").write_text("".join(f"line {number}\n" for number in range(100)))
     assert llamactl("logs", "qwen3:8b").out.splitlines() == [f"line {number}" for number in range(50, 100)]
     assert llamactl("logs", "qwen3:8b", "-n", "1").out == "line 99\n"
     assert llamactl("logs", "qwen3:8b", "-n", "0").out == ""
@@ -231,6 +231,8 @@ def test_logs(llamactl: Llamactl, home: Path) -> None:
     assert llamactl("logs", "qwen3:8b", "-n1", "--json").json() == {
         "schema": "llamactl.log/v1",
         "model": "qwen3:8b",
+        "time": "2026-01-02T00:00:00.000Z",
+        "level": "info",
         "line": "line 99",
     }
     assert llamactl("logs", "other").code == 4

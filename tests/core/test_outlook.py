@@ -22,7 +22,8 @@ def running(*residents: tuple[str, int], limits: Limits = LIMITS, pinned: str = 
 
 
 def evicts(need: Memory, scheduler: Scheduler) -> tuple[str, ...] | None:
-    return outlook(scheduler, "new", need, 20.0).evicts
+    found = outlook(scheduler, "new", need, 20.0)
+    return None if found.problem else found.evicts
 
 
 def test_beside_what_runs() -> None:
@@ -37,11 +38,14 @@ def test_who_goes() -> None:
 
 def test_pinned_ones_stay() -> None:
     found = outlook(running(("a", 5), pinned="a"), "new", {"host": 6}, 20.0)
-    assert (found.reach, found.evicts) == ({"host": 5}, None)
+    assert found.reach == {"host": 5}
+    assert found.problem is not None
+    assert "5 B are pinned" in found.problem.message
 
 
 def test_a_pinned_one_that_is_leaving_counts_as_gone() -> None:
-    assert evicts({"host": 6}, running(("a", 5), pinned="a", leaving="a")) == ("a",)
+    found = outlook(running(("a", 5), pinned="a", leaving="a"), "new", {"host": 6}, 20.0)
+    assert (found.free, found.reach, found.evicts, found.problem) == ({"host": 5}, {"host": 10}, (), None)
 
 
 def test_its_own_memory_is_free() -> None:

@@ -95,7 +95,9 @@ class Office:
             lambda name: False,
             needs.changed,
         )
-        workers = Workers(current, Policy, self.finder.executable, lending.learn, lambda: False)
+        workers = Workers(
+            current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
+        )
         fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
         self.control = Control(
             current,

@@ -5,16 +5,20 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
 
-from llamactl.core.errors import Refused
+from llamactl.core.errors import NotFound, Refused
+from llamactl.core.model import Model
 from llamactl.daemon import ports, reexec
+from llamactl.daemon.adopt import remember
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import VARIABLE, Inherited, Reexec, inherited
+from llamactl.supervisor import Past
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +35,10 @@ def test_what_is_inherited_is_taken_once_and_closed_to_children(monkeypatch: pyt
     listener = socket.create_server(("127.0.0.1", 0))
     number = listener.detach()
     os.set_inheritable(number, True)
-    state = Inherited(pid_file=number, control=number, listeners={"127.0.0.1:0": number}, last_event=7, pinned=("a",))
+    listeners = {"127.0.0.1:0": number}
+    state = Inherited(
+        pid_file=number, control=number, listeners=listeners, last_event=7, pinned=("a",), began=1.5, models={}
+    )
     file = os.memfd_create("state")
     os.write(file, msgspec.json.encode(state))
     monkeypatch.setenv(VARIABLE, f"{os.getpid()}:{file}")
@@ -46,6 +53,29 @@ def test_what_is_meant_for_another_process_is_none_of_ours(monkeypatch: pytest.M
     monkeypatch.setenv(VARIABLE, value)
     assert inherited() is None
     assert VARIABLE not in os.environ
+
+
+def test_what_another_version_writes_of_a_model_otherwise_is_forgotten() -> None:
+    models = {name: Model(name=name, path="/x", size=1) for name in ("a", "b")}
+    told: list[tuple[Model, Past]] = []
+
+    class Models:
+        def resolve(self, name: str) -> Model:
+            if name not in models:
+                raise NotFound(name)
+            return models[name]
+
+    class Supervisor:
+        def remember(self, model: Model, past: Past) -> None:
+            told.append((model, past))
+
+    pasts = {
+        "a": msgspec.Raw(b'{"requests":3,"rank":"high"}'),
+        "b": msgspec.Raw(b'{"requests":"many"}'),
+        "gone": msgspec.Raw(b"{}"),
+    }
+    assert remember(pasts, cast(Any, Models()), cast(Any, Supervisor())) == {"a": Past(requests=3)}
+    assert told == [(models["a"], Past(requests=3))]
 
 
 def test_an_inherited_listener_is_the_same_one() -> None:

@@ -35,6 +35,7 @@ def test_start_status_stop(home: Home) -> None:
             ("discovery", "up"),
             ("keeping", "up"),
             ("metrics", "up"),
+            ("logs", "up"),
         ]
         assert os.getsid(status["pid"]) != os.getsid(0), "it has left our session"
         assert "already running" in home.run("daemon", "start").stderr, "twice is a success, and one daemon"

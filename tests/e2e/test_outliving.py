@@ -17,7 +17,7 @@ import psutil
 from llamactl.llamaserver.records import Record
 from llamactl.rpc.calls import Reexec, Shutdown, StartModel, Status, StopModel
 from tests.e2e.conftest import Begin
-from tests.e2e.running import Daemon, Home, together, until
+from tests.e2e.running import Daemon, Home, fake_engine, together, until
 from tests.e2e.test_real import SMALL
 
 
@@ -255,6 +255,31 @@ def test_it_executes_itself_anew(home: Home, begin: Begin) -> None:
     assert daemon.end() == 0
 
 
+def test_who_waits_and_what_is_known_come_along(home: Home, begin: Begin) -> None:
+    daemon = begin(restart_first="30")
+    home.add("alpha", load_seconds=3)
+    home.add("beta")
+    for _ in range(2):
+        assert daemon.chat("beta").status == 200
+    os.kill(int(pids(home)["beta"] or 0), signal.SIGSEGV)
+    until(lambda: daemon.state("beta") == "backoff")
+    before, uptime = home.instances()[1], home.tell(Status()).uptime
+    command = [sys.executable, "-m", "llamactl", "start", "alpha"]
+    with subprocess.Popen(command, env=home.env, stderr=subprocess.PIPE, text=True) as start:
+        until(lambda: daemon.state("alpha") == "loading")
+        [process] = home.processes("fake_llama_server")
+        home.tell(Reexec())
+        reexecuted(daemon)
+        _, said = start.communicate(timeout=30)
+    assert (start.returncode, said.split(" after ")[0]) == (0, "alpha is ready")
+    assert pids(home) == {"alpha": process.pid}
+    assert home.tell(Status()).uptime > uptime
+    beta = home.instances()[1]
+    assert (beta.state, beta.requests, beta.problem) == ("backoff", 2, before.problem)
+    assert 0 < (beta.next_try or 0) < (before.next_try or 0)
+    assert (beta.age or 0) > (before.age or 0)
+
+
 def test_nobody_is_turned_away_meanwhile(home: Home, begin: Begin) -> None:
     daemon = begin()
     home.add("alpha", tokens=3)
@@ -298,15 +323,24 @@ def test_what_would_not_start_is_not_executed(home: Home, begin: Begin) -> None:
     assert daemon.ask("/health").status == 200
 
 
-def test_detached_it_stays_what_it_is(home: Home, begin: Begin) -> None:
+def test_detached_it_stays_what_it_is_and_a_restart_may_keep_its_models(home: Home, begin: Begin) -> None:
+    home.env |= {f"LLAMACTL_{name.upper()}": value for name, value in fake_engine().items()}
     home.run("daemon", "start")
     try:
         before = home.tell(Status())
         home.run("daemon", "reexec")
         assert home.tell(Status()).pid == before.pid
-        log = (home.place / "state" / "llamactl" / "log" / "daemon.log").read_text()
-        assert log.count(" serves on ") == 2
+        assert home.run("logs").stdout.count(" serves on ") == 2
         assert len(home.processes("llamactl")) == 1
+        home.add("alpha")
+        home.tell(StartModel("alpha"))
+        running = pids(home)
+        assert "unloaded" not in home.run("daemon", "restart", "--keep-models").stderr
+        assert home.tell(Status()).pid != before.pid
+        assert pids(home) == running
+        assert "unloaded, until somebody asks for them: alpha" in home.run("daemon", "restart").stderr
+        assert not pids(home)
+        assert not home.processes("fake_llama_server")
     finally:
         home.run("daemon", "stop")
     assert not home.processes("llamactl")

@@ -1,6 +1,9 @@
 """Workers on loopback addresses, and a model that computes with them; all programs are the real ones."""
 
 import socket
+import subprocess
+import sys
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +83,22 @@ def test_a_worker_that_is_killed_under_a_model(home: Home, real: Daemon, tiny: P
     worker = started(home)
     model(home, tiny, "tiny", worker)
     assert answers(real) and worker.pid
-    psutil.Process(worker.pid).kill()
-    until(lambda: home.tell(ListWorkers())[0].restarts == 1)
-    assert real.chat("tiny", max_tokens=3).status == 502, "llama-server has not noticed until it computes"
+    with real.stream("tiny", max_tokens=20_000, ignore_eos=True) as answer:
+        answer.readline()
+        psutil.Process(worker.pid).kill()
+        with pytest.raises(IncompleteRead):
+            answer.read()
     ended = home.tell(WhyModel("tiny")).exits[0]
     assert (ended.kind, ended.state) == ("worker_lost", "ready")
     assert "Remote RPC server crashed" in ended.reason
+    assert answers(real)
+    [worker] = home.tell(ListWorkers())
+    assert worker.pid
+    psutil.Process(worker.pid).kill()
+    until(lambda: home.tell(WhyModel("tiny")).instance.restarts == 2)
+    ended = home.tell(WhyModel("tiny")).exits[0]
+    assert (ended.kind, ended.state) == ("worker_lost", "ready"), "llama-server would not notice before it computes"
+    assert ended.reason == f"the worker {worker.address} has ended"
     until(lambda: home.tell(ListWorkers())[0].state == "ready")
     until(lambda: answers(real))
 
@@ -167,6 +180,20 @@ def test_the_command_line(home: Home, real: Daemon) -> None:
     [first, second] = home.json("rpc", "ls")["items"]
     assert (first["state"], second["address"]) == ("ready", address)
     assert home.run("rpc", "stop", "127.0.0.1:1", check=False).returncode == 4
+    written = Path(second["log"]).read_text().splitlines()
+    assert written and home.run("rpc", "logs", address).stdout.splitlines() == written
+    with subprocess.Popen(
+        [sys.executable, "-m", "llamactl", "rpc", "logs", "-f", "-n", "1", address],
+        env=home.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout and following.stdout.readline() == f"{written[-1]}\n"
+        with Path(second["log"]).open("a") as file:
+            file.write("and more\n")
+        assert following.stdout.readline() == "and more\n"
+        following.kill()
+    assert home.run("rpc", "logs", "127.0.0.1:1", check=False).returncode == 4
     home.run("rpc", "stop", address)
     home.run("rpc", "stop")
     assert "No worker runs" in home.run("rpc", "ls").stderr

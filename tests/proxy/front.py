@@ -61,6 +61,9 @@ class Leases:
         self.on_grant(lease)
         return lease
 
+    def serving(self, name: str) -> object:
+        return None if name in self.failing or name in self.loading else self
+
     async def lease(self, model: Model) -> FakeLease:
         self.waiting += 1
         try:

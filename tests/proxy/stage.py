@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any, cast
 
 from llamactl.core.model import Model
-from llamactl.proxy.door import Connection, Door
+from llamactl.proxy.connection import Connection
+from llamactl.proxy.door import Door
 from llamactl.proxy.upstream import Exchange, Pool, Upstream
 from llamactl.supervisor import Supervisor
 from tests.proxy.front import Leases

@@ -1,6 +1,7 @@
-"""Refusals and errors, as clients of OpenAI's API expect them."""
+"""Refusals and errors, as clients of each API expect them."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -97,3 +98,44 @@ def test_an_error_in_a_stream_is_one_chunk_with_one_event() -> None:
     assert answer.body.startswith(b"data: ")
     assert answer.body.endswith(b"\n\n")
     assert json.loads(answer.body[6:])["error"]["code"] == "upstream_died"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (BadRequest("m"), "invalid_request_error"),
+        (Forbidden("m"), "permission_error"),
+        (NotFound("m"), "not_found_error"),
+        (BodyTooLarge("m"), "request_too_large"),
+        (QueueFull("m"), "rate_limit_error"),
+        (LlamactlError("m"), "api_error"),
+        (UpstreamDied("m"), "api_error"),
+        (LoadFailed("m"), "overloaded_error"),
+    ],
+)
+def test_anthropics_words(error: LlamactlError, kind: str) -> None:
+    expected = {"type": "error", "error": {"type": kind, "message": "m"}}
+    assert json.loads(dialects.error_body(error, dialect="anthropic")) == expected
+    _, _, event = dialects.error_event(error, "anthropic").partition(b"\r\n")
+    first, second, *_ = event.split(b"\n")
+    assert first == b"event: error"
+    assert json.loads(second.removeprefix(b"data: ")) == expected
+
+
+def test_the_words_of_llama_server() -> None:
+    told = json.loads(dialects.error_body(LoadFailed("m"), dialect="llama"))["error"]
+    assert (told["code"], told["type"], told["message"]) == (503, "unavailable_error", "m")
+
+
+def test_the_words_of_the_web_face() -> None:
+    told = json.loads(dialects.error_body(NotFound("m", "h"), dialect="web"))
+    assert datetime.fromisoformat(told.pop("timestamp")).tzinfo is not None
+    assert told == {"success": False, "error": {"code": "not_found", "message": "m", "details": "h"}}
+
+
+def test_an_error_in_a_stream_of_responses() -> None:
+    _, _, event = dialects.error_event(UpstreamDied("gone"), "responses").partition(b"\r\n")
+    first, second, *_ = event.split(b"\n")
+    assert first == b"event: error"
+    told = json.loads(second.removeprefix(b"data: "))
+    assert (told["type"], told["message"], told["error"]["code"]) == ("error", "gone", "upstream_died")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.proxy.door import BODY, HEAD, IDLE, LINGER, STALLED
+from llamactl.proxy.connection import BODY, HEAD, IDLE, LINGER, STALLED, Connection
 from llamactl.proxy.request import LARGE
 from tests.proxy.asking import CLOSING, EXPECT, UPGRADE, ask, asked, get, post
 from tests.proxy.front import Client, Front, opened, until
+from tests.proxy.stage import Line, Stage
 from tests.proxy.upstreams import ECHO, EVENTS, HANG, SWITCH, always, chunk, chunked_head, event, in_turn, sized
 from tests.proxy.wire import Answer
 
@@ -424,3 +425,29 @@ async def test_another_default_model(tmp_path: Path) -> None:
         assert (await client.ask(post(b"{}"))).status == 400
         front.door.configure(default="b", max_body=100, drain=1.0)
         assert (await client.ask(post(b"{}"))).status == 200
+
+
+# --- too many ---------------------------------------------------------------------------------------
+
+
+async def test_connections_from_one_address() -> None:
+    door = Stage(lambda _: [sized(b"{}")]).door
+
+    def connect(address: str) -> Line:
+        connection = Connection(door)
+        line = Line(connection)
+        line._extra["peername"] = (address, 5)  # type: ignore[attr-defined]
+        connection.connection_made(line)
+        return line
+
+    door.configure(default="", max_body=100, drain=1.0, connections=2)
+    first, second, third = connect("192.0.2.1"), connect("192.0.2.1"), connect("192.0.2.1")
+    other, *own = connect("192.0.2.2"), *(connect(address) for address in ["127.0.0.1", "::1"] * 2)
+    assert [line.closing for line in (first, second, third, other, *own)] == [False] * 2 + [True] + [False] * 5
+    third.step()
+    assert connect("192.0.2.1").closing
+    first.close()
+    first.step()
+    assert connect("192.0.2.1").closing, "the one refused before has not gone yet"
+    door.configure(default="", max_body=100, drain=1.0)
+    assert not connect("192.0.2.1").closing, "no limit"

@@ -87,7 +87,7 @@ async def test_an_unknown_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "not JSON"),
+        (b"", "names no model"),
         (b'{"model":"a"', "not JSON"),
         (b"nonsense", "not JSON"),
         (b'{"model":"\xff"}', "not JSON"),

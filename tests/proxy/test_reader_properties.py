@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llamactl.proxy.request import Reader
+from tests.proxy.agreement import agree
 from tests.proxy.reading import LIMIT, emitted, feed
-from tests.proxy.wire import Malformed, Sent, take_request
+from tests.proxy.wire import Sent
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DROPPED = {
@@ -109,32 +110,4 @@ heads = st.tuples(
 @example(b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", [])
 @example(b"POST /a HTTP/1.1\r\nContent-Length: \r\n\r\n", [])
 def test_nobody_else_reads_it_differently(data: bytes, cuts: list[float]) -> None:
-    """Not every request that could be understood need be accepted; but those that are, are that and nothing else."""
-    whole = Reader(LIMIT)
-    feed(whole, data)
-    again = Reader(LIMIT)
-    for piece in pieces_of(data, cuts):
-        feed(again, piece)
-    accepted = [emitted(request) for request in whole.requests if request.fault is None]
-    assert [emitted(request) for request in again.requests if request.fault is None] == accepted
-    assert (again.ended, again.in_head, again.in_body) == (whole.ended, whole.in_head, whole.in_body)
-    for sent in accepted:
-        data = data.lstrip(b"\r\n")
-        taken = take_request(data)
-        assert taken is not None
-        assert (taken[0].method, taken[0].body) == (sent.method, sent.body)
-        assert taken[0].target.removeprefix(b"http://h") == sent.target
-        data = taken[1]
-    if not whole.requests or whole.requests[-1].fault is None:
-        _is_unfinished(data.lstrip(b"\r\n"), whole)
-
-
-def _is_unfinished(data: bytes, reader: Reader) -> None:
-    """What is neither accepted nor refused is the beginning of a request, or comes after the last."""
-    if reader.ended:
-        return
-    assert reader.in_head or reader.in_body or not data
-    try:
-        assert take_request(data) is None
-    except Malformed:
-        assert reader.in_head or reader.in_body, "it is malformed, and has gone by"
+    agree(data, pieces_of(data, cuts))

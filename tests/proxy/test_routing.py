@@ -1,44 +1,165 @@
-"""Whom a request is for, and what it calls its model."""
-
-import json
-import mmap
+"""Whom a request is for."""
 
 import pytest
 
-from llamactl.core.errors import BadRequest
-from llamactl.proxy.routing import model_of, names_model
+from llamactl.proxy.routing import ELSEWHERE, Route, route
 
-JSON, FORM, MULTIPART = b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data"
+BOTH = (
+    "chat/completions",
+    "chat/completions/input_tokens",
+    "completions",
+    "responses",
+    "responses/input_tokens",
+    "embeddings",
+    "rerank",
+    "reranking",
+    "audio/transcriptions",
+)
+ONLY_V1 = ("messages", "messages/count_tokens", "chat/completions/control")
+NEVER_V1 = ("completion", "embedding", "infill", "tokenize", "detokenize", "apply-template")
 
 
-def model(body: bytes, content_type: bytes = JSON, query: bytes = b"") -> str | None:
-    return model_of(body, content_type.partition(b";")[0].strip().lower(), content_type, query)
+@pytest.mark.parametrize("name", BOTH)
+def test_what_llama_server_has_in_both_places_goes_on_as_it_came(name: str) -> None:
+    for prefix in ("/", "/v1/"):
+        found = route(b"POST", f"{prefix}{name}".encode())
+        assert (found.kind, found.endpoint, found.named, found.scope) == ("model", name, "body", "infer")
+        assert found.path == b""
 
 
-# --- paths ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("names", "right", "wrong"), [(ONLY_V1, "/v1/", "/"), (NEVER_V1, "/", "/v1/")])
+def test_what_it_has_in_one_place_is_found_in_both(names: tuple[str, ...], right: str, wrong: str) -> None:
+    for name in names:
+        assert route(b"POST", f"{right}{name}".encode()).path == b""
+        moved = route(b"POST", f"{wrong}{name}".encode())
+        assert (moved.kind, moved.endpoint, moved.path) == ("model", name, f"{right}{name}".encode())
 
 
-@pytest.mark.parametrize("path", [b"chat/completions", b"completions", b"embeddings"])
-@pytest.mark.parametrize("prefix", [b"/", b"/v1/"])
-def test_inference_goes_to_a_model(prefix: bytes, path: bytes) -> None:
-    assert names_model(b"POST", prefix + path)
+@pytest.mark.parametrize("name", [*BOTH, *ONLY_V1, *NEVER_V1])
+def test_only_post_asks_a_model_for_an_answer(name: str) -> None:
     for method in (b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"post", b""):
-        assert not names_model(method, prefix + path), "only POST asks a model for something"
+        assert route(method, f"/v1/{name}".encode()).kind == "web"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        (b"GET", b"/slots", b""),
+        (b"HEAD", b"/slots", b"model=a"),
+        (b"GET", b"/lora-adapters", b""),
+        (b"POST", b"/lora-adapters", b""),
+        (b"GET", b"/props", b"model=a"),
+        (b"POST", b"/props", b""),
+        (b"GET", b"/metrics", b"x=1&model=a"),
+    ],
+)
+def test_what_names_its_model_in_the_query(method: bytes, path: bytes, query: bytes) -> None:
+    found = route(method, path, query)
+    assert (found.kind, found.named, found.dialect, found.path) == ("model", "query", "llama", b"")
+    assert route(method, b"/v1" + path, query) == Route("model", found.endpoint, "llama", "infer", "query", path)
+
+
+def test_without_a_model_props_and_metrics_are_ours() -> None:
+    for query in (b"", b"model=", b"models=a", b"x_model=a"):
+        assert route(b"GET", b"/props", query).kind == "web"
+        assert route(b"GET", b"/metrics", query).kind == "web"
+    assert route(b"GET", b"/metrics").scope == "observe"
+    assert route(b"GET", b"/props").scope == "infer"
+
+
+def test_slots() -> None:
+    for path in (b"/slots/0", b"/v1/slots/17"):
+        found = route(b"POST", path, b"action=save")
+        assert (found.kind, found.endpoint, found.named) == ("model", "slots", "body")
+        assert found.path in (b"", b"/slots/17")
+        assert route(b"GET", path).kind == "web"
+    for path in (b"/slots/", b"/slots/x", b"/slots/0/", b"/slots/-1", b"/slots", b"/v1/v1/slots/1"):
+        assert route(b"POST", path).kind == "web"
+
+
+def test_upstream() -> None:
+    for method in (b"GET", b"POST", b"DELETE", b"PUT", b"PATCH", b"HEAD"):
+        found = route(method, b"/upstream/org%2Fa/v1/x%20y")
+        assert (found.kind, found.endpoint, found.named) == ("model", "upstream", "path")
+        assert found.rest == b"org%2Fa/v1/x%20y"
+    for path in (b"/upstream", b"/v1/upstream/a/", b"/Upstream/a/"):
+        assert route(b"GET", path).kind == "web"
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        (b"/v1/chat/completions", "openai"),
+        (b"/completions", "openai"),
+        (b"/completion", "llama"),
+        (b"/v1/responses", "responses"),
+        (b"/messages", "anthropic"),
+        (b"/v1/messages/count_tokens", "anthropic"),
+        (b"/upstream/a/v1/messages", "anthropic"),
+        (b"/upstream/v1/v1/messages/count_tokens", "anthropic"),
+        (b"/upstream/v1/v1/completions", "openai"),
+        (b"/upstream/a/completion", "llama"),
+        (b"/models/load", "llama"),
+        (b"/v1/nothing", "openai"),
+        (b"/api/models", "web"),
+    ],
+)
+def test_dialects(path: bytes, dialect: str) -> None:
+    assert route(b"POST", path).dialect == dialect
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        (b"GET", b"/health", ""),
+        (b"GET", b"/v1/health", ""),
+        (b"OPTIONS", b"/v1/chat/completions", ""),
+        (b"OPTIONS", b"/api/models", ""),
+        (b"GET", b"/models", "infer"),
+        (b"GET", b"/v1/models", "infer"),
+        (b"GET", b"/v1/models/org/a", "infer"),
+        (b"GET", b"/models/sse", "infer"),
+        (b"POST", b"/models/load", "control"),
+        (b"POST", b"/models/unload", "control"),
+        (b"POST", b"/v1/models/load", "control"),
+        (b"GET", b"/api/models", "observe"),
+        (b"HEAD", b"/api/models", "observe"),
+        (b"POST", b"/api/models/a/start", "control"),
+        (b"DELETE", b"/api/models/a", "control"),
+        (b"GET", b"/rpc", "control"),
+        (b"POST", b"/rpc", "control"),
+        (b"GET", b"/llamaproxws", "observe"),
+        (b"GET", b"/nothing", "observe"),
+    ],
+)
+def test_scopes(method: bytes, path: bytes, scope: str) -> None:
+    found = route(method, path)
+    assert (found.kind, found.scope) == ("web", scope)
+
+
+@pytest.mark.parametrize(
+    ("query", "autoload"),
+    [
+        (b"", True),
+        (b"autoload=true", True),
+        (b"autoload=1&model=a", True),
+        (b"autoload=false", False),
+        (b"model=a&autoload=0", False),
+        (b"xautoload=false", True),
+        (b"autoload", True),
+    ],
+)
+def test_autoload(query: bytes, autoload: bool) -> None:
+    assert route(b"POST", b"/v1/completions", query).autoload is autoload
+    assert route(b"GET", b"/slots", query).autoload is autoload
 
 
 @pytest.mark.parametrize(
     "path",
     [
         b"/",
-        b"",
-        b"*",
-        b"/health",
-        b"/v1/models",
-        b"/models",
         b"/v1",
         b"/v1/",
-        b"/rpc",
-        b"/metrics",
         b"/v2/chat/completions",
         b"/v1/v1/completions",
         b"//completions",
@@ -49,230 +170,16 @@ def test_inference_goes_to_a_model(prefix: bytes, path: bytes) -> None:
         b"/v1/completions%00",
         b"/v1%2Fcompletions",
         b"/x/../completions",
-        b"completions",
         b"/chat",
         b"/embeddings.json",
         b"/v1/chat/completions?x",
+        b"/v1/api/models",
     ],
 )
-def test_everything_else_is_for_the_web(path: bytes) -> None:
-    assert not names_model(b"POST", path)
+def test_everything_else_is_nothing_that_is_known(path: bytes) -> None:
+    assert route(b"POST", path) == ELSEWHERE
 
 
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        (b'{"model":"a"}', "a"),
-        (b' \r\n\t{ "x" : [1, {"y": null}] ,\n "model" : "a" } \n', "a"),
-        (b'{"model":"org/name:7b-q4@main+x"}', "org/name:7b-q4@main+x"),
-        ('{"model":"žluťoučký"}'.encode(), "žluťoučký"),
-        (b'{"model":"\\u00e9\\ud83d\\ude00\\n"}', "é😀\n"),
-        (b'{"mod\\u0065l":"a"}', "a"),
-        (b'{"Model":"a"}', None),
-        (b"{}", None),
-        (b'{"model":null}', None),
-        (b'{"model":""}', None),
-        (b'{"messages":[{"model":"inner"}],"options":{"model":"inner"}}', None),
-        (b'{"options":{"model":"inner"},"model":"a","tools":[{"model":5}]}', "a"),
-        (b'{"text":"\\"model\\":\\"b\\"","model":"a"}', "a"),
-        (b'{"model":"a","model":"b"}', "b"),
-        (b'{"model":"a","model":null}', None),
-        (b'{"x":1e400,"y":-0,"z":123456789012345678901234567890,"model":"a"}', "a"),
-    ],
-)
-def test_json(body: bytes, name: str | None) -> None:
-    for content_type in (JSON, b"Application/JSON; charset=utf-8", b"", b"text/plain", b"application/vnd.x+json"):
-        assert (model(body, content_type) or None) == name
-
-
-def test_curl_says_that_json_is_a_form() -> None:
-    """`curl -d '{…}'` without a `-H`, however the quotes were placed."""
-    assert model(b'{"model":"a"}', FORM) == "a"
-    assert model(b'\n{\n  "model": "a"\n}\n', FORM) == "a"
-    assert model(b' {"model":"a&model=b"}', FORM) == "a&model=b"
-    with pytest.raises(BadRequest, match="not JSON"):
-        model(b'{"model":"a"', FORM)
-
-
-@pytest.mark.parametrize("value", [b"5", b"1.5", b"true", b'["a"]', b'{"a":1}'])
-def test_a_model_that_is_no_text_is_refused_with_the_place(value: bytes) -> None:
-    with pytest.raises(BadRequest, match=r"\$\.model") as refused:
-        model(b'{"stream":true,"model":%b}' % value)
-    assert "string" in refused.value.hint
-
-
-@pytest.mark.parametrize("body", [b"[]", b'["model"]', b'"model"', b"5", b"null", b"true"])
-def test_json_that_is_no_object_is_refused(body: bytes) -> None:
-    with pytest.raises(BadRequest, match="object"):
-        model(body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b" ",
-        b"{",
-        b'{"model"',
-        b'{"model":"a"',
-        b'{"model":"a"}}',
-        b'{"model":"a"} {"model":"b"}',
-        b'{"model":"a",}',
-        b"{'model':'a'}",
-        b'{"model":a}',
-        b'{model:"a"}',
-        b'{"model":NaN}',
-        b'\xef\xbb\xbf{"model":"a"}',
-        '{"model":"a"}'.encode("utf-16"),
-        b'{"model":"\xff\xfe"}',
-        b'{"model":"\\ud800"}',
-        b'{"model":"a\x00"}',
-        b"model=a",
-        b"\x00" * 100,
-        b"POST / HTTP/1.1",
-    ],
-)
-def test_what_is_not_json_is_refused(body: bytes) -> None:
-    with pytest.raises(BadRequest, match="not JSON"):
-        model(body)
-
-
-@pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
-def test_json_too_deep_is_refused(bracket: bytes) -> None:
-    with pytest.raises(BadRequest, match="deep"):
-        model(b'{"x":' + bracket * 100_000)
-
-
-@pytest.mark.parametrize("size", [14, 1_000, 65_536, 10 << 20, 100 << 20])
-def test_bodies_of_any_size(size: int) -> None:
-    """As bytes, and where the door puts large ones."""
-    body = b'{"x":"' + b"y" * (size - 19) + b'","model":"a"}'
-    assert model(body) == "a"
-    with mmap.mmap(-1, len(body)) as place:
-        place[:] = body
-        assert model_of(place, b"application/json", JSON, b"") == "a"
-        assert model_of(place, FORM, FORM, b"") == "a"
-        place[-1:] = b" "
-        with pytest.raises(BadRequest):
-            model_of(place, b"application/json", JSON, b"")
-
-
-# --- forms ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        (b"model=a", "a"),
-        (b"prompt=x&model=org%2Fname%3A7b&n=1", "org/name:7b"),
-        (b"model=a+b", "a b"),
-        (b"model=%C3%A9", "é"),
-        (b"model=%FF", "�"),
-        (b"model=", None),
-        (b"model", None),
-        (b"xmodel=a&model%20=b", None),
-        (b"", None),
-        (b"&&=&%&model=a", "a"),
-    ],
-)
-def test_forms(body: bytes, name: str | None) -> None:
-    assert model(body, FORM) == name
-    assert model(body, FORM.upper() + b" ; charset=utf-8") == name
-    assert model(b"{}", JSON, query=body) == name
-
-
-def test_what_the_body_says_goes_before_the_query() -> None:
-    assert model(b'{"model":"a"}', JSON, b"model=b") == "a"
-    assert model(b"model=a", FORM, b"model=b") == "a"
-    assert model(b'{"model":null}', JSON, b"model=b") == "b"
-    assert model(b"x=1", FORM, b"x=2&model=b") == "b"
-    with pytest.raises(BadRequest):
-        model(b"nonsense", JSON, b"model=b")
-
-
-# --- multipart ------------------------------------------------------------------------------------
-
-
-def multipart(*parts: tuple[bytes, bytes], boundary: bytes = b"XX") -> bytes:
-    """`parts` are heads and contents."""
-    fence = b"--" + boundary
-    return b"".join(b"%b\r\n%b\r\n\r\n%b\r\n" % (fence, *part) for part in parts) + fence + b"--\r\n"
-
-
-def named(name: bytes, *more: bytes) -> bytes:
-    return b"; ".join([b'Content-Disposition: form-data; name="%b"' % name, *more])
-
-
-FILE = (named(b"file", b'filename="a.wav"') + b"\r\nContent-Type: audio/wav", b"RIFF\r\n\r\n--X\r\n\x00" * 1000)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        multipart((named(b"model"), b"a")),
-        multipart(FILE, (named(b"model"), b"a")),
-        multipart((named(b"model"), b"a"), FILE),
-        multipart(FILE, (b"Content-Type: text/plain\r\n" + named(b"model").lower(), b" a \r\n"), FILE),
-        multipart((b"content-disposition:form-data;NAME=model", b"a")),
-        b"preamble\r\n" + multipart((named(b"model"), b"a")) + b"epilogue",
-        multipart((named(b"text"), b'name="model"'), (named(b"model"), b"a"), (named(b"model"), b"b")),
-    ],
-)
-def test_multipart(body: bytes) -> None:
-    assert model(body, MULTIPART + b"; boundary=XX") == "a"
-    assert model(body, b'Multipart/Form-Data; charset=utf-8; Boundary="XX"') == "a"
-    with mmap.mmap(-1, len(body)) as place:
-        place[:] = body
-        assert model_of(place, MULTIPART, MULTIPART + b"; boundary=XX", b"") == "a"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"--XX--\r\n",
-        multipart(FILE),
-        multipart((named(b"models"), b"a"), (named(b"x", b'filename="model"'), b"a")),
-        multipart((named(b"model"), b"a"))[:-9],
-        multipart((named(b"model"), b"a"), boundary=b"YY"),
-        b"--XX\r\nno head\r\n--XX--",
-        b"--XX\r\n" + named(b"model"),
-        b'{"model":"a"}',
-    ],
-)
-def test_multipart_that_does_not_say(body: bytes) -> None:
-    assert model(body, MULTIPART + b"; boundary=XX") is None
-    assert model(body, MULTIPART + b"; boundary=XX", b"model=q") == "q"
-
-
-@pytest.mark.parametrize("parameters", [b"", b";", b"; boundary", b'; boundary=""', b"; charset=utf-8"])
-def test_multipart_without_a_boundary_is_refused(parameters: bytes) -> None:
-    with pytest.raises(BadRequest, match="boundary"):
-        model(multipart(FILE), MULTIPART + parameters)
-
-
-def test_a_large_file_before_the_name() -> None:
-    body = multipart((named(b"file", b'filename="x"'), b"\r\n--X" * (5 << 20)), (named(b"model"), b"a"))
-    assert model(body, MULTIPART + b"; boundary=XX") == "a"
-
-
-def test_a_flood_of_fields_is_refused() -> None:
-    """Not after minutes, nor with gigabytes: nobody else is served meanwhile."""
-    with pytest.raises(BadRequest, match="fields"):
-        model(b"a&" * (5 << 20) + b"model=a", FORM)
-    with pytest.raises(BadRequest, match="fields"):
-        model(b"{}", JSON, b"a&" * 10_000 + b"model=a")
-    for parts in (b"--XX\r\n" * (1 << 19), b"--XX\r\nX: y\r\n\r\n\r\n" * (1 << 17)):
-        with pytest.raises(BadRequest, match="parts"):
-            model(parts + multipart((named(b"model"), b"a")), MULTIPART + b"; boundary=XX")
-
-
-# --- the oracle -----------------------------------------------------------------------------------
-
-
-def test_json_is_read_as_python_reads_it() -> None:
-    for body in (b'{"model":"a","model":"b"}', b'{"a":{"model":"x"},"model":"\\u0061"}', b'{"model":"\\\\\\""}'):
-        assert model(body) == json.loads(body)["model"]
+@pytest.mark.parametrize("path", [b"", b"*", b"completions"])
+def test_what_is_no_path(path: bytes) -> None:
+    assert route(b"POST", path).kind == "web"

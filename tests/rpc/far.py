@@ -20,25 +20,28 @@ from llamactl.rpc.calls import (
     InstanceRow,
     ListInstances,
     ListModels,
+    PinModel,
+    Shutdown,
     Snapshot,
     StartModel,
     StopModel,
     Watch,
 )
-from llamactl.rpc.server import Handler, Stream, listen, serve
+from llamactl.rpc.server import Channel, Handler, Stream, listen
 
 ROW = InstanceRow(name="qwen", state="ready", pid=42, age=1.5, memory={"host": 7}, requests=3)
 MISSING = NotFound("no model is called 'quen'", "did you mean qwen? llamactl models ls")
 
 
 class Desk:
-    """Answers like a daemon with one model. `StartModel` takes until `let_go`, `StopModel` has a bug."""
+    """Answers like a daemon with one model. `StartModel` and `PinModel` take until `let_go`, `StopModel` has a bug."""
 
     def __init__(self) -> None:
         self.hub = Hub()
         self.under_way = 0
         self.finished = 0
         self.watched = self.ever_watched = 0
+        self.end: Callable[[], object] = bool
         self._go = anyio.Event()
 
     async def __call__(self, call: Call[Any]) -> object:
@@ -47,7 +50,7 @@ class Desk:
                 return [ROW]
             case ListModels():
                 return {1: object()}  # which is no JSON
-            case StartModel():
+            case StartModel() | PinModel():
                 self.under_way += 1
                 await self._go.wait()
                 self.finished += 1
@@ -67,6 +70,8 @@ class Desk:
                 return Stream(Snapshot(last_event=self.hub.last, instances=[ROW]), _events(watcher), close)
             case AddModel():
                 raise MISSING
+            case Shutdown():
+                self.end()
         return None
 
     def let_go(self) -> None:
@@ -81,9 +86,34 @@ async def _events(watcher: Watcher) -> AsyncGenerator[object, None]:
 class Far:
     """A server that serves. What is asked of its parts is asked in its own thread."""
 
-    def __init__(self, portal: BlockingPortal, path: Path) -> None:
+    def __init__(self, portal: BlockingPortal, path: Path, listener: socket.socket, owner: int) -> None:
         self._portal = portal
+        self._listener = listener
+        self._owner = owner
         self.path = path
+
+    def serve(self, handler: Handler) -> None:
+        self._channel = Channel(handler, self._owner)
+        self._serving, _ = self._portal.start_task(self._channel.serve, self._listener)
+
+    def stop(self) -> None:
+        self._serving.cancel()
+        with suppress(CancelledError):
+            self._serving.result()
+
+    def end(self) -> None:
+        """At once, from within its own thread."""
+        self._serving.cancel()
+
+    def leave(self) -> None:
+        """As a daemon does that is about to execute itself anew."""
+        self._portal.call(self._channel.leave)
+
+    def execute(self, handler: Handler) -> None:
+        """It goes on as another one."""
+        self.leave()
+        self.stop()
+        self.serve(handler)
 
     def do(self, call: Callable[[], object]) -> None:
         self._portal.call(call)
@@ -105,13 +135,12 @@ async def _until(true: Callable[[], bool]) -> None:
 @contextmanager
 def serving(path: Path, handler: Handler, owner: int) -> Iterator[Far]:
     with start_blocking_portal("asyncio") as portal, listen(path) as listener:
-        future, _ = portal.start_task(serve, listener, handler, owner)
+        far = Far(portal, path, listener, owner)
+        far.serve(handler)
         try:
-            yield Far(portal, path)
+            yield far
         finally:
-            future.cancel()
-            with suppress(CancelledError):
-                future.result()
+            far.stop()
             path.unlink()
 
 

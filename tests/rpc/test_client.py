@@ -2,15 +2,32 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
+from time import sleep
+from unittest.mock import ANY
 
 import pytest
 
 from llamactl.core.errors import LlamactlError, NotFound, TimedOut, Unreachable
-from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, ServiceChanged
+from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered, ServiceChanged
 from llamactl.core.instance import Ready
-from llamactl.rpc.calls import AddModel, ListInstances, Lost, Shutdown, Snapshot, StartModel, StopModel, Watch
+from llamactl.rpc import server
+from llamactl.rpc.calls import (
+    AddModel,
+    ListInstances,
+    Lost,
+    PinModel,
+    Shutdown,
+    Snapshot,
+    StartModel,
+    StopModel,
+    WaitModel,
+    Watch,
+)
 from llamactl.rpc.client import Client
 from tests.rpc.far import MISSING, ROW, Desk, Far, misbehaving
 
@@ -138,6 +155,95 @@ def test_a_daemon_that_has_gone_between_two_calls(path: Path) -> None:
         for _ in range(2):  # the second is not even sent
             with pytest.raises(Unreachable):
                 client.call(ListInstances())
+
+
+# --- it executes itself anew ---------------------------------------------------------------------
+
+
+@contextmanager
+def meanwhile(*steps: Callable[[], object]) -> Iterator[None]:
+    """These are done, one after the other, while this thread waits for an answer."""
+    thread = Thread(target=lambda: [step() for step in steps])
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_a_call_under_way_is_answered_by_the_next_daemon(far: Far, desk: Desk) -> None:
+    other = Desk()
+    steps = (
+        lambda: far.until(lambda: desk.under_way == 1),
+        lambda: far.execute(other),
+        lambda: far.until(lambda: other.under_way == 1),
+        lambda: far.do(other.let_go),
+    )
+    with Client([str(far.path)]) as client, meanwhile(*steps):
+        assert client.call(StartModel("qwen")) == ROW
+        assert client.call(ListInstances()) == [ROW]
+    assert desk.finished == 0
+
+
+def test_the_timeout_is_for_all_of_them_together(far: Far, desk: Desk) -> None:
+    other, began = Desk(), time.monotonic()
+    with (
+        Client([str(far.path)], timeout=0.5) as client,
+        meanwhile(lambda: far.until(lambda: desk.under_way == 1), lambda: sleep(0.3), lambda: far.execute(other)),
+        pytest.raises(TimedOut, match=r"within 0.5 s"),
+    ):
+        client.call(StartModel("qwen"))
+    assert time.monotonic() - began < 0.75
+    far.do(other.let_go)
+
+
+def test_what_was_not_asked_yet_is_asked_the_next_daemon(far: Far, client: Client) -> None:
+    client.call(ListInstances())
+    far.execute(Desk())
+    assert client.call(ListInstances()) == [ROW]
+
+
+def test_what_must_not_be_asked_twice_is_finished_first(far: Far, desk: Desk, client: Client) -> None:
+    leaving = Thread(target=far.leave)
+    steps = (lambda: far.until(lambda: desk.under_way == 1), leaving.start, lambda: far.do(desk.let_go))
+    with meanwhile(*steps):
+        assert client.call(PinModel("qwen")) == ROW
+    leaving.join()
+
+
+def test_what_must_not_be_asked_twice_and_takes_too_long_is_not(
+    far: Far, desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "FINISHING", 0.01)
+    other = Desk()
+    with (
+        meanwhile(lambda: far.until(lambda: desk.under_way == 1), lambda: far.execute(other)),
+        pytest.raises(Unreachable, match="before it answered"),
+    ):
+        client.call(PinModel("qwen"))
+    assert other.under_way == 0
+
+
+def test_who_watches_goes_on_with_what_the_next_daemon_tells(far: Far, desk: Desk, client: Client) -> None:
+    other = Desk()
+    far.publish(desk.hub, CatalogueChanged())
+    far.publish(other.hub, *[CatalogueChanged()] * 4)
+    _, notices = client.watch()
+    far.publish(desk.hub, CatalogueChanged())
+    assert next(notices) == Numbered(2, ANY, CatalogueChanged())
+    steps = (
+        lambda: far.execute(other),
+        lambda: far.until(lambda: other.watched == 1),
+        lambda: far.publish(other.hub, CatalogueChanged()),
+    )
+    with meanwhile(*steps):
+        assert next(notices) == Lost(2), "what happened while nobody was connected"
+        assert next(notices) == Numbered(5, ANY, CatalogueChanged())
+
+
+def test_what_is_asked_later_has_less_time() -> None:
+    assert WaitModel("a", "idle", 10.0).later(4.0) == WaitModel("a", "idle", 6.0)
+    assert StopModel("a", 10.0).later(14.0) == StopModel("a", 0.0)
+    assert StopModel("a").later(4.0) == StopModel("a")
+    assert StartModel("a").later(4.0) == StartModel("a")
 
 
 # --- no answer -----------------------------------------------------------------------------------

@@ -270,3 +270,10 @@ def test_the_end_of_the_server_ends_every_conversation(path: Path) -> None:
         write(wire, request(WATCH))
         read(wire)
     assert desk.watched == 0
+
+
+def test_who_asks_for_the_end_is_answered(far: Far, desk: Desk, wire: socket.socket) -> None:
+    desk.end = far.end
+    write(wire, request("daemon.stop", 5))
+    assert read(wire) == {"jsonrpc": "2.0", "id": 5, "result": None}
+    assert read(wire) is None

@@ -11,7 +11,7 @@ import pytest
 from llamactl.core import parameters
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import GROUPS, PARAMETERS, columns
-from llamactl.store import Database, FitParams
+from llamactl.store import Database, FitParams, requests
 from llamactl.store.samples import BETWEEN, FORGET, NEWEST, SERIES
 from llamactl.store.tables import TABLE_OF, TABLES
 
@@ -53,7 +53,7 @@ def test_every_table_is_there(raw: sqlite3.Connection) -> None:
     groups = {f"model_{group}_config" for group in GROUPS if group != "model"}
     more = {
         *("models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"),
-        *("footprints", "metrics_series"),
+        *("footprints", "requests", "metrics_series"),
     }
     assert names == groups | more == {table._meta.table_name for table in TABLES}
 
@@ -148,6 +148,14 @@ def test_there_is_one_row_per_model_and_one_for_all(raw: sqlite3.Connection) -> 
         (BETWEEN.replace("?", "1"), "idx_metrics_timestamp"),
         ("DELETE FROM metrics_history WHERE created_at < 5", "idx_metrics_created_at"),
         (FORGET.replace("?", "1"), "idx_metrics_timestamp"),
+        (requests.BY_ID.replace("?", "1"), "idx_requests_id"),
+        (requests.select().replace("?", "1"), "idx_requests_at"),
+        (requests.select("at").replace("?", "1"), "idx_requests_at"),
+        *(
+            (requests.select(name, *more).replace("?", "1"), f"idx_requests_{name}_at")
+            for name in ("model", "key", "status")
+            for more in ((), ("at",))
+        ),
     ],
 )
 def test_it_is_found_by_its_index(raw: sqlite3.Connection, statement: str, index: str) -> None:

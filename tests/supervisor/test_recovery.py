@@ -331,3 +331,27 @@ async def test_a_crash_while_nobody_is_there_any_more_is_forgotten_in_the_end() 
         await anyio.sleep(100)
         assert play.state(A) == "stopped"
         assert play.engine.launches == ["a"]
+
+
+async def test_one_whose_worker_has_gone_is_put_down_while_it_is_idle() -> None:
+    async with stage() as play:
+        await play.supervisor.start(A)
+        client = play.ask(A)
+        await anyio.sleep(0.1)
+        play.supervisor.bereave("a", "the worker has ended")
+        assert play.engine.server("a").running, "it notices by itself, and says more of it"
+        client.release()
+        play.supervisor.bereave("a", "the worker has ended")
+        await anyio.sleep(0.1)
+        phase = backoff(play)
+        assert phase.exit is not None
+        assert (phase.exit.kind, phase.exit.reason) == ("worker_lost", "the worker has ended")
+        assert phase.problem.message.endswith("the worker has ended")
+        play.supervisor.bereave("a", "the worker has ended")
+        await anyio.sleep(2.5)
+        assert play.state(A) == "ready"
+        play.engine.server("a").crash()
+        await anyio.sleep(0.1)
+        phase = backoff(play)
+        assert phase.exit is not None
+        assert phase.exit.kind == "signal", "that was another one"

@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from llamactl.core.errors import NotRunning
-from llamactl.rpc.calls import Call, DaemonStatus, ModelRow, ServiceRow
+from llamactl.rpc.calls import Call, DaemonStatus, ServiceRow
 from llamactl.web.app import application
 
 
@@ -48,28 +48,6 @@ def test_health_is_that_of_the_services() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("state", "shown"),
-    [
-        ("ready", "loaded"),
-        ("starting", "loading"),
-        ("loading", "loading"),
-        ("failed", "failed"),
-        ("stopped", "unloaded"),
-        ("stopping", "unloaded"),
-    ],
-)
-def test_models_are_listed_as_openai_and_llama_cpp_do(state: str, shown: str) -> None:
-    row = ModelRow(name="a", path="/secret/a", size=7, aliases=("b",), state=state, vocabulary=9, quantisation="Q8")
-    meta = {"size": 7, "n_vocab": 9, "quantisation": "Q8", "modalities": ["text"]}
-    code, _, body = ask("/v1/models", ListModels=[row])
-    assert (code, body["object"]) == (200, "list")
-    [model] = body["data"]
-    assert (model["id"], model["object"], model["aliases"], model["meta"]) == ("a", "model", ["b"], meta)
-    assert model["status"] == {"value": shown}
-    assert "secret" not in str(body), "where files lie is nobody's business"
-
-
 def test_what_is_not_there_is_said_in_openais_words() -> None:
     code, _, body = ask("/v1/nothing")
     assert code == 404
@@ -81,12 +59,12 @@ def test_what_is_not_there_is_said_in_openais_words() -> None:
 
 
 def test_errors_of_the_daemon_keep_their_status() -> None:
-    code, _, body = ask("/v1/models", ListModels=NotRunning("the daemon is stopping"))
+    code, _, body = ask("/v1/models", ListInstances=NotRunning("the daemon is stopping"))
     assert (code, body["error"]["code"]) == (503, "not_running")
 
 
 def test_a_bug_is_logged_and_answered(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        code, _, body = ask("/v1/models", ListModels=ZeroDivisionError("oh"))
+        code, _, body = ask("/v1/models", ListInstances=ZeroDivisionError("oh"))
     assert (code, body["error"]["type"]) == (500, "server_error")
     assert "GET /v1/models failed" in caplog.text

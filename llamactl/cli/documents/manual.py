@@ -34,15 +34,18 @@ FILES = {
     "~/.config/llamactl/config.toml": "The configuration; /etc/llamactl/config.toml is read before it.",
     "~/.local/share/llamactl/llamactl.db": "The catalogue.",
     "~/.local/share/llamactl/models/": "Models that were fetched.",
-    "~/.local/state/llamactl/log/daemon.log": "What a daemon in the background says.",
-    "~/.local/state/llamactl/log/models/NAME/": "What the llama-servers of a model wrote, a file for each run.",
+    "~/.local/state/llamactl/log/application-YYYY-MM-DD.log": "What the daemon says, a JSON object a line; "
+    "days that are past, and what did not fit into one file, are compressed.",
+    "~/.local/state/llamactl/log/errors-YYYY-MM-DD.log": "Its warnings and errors alone.",
+    "~/.local/state/llamactl/log/models/NAME/": "What the llama-servers of a model wrote, a file for each run. "
+    "Of a long one the older part is put aside into compressed files, and the file has a hole there.",
     "$XDG_RUNTIME_DIR/llamactl/": "Sockets and pid file, closed to other users; "
     "/tmp/llamactl-UID/ without XDG_RUNTIME_DIR.",
 }
 SYSTEM_FILES = {
     "/etc/llamactl/config.toml": "The configuration.",
     "/var/lib/llamactl/": "The catalogue, and models that were fetched.",
-    "/var/log/llamactl/": "What llama-servers wrote; what the daemon says goes to the journal.",
+    "/var/log/llamactl/": "What the daemon says (the journal has it, too), and what llama-servers wrote.",
     "/run/llamactl/": "Sockets and pid file.",
 }
 

@@ -23,6 +23,10 @@ class Loads:
         self._typical[model] = median(own)
         self.any = median(self._recent)
 
+    def of(self, model: str) -> tuple[float, ...]:
+        """Its last ones, the newest last."""
+        return tuple(self._of.get(model, ()))
+
     def forget(self, model: str) -> None:
         self._of.pop(model, None)
         self._typical.pop(model, None)

@@ -95,6 +95,15 @@ class Residents:
         resident.state = state
         self.unready.add(resident.model)
 
+    def without(self, model: str) -> "Residents":
+        """All others."""
+        others = Residents()
+        others.pins = self.pins
+        for name, resident in self.by_name.items():
+            if name != model:
+                others.add(resident)
+        return others
+
     def pin(self, model: str) -> None:
         if model not in self.pins:
             self.pins.add(model)

@@ -76,7 +76,7 @@ class Scheduler:
             return [] if line.rank == before or resident is not None else self._settle(now)
         line = Line(model)
         self._describe(line, need, ttl)
-        impossible = self._never(line, now) if resident is None else None
+        impossible = self._never(line, self._residents, now) if resident is None else None
         if impossible is not None:
             return [Refuse(ticket, impossible)]
         self.lines.add(line, ticket, now, priority)
@@ -226,20 +226,21 @@ class Scheduler:
         if resident is not None:
             reason = "waits for its turn: somebody has waited longer for its place"
             return Wait(before + 1, eta, reason if resident.closing else "waits until its last process is gone")
-        free = self._room(now).now
+        free = self._room(self._residents, now).now
         return Wait(before + 1, eta, reasons.waits(line.claim, line.cohort, free, self._residents, before))
 
     def would_evict(self, model: str, need: Memory, now: float) -> list[str] | DoesNotFit:
-        """Whom a start would stop if nobody waited; the busy among them would be waited for."""
-        line = Line(model)
+        """Whom a start would stop if nobody waited; the busy among them would be waited for.
+
+        What it takes itself while it runs counts as free.
+        """
+        line, others = Line(model), self._residents.without(model)
         self._describe(line, need, -1.0)
-        impossible = self._never(line, now)
+        impossible = self._never(line, others, now)
         if impossible is not None:
             return impossible
-        room = self._room(now)
-        if model in self.residents or room.open_to(line):
-            return []
-        going, _ = room.make_way(line, lambda other: other in self.lines)
+        room = self._room(others, now)
+        going = [] if room.open_to(line) else room.make_way(line, self.lines.__contains__)[0]
         return [candidate.model for candidate in going]
 
     # --- decisions ------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ class Scheduler:
             return self._close({})
         effects: list[Effect] = []
         closing: dict[str, None] = {}
-        room, least, blocked = self._room(now), self.lines.least(), 0
+        room, least, blocked = self._room(self._residents, now), self.lines.least(), 0
         for line in self.lines.in_turn(now, self.limits.max_wait):
             if line.model in self.residents:
                 continue
@@ -262,7 +263,7 @@ class Scheduler:
                 if room.full(least) or blocked > self._planned + LOOKED_AT:
                     break
                 continue
-            impossible = self._never(line, now)
+            impossible = self._never(line, self._residents, now)
             if impossible is not None:
                 effects += self._refuse_line(line.model, impossible)
                 blocked -= 1  # it is in nobody's way
@@ -335,22 +336,22 @@ class Scheduler:
             line.cohort = self.limits.cohort(line.model)
             self.lines.claims(line)
 
-    def _room(self, now: float) -> Room:
+    def _room(self, residents: Residents, now: float) -> Room:
         late = self._late.memory(self.limits.budget, now) if self._late else {}
         typical = self.loads.typical
 
         def lost(resident: Resident) -> float:
             return loss(max(typical(resident.model) or 0.0, SHORTEST), now - resident.used)
 
-        return Room(self.limits.capacity(), late, self._residents, lost)
+        return Room(self.limits.capacity(), late, residents, lost)
 
-    def _never(self, line: Line, now: float) -> DoesNotFit | None:
+    def _never(self, line: Line, residents: Residents, now: float) -> DoesNotFit | None:
         """Why it could not start even if everything that may be stopped were stopped."""
         capacity = self.limits.capacity()
         if self._late:
             give(capacity, self._late.memory(self.limits.budget, now))
-        too_large = reasons.too_large(line.claim, capacity, self._residents)
-        return too_large or reasons.strangers(line.cohort, self._residents)
+        too_large = reasons.too_large(line.claim, capacity, residents)
+        return too_large or reasons.strangers(line.cohort, residents)
 
     def _too_far_behind(self, line: Line, now: float) -> bool:
         """Is nothing to be decided for it yet, since so many are before it and there is no room anyway?"""

@@ -31,7 +31,7 @@ from llamactl.supervisor import Supervisor
 class Control:
     """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
 
-    `http` are URLs, `exits` gives those of a model.
+    `http` are URLs, `exits` gives those of a model. The daemon `began` then, on the monotonic clock; None: now.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Control:
         exits: Callable[[str], list[Ended]],
         fit: FitCalls,
         workers: WorkerCalls,
+        began: float | None = None,
     ) -> None:
         self._config = config
         self._hub = hub
@@ -55,7 +56,7 @@ class Control:
         self._supervisor = supervisor
         self._launch = launch
         self._http = http
-        self._began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
         models = ModelCalls(catalogue, supervisor, launch, discovery)
@@ -83,7 +84,7 @@ class Control:
         return calls.DaemonStatus(
             version=__version__,
             pid=os.getpid(),
-            uptime=time.monotonic() - self._began,
+            uptime=time.monotonic() - self.began,
             http=self._http,
             config=str(directories.config_file),
             data=str(directories.data),

@@ -69,8 +69,8 @@ class FitCalls:
             ],
             added=plan.added,
             recommended=_settings(advice),
-            evicts=view.evicts or (),
-            problem=None if view.evicts is not None else _problem(model.name, plan.need, view, advice),
+            evicts=view.evicts,
+            problem=None if view.problem is None else _problem(model.name, plan.need, view, view.problem, advice),
         )
 
     async def _list_devices(self, _: calls.ListDevices) -> list[calls.DeviceRow]:
@@ -108,7 +108,7 @@ def _settings(advice: Advice) -> dict[str, Setting]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _problem(name: str, need: Mapping[str, int], view: Outlook, advice: Advice) -> Problem:
+def _problem(name: str, need: Mapping[str, int], view: Outlook, why: DoesNotFit, advice: Advice) -> Problem:
     short = [device for device, size in need.items() if exceeds({device: size}, view.reach)]
     told = "; ".join(
         f"{show_size(need[device])} on {device}, where {show_size(max(0, view.free.get(device, 0)))} is free and "
@@ -116,6 +116,6 @@ def _problem(name: str, need: Mapping[str, int], view: Outlook, advice: Advice) 
         for device in short
     )
     if not short:
-        return DoesNotFit(f"{name} finds no place: all are held by pinned models", "llamactl unpin NAME").problem()
+        return DoesNotFit(f"{name} finds no place: {why.message}", why.hint).problem()
     smaller = f"llamactl models set {name} ctx_size={advice.ctx_size}" if advice.ctx_size else "choose a smaller model"
     return DoesNotFit(f"{name} needs {told}", smaller).problem()

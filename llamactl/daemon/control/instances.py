@@ -9,7 +9,7 @@ import msgspec
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.errors import DoesNotFit, LlamactlError, NotRunning
+from llamactl.core.errors import LlamactlError, NotRunning
 from llamactl.core.instance import Alive, Backoff, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.launch import Launch
@@ -102,14 +102,16 @@ class InstanceCalls:
 
     async def _plan(self, call: calls.PlanStart) -> calls.Plan:
         model = self._catalogue.resolve(call.name)
-        need, free, evicts = self._supervisor.plan(model)
+        phase = self._supervisor.instance(model.name).phase
+        need, outlook = self._supervisor.plan(model)
+        there = isinstance(phase, Alive)
         return calls.Plan(
             name=model.name,
-            state=state(self._supervisor.instance(model.name).phase),
-            need=dict(need),
-            free=free,
-            evicts=[] if isinstance(evicts, DoesNotFit) else evicts,
-            problem=evicts.problem() if isinstance(evicts, DoesNotFit) else None,
+            state=state(phase),
+            need=need,
+            free=outlook.free,
+            evicts=[] if there else list(outlook.evicts),
+            problem=None if there or outlook.problem is None else outlook.problem.problem(),
         )
 
     async def _pin(self, call: calls.PinModel) -> InstanceRow:

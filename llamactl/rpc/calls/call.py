@@ -1,6 +1,6 @@
 """What a question is."""
 
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
@@ -8,9 +8,18 @@ A = TypeVar("A")
 
 
 class Call(msgspec.Struct, Generic[A], frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A question whose answer is an `A`. `method` is its name on the wire."""
+    """A question whose answer is an `A`. `method` is its name on the wire.
+
+    `repeatable`: it may take long, and asked a second time it comes to the same. Where the daemon executes itself
+    anew before it has answered, the next one is asked.
+    """
 
     method: ClassVar[str]
+    repeatable: ClassVar[bool] = False
+
+    def later(self, seconds: float) -> Self:
+        """What to ask when it is asked again so much later."""
+        return self
 
     @classmethod
     def answer_type(cls) -> Any:

@@ -44,6 +44,7 @@ class FitModel(Call[FitReport], frozen=True):
     """Does it fit, with another context or number of slots than it is set to?"""
 
     method = "models.fit"
+    repeatable = True
     name: str
     ctx_size: int | None = None
     parallel: int | None = None
@@ -68,3 +69,4 @@ class ListDevices(Call[list[DeviceRow]], frozen=True):
     """
 
     method = "devices.list"
+    repeatable = True

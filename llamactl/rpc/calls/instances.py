@@ -97,6 +97,7 @@ class StartModel(Call[InstanceRow], frozen=True):
     """
 
     method = "instances.start"
+    repeatable = True
     name: str
     wait: bool = True
     ttl: float | None = None
@@ -127,6 +128,7 @@ class RestartModel(Call[InstanceRow], frozen=True):
     """Stop a model, and load it again; the answer comes when it is ready."""
 
     method = "instances.restart"
+    repeatable = True
     name: str
     drain: float | None = None
 
@@ -149,17 +151,25 @@ class WaitModel(Call[InstanceRow], frozen=True):
     """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
 
     method = "instances.wait"
+    repeatable = True
     name: str
     state: Literal["ready", "stopped", "failed", "idle"] = "ready"
     timeout: float = 600.0
+
+    def later(self, seconds: float) -> "WaitModel":
+        return msgspec.structs.replace(self, timeout=max(0.0, self.timeout - seconds))
 
 
 class StopModel(Call[InstanceRow], frozen=True):
     """Stop a model; requests under way get `drain` seconds (None: as configured)."""
 
     method = "instances.stop"
+    repeatable = True
     name: str
     drain: float | None = None
+
+    def later(self, seconds: float) -> "StopModel":
+        return self if self.drain is None else msgspec.structs.replace(self, drain=max(0.0, self.drain - seconds))
 
 
 class WhyModel(Call[Explanation], frozen=True):
@@ -173,6 +183,7 @@ class Watch(Call[Snapshot], frozen=True):
     """The present, then every event as a notification `event` with a `Numbered` or a `Lost`."""
 
     method = "watch"
+    repeatable = True
 
 
 Notice = Numbered | Lost

@@ -10,13 +10,15 @@ from llamactl.rpc.calls.call import Call
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     """A model of the catalogue and what it does at this moment.
 
-    `missing`: its file was gone when it was last looked for. The rest is as in `Facts`.
+    `missing`: its file was gone when it was last looked for. `variants` are those of its requests. The rest is as in
+    `Facts`.
     """
 
     name: str
     path: str
     size: int
     aliases: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     state: str = "stopped"
     missing: bool = False
     architecture: str = ""
@@ -150,6 +152,7 @@ class VerifyModel(Call[Verification], frozen=True):
     """
 
     method = "models.verify"
+    repeatable = True
     name: str
     deep: bool = False
 
@@ -165,4 +168,5 @@ class ScanModels(Call[ScanReport], frozen=True):
     """Look for GGUF files below these directories (absolute), or below the configured ones."""
 
     method = "models.scan"
+    repeatable = True
     directories: tuple[str, ...] = ()

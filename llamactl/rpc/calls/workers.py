@@ -39,6 +39,7 @@ class StartWorker(Call[WorkerRow], frozen=True):
     """
 
     method = "rpc.start"
+    repeatable = True
     host: str = "127.0.0.1"
     port: int = PORT
     device: str = ""

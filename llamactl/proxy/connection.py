@@ -1,0 +1,301 @@
+"""One client connection: heads in, bytes spliced, back-pressure."""
+
+import asyncio
+import logging
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
+from llamactl.core.model import Model
+from llamactl.proxy import dialects
+from llamactl.proxy.access import Caller
+from llamactl.proxy.forward import Forward
+from llamactl.proxy.request import Reader, Request
+from llamactl.proxy.upload import Upload
+from llamactl.proxy.upstream import Pool
+from llamactl.supervisor import Lease
+
+if TYPE_CHECKING:
+    from llamactl.proxy.door import Door
+
+log = logging.getLogger(__name__)
+
+IDLE, HEAD, BODY, STALLED = 75, 10, 30, 60
+"""Seconds: between requests; for a whole head; between two pieces of a body; for a client that takes nothing."""
+LINGER = 2
+"""Seconds for a client to read a refusal while it is still sending the body nobody wants."""
+NEVER = 1 << 62
+
+
+class Connection(asyncio.Protocol):
+    """What one client sends, one request after the other.
+
+    `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
+    client takes no more bytes for now.
+    """
+
+    __slots__ = (
+        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
+        "_serving", "_waiting", "closing", "forward", "paused", "transport",
+    )  # fmt: skip
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._reader = Reader(door.max_body)
+        self.transport = cast(asyncio.Transport, None)
+        self.forward: Forward | None = None
+        self._asked: Request | None = None  # what is being answered
+        self._caller: Caller | None = None  # of that
+        self._peer: object = None
+        self._address = ""
+        self._waiting: asyncio.Task[None] | None = None
+        self.closing = False
+        self.paused = False
+        self._held = False  # reading is paused: requests enough are waiting here already
+        self._serving = False
+        self._lingering = False
+        self._gone = False
+        self._deadline = door.tick + HEAD
+
+    # --- asyncio ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._peer = transport.get_extra_info("peername")
+        self._address = _beyond(self._peer)
+        if not self._door.entered(self, self._address):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.forward is not None and self.forward.tunnel:
+            self.forward.send(data)
+        elif not self._lingering:
+            self._reader.feed(data)
+            self._look()
+
+    def _look(self) -> None:
+        """Something was read: what is to be done?"""
+        reader = self._reader
+        if reader.requests:
+            self._serve()
+        if (len(reader.requests) > 1 or reader.rest) and not self._held:
+            self._held = True
+            self.transport.pause_reading()
+        if reader.place is not None:
+            self._held = False
+            Upload(self, reader)
+        if self._idle():
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        """Of a request that has begun, and is the next to be answered."""
+        reader = self._reader
+        if reader.requests:
+            return  # they come first, as soon as the client takes what it has asked for
+        if reader.in_body:
+            self._deadline = self._door.tick + BODY
+            if reader.awaits_continue:
+                reader.awaits_continue = False
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif reader.in_head:
+            self._deadline = min(self._deadline, self._door.tick + HEAD)
+
+    def eof_received(self) -> bool:
+        return False  # who closes its sending side is gone, as for nginx
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone = True
+        self._door.left(self, self._address)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+        forward, self.forward = self.forward, None
+        if forward is not None:
+            forward.client_lost()
+        self._done()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self._deadline = self._door.tick + STALLED
+        if self.forward is not None:
+            self.forward.pause()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._deadline = self._door.tick + IDLE if self._idle() else NEVER
+        if self.forward is not None:
+            self.forward.resume()
+        self._serve()
+
+    def allow(self, max_body: int) -> None:
+        self._reader.allow(max_body)
+
+    # --- requests --------------------------------------------------------------------------------
+
+    def _idle(self) -> bool:
+        return self.forward is None and self._waiting is None
+
+    def _serve(self) -> None:
+        """Begin what has been read and may begin. A loop, not recursion: a client may pipeline thousands."""
+        if self._serving:
+            return
+        self._serving = True
+        requests = self._reader.requests
+        while requests and self.forward is None and self._waiting is None and not self.closing and not self.paused:
+            self._begin(requests.popleft())
+        self._serving = False
+
+    def _begin(self, request: Request) -> None:
+        self._deadline = NEVER
+        if request.fault is not None:
+            self.refuse(request, request.fault)
+            return
+        door, head = self._door, request.head
+        self._asked = request
+        try:
+            self._caller = door.gate.enter(head, self._peer)
+            if head.route.kind == "web":
+                self._send(request, door.web, None)
+                return
+            model = door.model_for(request)
+        except LlamactlError as error:
+            self.refuse(request, error)
+            return
+        request.record = door.journal.begin(head.route.endpoint, model.name)
+        lease = door.supervisor.try_lease(model.name)
+        if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
+            self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
+        elif lease is None:
+            self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
+        else:
+            self._send(request, door.pool(lease.endpoint), lease)
+
+    async def _wait(self, request: Request, model: Model) -> None:
+        try:
+            lease = await self._door.supervisor.lease(model)
+        except LlamactlError as error:
+            self._waiting = None
+            if not self._gone:
+                self.refuse(request, error)
+            return
+        except Exception as error:  # a bug: logged here, answered as one
+            log.exception("no lease on %s", model.name)
+            self._waiting = None
+            self.refuse(request, LlamactlError(f"internal error: {error!r}"))
+            return
+        self._waiting = None
+        if self._gone:
+            lease.release()
+        else:
+            self._send(request, self._door.pool(lease.endpoint), lease)
+
+    def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
+        if request.record is not None:
+            request.record.leased = monotonic()
+        self.forward = Forward(self, request, pool, lease)
+        self.forward.start()
+
+    def tunnelled(self) -> None:
+        """From here on both sides send what they like."""
+        if self._held:
+            self._held = False
+            self.transport.resume_reading()
+        if self._reader.rest and self.forward is not None:
+            self.forward.send(self._reader.rest)
+            self._reader.rest = b""
+
+    def refuse(self, request: Request, error: LlamactlError) -> None:
+        """Answer with an error."""
+        self.closing = self.closing or not request.head.keep_alive
+        if request.record is not None:
+            request.record.status = error.status
+        unread = request.fault is not None
+        head = request.head
+        bodiless = head.method == b"HEAD"
+        self.transport.write(
+            dialects.refusal(error, close=self.closing, bodiless=bodiless, dialect=head.route.dialect)
+        )
+        if unread and self.transport.can_write_eof():
+            # Closing now, with the client still sending, would reset the connection before it reads this.
+            self.forward = None
+            self._done()
+            self._lingering = True
+            self._deadline = self._door.tick + LINGER
+            self.transport.write_eof()
+            return
+        self.finished()
+
+    def finished(self, *, broken: bool = False) -> None:
+        """The answer is out. `broken`: it is not whole, and the client must notice."""
+        self.forward = None
+        if self._gone:
+            return
+        self._done()
+        self._deadline = self._door.tick + (STALLED if self.paused else IDLE)
+        reader = self._reader
+        if self.closing or broken or (reader.ended and not reader.requests):
+            self.transport.close()
+            return
+        if reader.requests:
+            self._serve()
+            return
+        if self._held:
+            self._held = False
+            self.transport.resume_reading()
+        if reader.in_head or reader.in_body:
+            self._expect_more()
+
+    def _done(self) -> None:
+        """With the request that was being answered, if there is one."""
+        asked, self._asked = self._asked, None
+        if asked is not None and asked.record is not None:
+            self._door.journal.end(asked.record)
+        caller, self._caller = self._caller, None
+        if caller is not None:
+            self._door.gate.leave(caller)
+
+    def end(self) -> None:
+        """No more requests: now if none is under way, else after its answer."""
+        self.closing = True
+        if self._idle():
+            self.transport.abort()
+
+    def give_up(self, error: LlamactlError) -> None:
+        """Its request, if there is one, is not answered any more but with this error."""
+        self.closing = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and self._asked is not None:
+            waiting.cancel()
+            self.refuse(self._asked, error)
+        elif self.forward is not None:
+            self.forward.fail(error)
+
+    def expire(self) -> None:
+        """Its time is up."""
+        begun = self._reader.in_head or self._reader.in_body
+        if begun and self._idle() and not self._lingering and not self.transport.is_closing():
+            self._deadline = self._door.tick + LINGER
+            self.transport.write(dialects.refusal(TimedOut("the request took too long"), close=True, status=408))
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    @property
+    def due(self) -> int:
+        return self._deadline
+
+    @property
+    def busy(self) -> bool:
+        """A model is at work for it, or waited for."""
+        return self._waiting is not None or (self.forward is not None and self.forward.leased)
+
+    @property
+    def expected(self) -> bool:
+        """An answer is under way, or the first request is still to come."""
+        return not self._idle() or self._deadline <= self._door.tick + HEAD
+
+
+def _beyond(peer: object) -> str:
+    """The address of who is not on this machine; empty for who is."""
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    return "" if address.startswith(("127.", "::1", "::ffff:127.")) else address

@@ -1,0 +1,69 @@
+"""Which requests are asked for as streams. (pure)"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from llamactl.proxy.gather.chat import Chat
+from llamactl.proxy.gather.message import Message
+from llamactl.proxy.gather.native import Native
+from llamactl.proxy.gather.response import Response
+from llamactl.proxy.gather.stream import Gather
+from llamactl.proxy.gather.text import Text
+
+_STREAM = {"stream": b"true"}
+_WITH_USAGE = {"stream": b"true", "stream_options": b'{"include_usage":true}'}
+
+_BY_PATH: dict[bytes, type[Gather]] = {
+    b"/v1/chat/completions": Chat,
+    b"/chat/completions": Chat,
+    b"/v1/completions": Text,
+    b"/completions": Native,
+    b"/completion": Native,
+    b"/infill": Native,
+    b"/v1/messages": Message,
+    b"/v1/responses": Response,
+    b"/responses": Response,
+}
+
+
+class Asked(msgspec.Struct):
+    """What a request says about the form of its answer; None or the default where it says nothing.
+
+    What is of another type than llama-server takes is an error that it tells itself: it comes as it is.
+    """
+
+    stream: Any = None
+    n: Any = None
+    n_cmpl: Any = None
+    logprobs: Any = None
+    top_logprobs: Any = None
+    n_probs: Any = None
+    stop: Any = None
+    return_tokens: Any = None
+    verbose: Any = None
+    response_fields: Any = None
+    reasoning_format: Any = None
+
+    def as_stream(self, path: bytes) -> Mapping[str, bytes] | None:
+        """What to set in the body so that it is answered as a stream; None where it should stay as it is."""
+        gather = _BY_PATH.get(path)
+        if gather is None or self.stream or self.return_tokens or self.verbose or self.response_fields:
+            return None
+        probabilities = self.logprobs or self.top_logprobs or self.n_probs
+        if probabilities and (self.stop or gather not in (Text, Native)):
+            return None
+        if (self.n or self.n_cmpl or 1) != 1 and gather in (Message, Response):
+            return None
+        if self.reasoning_format == "deepseek-legacy":  # puts it into the content, but of streams only
+            return None
+        return _WITH_USAGE if gather is Chat else _STREAM
+
+
+asked = msgspec.json.Decoder(Asked).decode
+
+
+def gather(path: bytes) -> Gather:
+    """For an answer of llama-server at `path`."""
+    return _BY_PATH[path]()

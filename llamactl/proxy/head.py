@@ -1,0 +1,102 @@
+"""What the head of a request says, and how it goes upstream: written anew from what was parsed. (pure)"""
+
+import re
+
+from llamactl.proxy.routing import ELSEWHERE, Route, route
+
+# Not passed on: they belong to this connection, are the client's secrets, or are written anew.
+HOP = frozenset(
+    (
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer",
+        b"transfer-encoding", b"upgrade", b"expect", b"content-length", b"http2-settings",
+        b"authorization", b"x-api-key", b"accept-encoding", b"content-type",
+    )
+)  # fmt: skip
+_KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
+_AUTHORITY = re.compile(rb"[^/?#]*")
+
+
+class Head:
+    """What a request's head says. Not changed once it is complete: requests share it.
+
+    `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
+    `authorization` and `api_key` are the client's credentials as they came; they are never passed on.
+    """
+
+    __slots__ = (
+        "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "expects",
+        "keep_alive", "kind", "length", "lines", "method", "old", "path", "query", "route", "size", "target",
+        "upgrade", "wire",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.path = b""
+        self.query = b""
+        self.lines: list[bytes] = []  # to pass on, flat: name, `: `, value, CRLF, name …
+        self.accept_encoding = b""
+        self.authorization = b""
+        self.api_key = b""
+        self.content_type = b""
+        self.kind = b""  # the content type without its parameters, in lower case
+        self.connection = b""
+        self.upgrade = b""
+        self.length: int | None = None  # as announced
+        self.chunked = False
+        self.expects = False
+        self.keep_alive = True
+        self.old = False  # HTTP/1.0
+        self.size = 0  # bytes
+        self.wire = b""
+        self.route: Route = ELSEWHERE
+
+    def complete(self) -> None:
+        self.path, _, self.query = self.target.partition(b"?")
+        self.kind = self.content_type.partition(b";")[0].strip().lower()
+        self.route = route(self.method, self.path, self.query)
+        target = self.target
+        if self.route.path:
+            target = self.route.path + self.target[len(self.path) :]
+        parts = [self.method, b" ", target, b" HTTP/1.1\r\n", *self.lines]
+        if self.accept_encoding and self.route.named == "path":
+            # Answers are read on their way, so they are asked for without one. But llama-server's web page comes
+            # with gzip or not at all.
+            parts += (b"Accept-Encoding: ", self.accept_encoding, b"\r\n")
+        if self.content_type:
+            parts += (b"Content-Type: ", self.content_type, b"\r\n")
+        if self.upgrade:
+            parts += (b"Connection: Upgrade\r\nUpgrade: ", self.upgrade, b"\r\n")
+        self.wire = b"".join(parts)
+
+
+def take_options(head: Head) -> None:
+    """What `Connection` says: headers that it names are not passed on, nor offers of protocols we do not know."""
+    options = {option.strip() for option in head.connection.split(b",")}
+    if b"upgrade" not in options or head.old or head.upgrade.lower() == b"h2c" or has_body(head):
+        head.upgrade = b""
+    private = options - _KNOWN_OPTIONS - {b""}
+    if private:
+        lines = head.lines
+        kept = [lines[i : i + 4] for i in range(0, len(lines), 4) if lines[i].lower() not in private]
+        head.lines = [part for line in kept for part in line]
+
+
+def has_body(head: Head) -> bool:
+    return head.chunked or bool(head.length)
+
+
+def framing(head: Head) -> bytes:
+    """A head that says no more than where its body ends."""
+    framing = b"Transfer-Encoding: chunked" if head.chunked else b"Content-Length: %d" % (head.length or 0)
+    return b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing
+
+
+def to_origin_form(head: Head) -> bool:
+    """`http://host/path` becomes `/path`; false for what is no path at all."""
+    scheme, separator, rest = head.target.partition(b"://")
+    if separator and scheme.lower() in (b"http", b"https"):
+        path = _AUTHORITY.sub(b"", rest, count=1)
+        head.target = path if path.startswith(b"/") else b"/" + path
+        return True
+    return head.target == b"*" and head.method == b"OPTIONS"
