@@ -16,6 +16,7 @@ from llamactl.cli import (
     fit,
     instances,
     logs,
+    metrics,
     models,
     presets,
     quickstart,
@@ -167,5 +168,6 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
 app.command()(daemon.version)

@@ -28,6 +28,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
@@ -48,6 +49,7 @@ from llamactl.logs.follower import Follower
 from llamactl.logs.records import Records
 from llamactl.metrics import host
 from llamactl.metrics.gpus import Gpus
+from llamactl.metrics.prometheus import Prometheus
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
 from llamactl.rpc.server import Channel, listen
@@ -137,7 +139,9 @@ async def _live(
         supervisor = Supervisor(launch, hub, _limits(config), needs)
         keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
         discovery = Discovery(current, catalogue)
-        measuring = sampler(hub, database.samples, supervisor, discovery, gpus)
+        began = inherited.began if inherited else None
+        measuring = sampler(hub, database.samples, supervisor, discovery, gpus, began)
+        prometheus = Prometheus(lambda: measuring.latest, measuring.servers.bodies)
         learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
         launch.lending = lending = Lending(
@@ -170,7 +174,8 @@ async def _live(
             database.exits.of,
             fit,
             WorkerCalls(workers, lending),
-            inherited.began if inherited else None,
+            MetricCalls(current, measuring, database.samples, prometheus),
+            began,
         )
         channel = Channel(control.answer, os.getuid())
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
@@ -198,6 +203,7 @@ async def _live(
             tiers = [(tier.step, tier.keep) for tier in config.metrics.tiers]
             database.samples.configure(config.metrics.history, tiers)
             measuring.configure(config.metrics.interval)
+            prometheus.per_key = config.metrics.per_key
 
         current.follow(take_over)
         follower = Follower(

@@ -13,7 +13,9 @@ from llamactl.store import Samples
 from llamactl.supervisor import Supervisor
 
 
-def sampler(hub: Hub, samples: Samples, supervisor: Supervisor, discovery: Discovery, gpus: Gpus) -> Sampler:
+def sampler(
+    hub: Hub, samples: Samples, supervisor: Supervisor, discovery: Discovery, gpus: Gpus, began: float | None
+) -> Sampler:
     """Of this machine, with the file systems of the models, and of the llama-servers that serve."""
 
     def running() -> list[Running]:
@@ -33,4 +35,4 @@ def sampler(hub: Hub, samples: Samples, supervisor: Supervisor, discovery: Disco
         return sum(one.requests for one in supervisor.instances())
 
     host = HostMeter(discovery.directories, time.monotonic)
-    return Sampler(hub, samples.put, running, requests, host, gpus, Servers())
+    return Sampler(hub, samples.put, running, requests, host, gpus, Servers(), began=began)

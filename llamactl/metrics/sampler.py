@@ -36,7 +36,8 @@ class Sampler:
     """`latest` is what was measured last.
 
     `running` are the llama-servers that serve, `requests` how many requests there were since the daemon began. `live`
-    gives the tokens a second of each model now, as its clients see them; until it is set nothing is known of that.
+    gives the tokens a second of each model now, as its clients see them; until it is set nothing is known of that. The
+    daemon `began` then, on the clock; None: now.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Sampler:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        began: float | None = None,
     ) -> None:
         self._hub = hub
         self._put = put
@@ -62,7 +64,7 @@ class Sampler:
         self.servers = servers
         self._clock = clock
         self._now = now
-        self._began = clock()
+        self._began = clock() if began is None else began
         self._interval = 2.0
         self._changed = anyio.Event()
         self._counts: deque[tuple[float, int]] = deque()

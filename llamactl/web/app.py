@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import router, templates
+from llamactl.web import monitoring, router, templates
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def application(ask: Ask, *, control: bool = False) -> web.Application:
     app.router.add_get("/v1/health", health)
     router.add(app, ask)
     templates.add(app, ask, control=control)
+    monitoring.add(app, ask)
     return app
 
 

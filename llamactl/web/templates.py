@@ -28,7 +28,7 @@ def add(app: web.Application, ask: Ask, *, control: bool) -> None:
 
     async def get(_: web.Request) -> web.Response:
         found: TemplateList = await ask(ListTemplates())
-        return _success({"model_templates": _own(found), "default_model": found.default_model or None})
+        return success({"model_templates": _own(found), "default_model": found.default_model or None})
 
     async def post(request: web.Request) -> web.Response:
         if not control:
@@ -38,10 +38,10 @@ def add(app: web.Application, ask: Ask, *, control: bool) -> None:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"the body does not fit: {error}", '{"model_templates": {"NAME": "TEMPLATE"}}') from None
         await ask(SetTemplates(dict(body.model_templates), others=True))
-        return _success({"model_templates": _own(await ask(ListTemplates()))})
+        return success({"model_templates": _own(await ask(ListTemplates()))})
 
-    app.router.add_get(PATH, _shaped(get))
-    app.router.add_post(PATH, _shaped(post))
+    app.router.add_get(PATH, shaped(get))
+    app.router.add_post(PATH, shaped(post))
 
 
 def _own(found: TemplateList) -> dict[str, str]:
@@ -49,18 +49,20 @@ def _own(found: TemplateList) -> dict[str, str]:
     return {use.model: use.template for use in found.uses if use.origin == "model"}
 
 
-def _shaped(handler: Handler) -> Handler:
-    async def shaped(request: web.Request) -> web.Response:
+def shaped(handler: Handler) -> Handler:
+    """With what goes wrong in the one shape, too."""
+
+    async def answered(request: web.Request) -> web.Response:
         try:
             return await handler(request)
         except LlamactlError as error:
             told = {"code": error.code, "message": error.message, "details": error.hint or None}
             return _answer({"success": False, "error": told}, error.status)
 
-    return shaped
+    return answered
 
 
-def _success(data: object) -> web.Response:
+def success(data: object) -> web.Response:
     return _answer({"success": True, "data": data}, 200)
 
 

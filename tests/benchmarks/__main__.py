@@ -16,6 +16,7 @@ from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
 from .idle import idle
+from .measuring import measuring
 from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "headers": headers,
     "catalogue": catalogue,
     "writing": writing,
+    "measuring": measuring,
     "deciding": deciding,
 }
 

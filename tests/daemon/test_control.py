@@ -1,6 +1,7 @@
 """What each call does, with the real parts behind it; only the llama-servers are fakes."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -24,10 +25,12 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.lending import Lending
+from llamactl.daemon.measuring import sampler
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
@@ -35,6 +38,8 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.metrics.gpus import Gpus
+from llamactl.metrics.prometheus import Prometheus
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -99,6 +104,8 @@ class Office:
             current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
         )
         fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
+        gpus = Gpus(list, time.monotonic, place)
+        self.sampler = sampler(self.hub, db.samples, self.supervisor, discovery, gpus, None)
         self.control = Control(
             current,
             self.hub,
@@ -112,6 +119,7 @@ class Office:
             db.exits.of,
             fit,
             WorkerCalls(workers, lending),
+            MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

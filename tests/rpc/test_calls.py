@@ -21,6 +21,7 @@ from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready,
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
 from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
+from llamactl.core.series import Range
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -161,6 +162,16 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
+    calls.ShowMetrics: [SAMPLE],
+    calls.ShowHistory: [
+        calls.History(
+            start=1.0, end=2.5, step=60.0, interval=2.0,
+            series=[
+                calls.SeriesRow(kind="gpu", name="CUDA0", points=[calls.PointRow(1.0, {"usage": Range(1, 2, 3, 4)})])
+            ],
+        )
+    ],
+    calls.ExportMetrics: ["llamactl_uptime_seconds 9\n"],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 

@@ -10,6 +10,7 @@ from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
+from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.portable import PortableCalls
@@ -48,6 +49,7 @@ class Control:
         exits: Callable[[str], list[Ended]],
         fit: FitCalls,
         workers: WorkerCalls,
+        metrics: MetricCalls,
         began: float | None = None,
     ) -> None:
         self._config = config
@@ -72,6 +74,7 @@ class Control:
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
             **fit.handlers,
             **workers.handlers,
+            **metrics.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
