@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 
-class Range(msgspec.Struct, frozen=True, array_like=True):
+class Range(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What `count` numbers were."""
 
     min: float

@@ -30,10 +30,10 @@ SERIES = (
     'SELECT "at", "kind", "name", "data" FROM "metrics_series" WHERE "step" = ? AND "at" >= ? AND "at" < ? '
     'ORDER BY "at"'
 )
-_OF_ONE = SERIES.replace(" ORDER", ' AND "kind" = ? AND "name" = ? ORDER')
+OF_ONE = SERIES.replace(" ORDER", ' AND "kind" = ? AND "name" = ? ORDER')
 _OF_KIND = SERIES.replace(" ORDER", ' AND "kind" = ? ORDER')
 NEWEST = 'SELECT max("at") FROM "metrics_series" WHERE "step" = ? AND "at" < ?'
-_DROP = 'DELETE FROM "metrics_series" WHERE "step" = ? AND "at" < ?'
+DROP = 'DELETE FROM "metrics_series" WHERE "step" = ? AND "at" < ?'
 _NEXT_STEP = 'SELECT min("step") FROM "metrics_series" WHERE "step" > ?'
 
 DIGITS = 3
@@ -132,7 +132,7 @@ class Samples:
         keep = {tier.step: tier.keep for tier in used}
         step = -1
         while (step := connection.execute(_NEXT_STEP, (step,)).fetchone()[0]) is not None:
-            connection.execute(_DROP, (step, now - keep[step] if step in keep else now))
+            connection.execute(DROP, (step, now - keep[step] if step in keep else now))
         connection.execute(FORGET, (now - keep[0],))
         finest = used[1].step if len(used) > 1 else 60_000
         self._thin_at = now - now % finest + finest
@@ -150,7 +150,7 @@ def _read(
     elif isinstance(of, str):
         rows = connection.execute(_OF_KIND, (tier.step, start, end, of))
     else:
-        rows = connection.execute(_OF_ONE, (tier.step, start, end, *of))
+        rows = connection.execute(OF_ONE, (tier.step, start, end, *of))
     if tier.step:
         for at, kind, name, data in rows:
             yield (kind, name), Point(at, _thinned(data))

@@ -53,7 +53,7 @@ class SeriesTable(peewee.Model):
 
     class Meta:
         table_name = "metrics_series"
-        primary_key = peewee.CompositeKey("step", "at", "kind", "name")
+        primary_key = peewee.CompositeKey("step", "kind", "name", "at")
         without_rowid = True
 
 
@@ -238,6 +238,7 @@ _index(FitTable, "fit_params_model_id", "model_id", unique=True)
 _index(ExitTable, "exits_model_id", "model_id")
 _index(AliasTable, "aliases_model_id", "model_id")
 _index(FootprintTable, "footprints_key", "key", "source")
+_index(SeriesTable, "metrics_series", "step", "at")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
 _index(RequestTable, "requests_id", "id")

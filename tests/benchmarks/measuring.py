@@ -65,7 +65,11 @@ async def _measure(db: Database, pids: Sequence[int]) -> None:
     async def ask(endpoint: str, path: str) -> Answer:
         return Answer(200, BODY.encode(), 1)
 
-    now = 0.0
+    async def put(samples: Sequence[Sample]) -> None:
+        if filled:
+            await db.samples.put(samples)
+
+    now, filled = 0.0, False
     running = [
         Running(model=f"m{number}", pid=pid, endpoint=f"/{number}", leases=1, requests=0)
         for number, pid in enumerate(pids)
@@ -77,14 +81,15 @@ async def _measure(db: Database, pids: Sequence[int]) -> None:
     hub = Hub()
     sampler = Sampler(
         hub,
-        db.samples.put,
+        put,
         lambda: running,
         lambda: 0,
         HostMeter(lambda: [str(Path.home())], time.monotonic),
         Gpus(lambda: cards, time.monotonic),
         Servers(lambda: now, ask),
     )
-    await sampler.take()
+    await _fill(db, await sampler.take())
+    filled = True
     gc.freeze()
     late: list[float] = []
     napping = asyncio.create_task(_nap(late))
@@ -96,8 +101,6 @@ async def _measure(db: Database, pids: Sequence[int]) -> None:
     cpu = 1e3 * (time.process_time() - cpu) / TICKS
     measured = sorted(late)
     napping.cancel()
-    assert sampler.latest is not None
-    await _fill(db, sampler.latest)
     config = Config(directories=Directories(config_file=Path(), data=Path(), log=Path(), runtime=Path()))
     asked = MetricCalls(
         Current(config, lambda: config, hub), sampler, db.samples, Prometheus(lambda: sampler.latest, dict)

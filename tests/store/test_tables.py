@@ -12,7 +12,7 @@ from llamactl.core import parameters
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import GROUPS, PARAMETERS, columns
 from llamactl.store import Database, FitParams, requests
-from llamactl.store.samples import BETWEEN, FORGET, NEWEST, SERIES
+from llamactl.store.samples import BETWEEN, DROP, FORGET, NEWEST, OF_ONE, SERIES
 from llamactl.store.tables import TABLE_OF, TABLES
 
 TUNABLE = 24 + 105 + 40
@@ -164,10 +164,18 @@ def test_it_is_found_by_its_index(raw: sqlite3.Connection, statement: str, index
     assert "TEMP B-TREE" not in plan
 
 
-@pytest.mark.parametrize("statement", [SERIES, NEWEST])
-def test_series_are_found_by_their_key(raw: sqlite3.Connection, statement: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "way"),
+    [
+        (SERIES, "INDEX idx_metrics_series (step=? AND at"),
+        (NEWEST, "INDEX idx_metrics_series (step=? AND at"),
+        (DROP, "INDEX idx_metrics_series (step=? AND at"),
+        (OF_ONE, "PRIMARY KEY (step=? AND kind=? AND name=? AND at"),
+    ],
+)
+def test_series_are_found_by_time_or_by_subject(raw: sqlite3.Connection, statement: str, way: str) -> None:
     plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement.replace('?', '1')}"))
-    assert "SEARCH metrics_series USING PRIMARY KEY (step=? AND at" in plan and "TEMP B-TREE" not in plan, plan
+    assert way in plan and "TEMP B-TREE" not in plan, plan
 
 
 def test_settings_are_joined_by_index(path: Path) -> None:
