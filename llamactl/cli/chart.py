@@ -11,12 +11,16 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 class Line(msgspec.Struct, frozen=True):
-    """`points` are times in seconds and values; two that are more than `gap` seconds apart are not joined."""
+    """`points` are times in seconds and values; two that are more than `gap` seconds apart are not joined.
+
+    `bounds` of the picture; None: those of the values.
+    """
 
     points: Sequence[tuple[float, float]]
     start: float
     end: float
     gap: float
+    bounds: tuple[float, float] | None = None
 
 
 def chart(
@@ -26,7 +30,7 @@ def chart(
     it a row of times. Where nothing was measured nothing is drawn.
     """
     width, height = max(width, LEAST_WIDTH), max(height, LEAST_HEIGHT)
-    low, high = _bounds([value for _, value in line.points])
+    low, high = line.bounds or _bounds([value for _, value in line.points])
     labels = [show(high), show(low)]
     margin = max(map(len, labels)) + 1
     columns, rows = width - margin - 1, height - 1

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llamactl.cli import render
-from llamactl.cli.chart import Line, chart
+from llamactl.cli.chart import LEAST_HEIGHT, Line, chart
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest
 from llamactl.core.sample import Sample, share
@@ -24,6 +24,9 @@ Step = Annotated[str | None, typer.Option("--step", metavar="DURATION", help="On
 OfModel = Annotated[str, typer.Option("--model", metavar="NAME", help="Of a model.")]
 OfGpu = Annotated[str, typer.Option("--gpu", metavar="NAME", help="Of a GPU, like CUDA0.")]
 Metrics = Annotated[list[str] | None, typer.Option("--metric", metavar="NAME", help="Only this; may be given again.")]
+
+MOST_HEIGHT = 12
+"""Rows of a picture."""
 
 _PERCENT = {"cpu_usage", "memory_usage", "disk_usage", "models_disk_usage", "swap_usage", "gpu_usage", "usage", "cpu"}
 _SIZES = {"memory", "memory_used", "memory_total", "vram"}
@@ -198,9 +201,13 @@ def _show_models(sample: Sample) -> None:
 
 
 def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
-    """One below the other, as many rows each as the terminal has for them."""
+    """One below the other, as many rows each as the terminal has for them; those that find no room are named."""
     size = shutil.get_terminal_size()
-    rows = max(4, min(12, (size.lines - 2) // max(1, len(metrics)) - 1))
+    room = max(1, (size.lines - 2) // (LEAST_HEIGHT + 1)) if sys.stdout.isatty() else len(metrics)
+    if without := metrics[room:]:
+        render.note(f"no room for {', '.join(without)}: --metric NAME")
+        metrics = metrics[:room]
+    rows = max(LEAST_HEIGHT, min(MOST_HEIGHT, (size.lines - 2) // max(1, len(metrics)) - 1))
     encoding = (sys.stdout.encoding or "").lower()
     gap = 2.5 * (found.step or found.interval)
     far = found.end - found.start > 86400
@@ -208,7 +215,8 @@ def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
         points = [(point.at, point.values[metric].mean) for point in series.points if metric in point.values]
         last = _shower(metric)(points[-1][1])
         render.text(f"{series.name or series.kind} {metric.replace('_', ' ')}: {last}")
-        line = Line(points, found.start, found.end, gap)
+        whole = (0.0, 100.0) if metric in _PERCENT and metric != "cpu" else None  # of a process it may be more
+        line = Line(points, found.start, found.end, gap, whole)
         for text in chart(
             line, size.columns, rows, _shower(metric), _far if far else _local, braille=encoding.startswith("utf")
         ):

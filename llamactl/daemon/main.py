@@ -126,12 +126,12 @@ async def _live(
     urls = [ports.url(listener) for listener in listeners.values()]
     database = Database(directories.database)
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
+    gpus = Gpus(lambda: budget.devices, time.monotonic)
     try:
         hub = Hub(last=inherited.last_event if inherited else 0)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
-        gpus = Gpus(lambda: budget.devices, time.monotonic)
         budget = Budget(lambda: current().residency, gpus=gpus.budgets)
         launch.needs = needs = Needs(
             launch.values, database.footprints, budget, host.private_memory, database.changes, gpus.held
@@ -250,6 +250,7 @@ async def _live(
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
             database.close()
+            gpus.close()
             records.flush()
 
         async def make_way() -> None:
@@ -277,6 +278,7 @@ async def _live(
             group.cancel_scope.cancel()
     finally:
         database.close()
+        gpus.close()
         directories.control_socket.unlink(missing_ok=True)
         for listener in (control_socket, *listeners.values()):
             listener.close()

@@ -51,3 +51,9 @@ def test_nothing_is_too_odd_to_be_drawn(
 def test_what_does_not_move_is_a_line(value: float) -> None:
     lines = drawn([(float(at), value) for at in range(0, 101, 10)])
     assert sum("***" in line for line in lines) == 1
+
+
+def test_bounds_that_are_given() -> None:
+    line = Line([(0.0, 10.0), (100.0, 10.0)], 0.0, 100.0, 200.0, (0.0, 100.0))
+    lines = chart(line, 30, 11, plain, plain, braille=False)
+    assert lines[0].startswith("100 |") and lines[8].endswith("****"), "a tenth from below"
