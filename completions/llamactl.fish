@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --for --format --from --gpu --grep --host --level --lines --max-tokens --mem --metric --model --name --output --parallel --prompt --since --step --system --threads --timeout --ttl --until -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --step --system --threads --timeout --ttl --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -73,9 +73,11 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
+            case /keys/list
+                set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -111,6 +113,7 @@ complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of thi
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
 complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
 complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of models.'
+complete -c llamactl -n '__llamactl_at ' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n '__llamactl_at ' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
@@ -200,6 +203,17 @@ complete -c llamactl -n '__llamactl_at /templates' -a set -d 'Give a model a cha
 complete -c llamactl -n '__llamactl_at /templates' -a unset -d 'Leave the chat template of a model to its preset, the defaults, and its file.'
 complete -c llamactl -n '__llamactl_at /templates' -a default -d 'Show or set the model of requests that name none.'
 complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there be none.'
+complete -c llamactl -n '__llamactl_at /keys' -a create -d 'Make a key, and show it: this once.'
+complete -c llamactl -n '__llamactl_at /keys' -a ls -d 'List the keys; secrets are shown to nobody.'
+complete -c llamactl -n '__llamactl_at /keys' -a revoke -d 'Take a key back; it counts no more, at once.'
+complete -c llamactl -n '__llamactl_at /keys' -a rotate -d 'Give a key another secret, and show it: this once. The old one counts no more.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l scope -x -d 'What it may do, with all that comes before; infer unless said.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l model -x -d 'Only these models; globs.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l expires -x -d 'When it ends: in 30d, 12h, or on 2030-01-31[T12:00].'
+complete -c llamactl -n '__llamactl_at /keys/create' -l rate -x -d 'Requests that it may send; also N/s, N/h.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l parallel -x -d 'Requests at once; 0 is no limit.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l priority -x -d 'Who waits goes before those with a lower one.'
+complete -c llamactl -n '__llamactl_at /keys/ls' -s a -l all -d 'Those that were revoked, too.'
 complete -c llamactl -n '__llamactl_at /rpc' -a start -d 'Start a worker: a model with the setting rpc=HOST:PORT computes with it.'
 complete -c llamactl -n '__llamactl_at /rpc' -a stop -d 'Stop workers; models that compute with them fail.'
 complete -c llamactl -n '__llamactl_at /rpc' -a ls -d 'List the workers that llamactl runs.'

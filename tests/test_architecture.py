@@ -51,6 +51,9 @@ HOMES = {
     "platformdirs": "config",
     "aiohttp": "web",
     "httptools": "proxy",
+    "limits": "proxy.rates",
+    "jwt": "proxy.tokens",
+    "cryptography": "proxy.tokens",
     "inotify_simple": "catalogue.watch",
 }
 FORBIDDEN = {

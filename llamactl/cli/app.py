@@ -15,6 +15,7 @@ from llamactl.cli import (
     db,
     fit,
     instances,
+    keys,
     logs,
     metrics,
     models,
@@ -165,6 +166,7 @@ app.command()(fit.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")
 app.add_typer(templates.app, name="templates")
+app.add_typer(keys.app, name="keys")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")

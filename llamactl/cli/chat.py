@@ -1,16 +1,20 @@
 """`llamactl chat`: one answer or a conversation, through the HTTP port as any client would have it."""
 
+import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
-from llamactl.core.errors import BY_CODE, LlamactlError, Unreachable
+from llamactl.core.errors import BY_CODE, LlamactlError, Unauthorized, Unreachable
 from llamactl.rpc.calls import Status
+
+if TYPE_CHECKING:
+    import http.client
 
 
 def chat(
@@ -77,15 +81,15 @@ class _Event(msgspec.Struct):
 def stream(body: dict[str, Any]) -> Iterator[str]:
     """The pieces of a chat answer. Raises the error that the daemon answers, or `Unreachable`."""
     import http.client  # 25 ms that other commands do not need
-    from urllib.parse import urlsplit
 
     with session.client() as client:
         url = next(url for url in client.call(Status()).http if url.startswith("http"))
-    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    connection = _connection(url)
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("LLAMACTL_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
     try:
-        connection.request(
-            "POST", "/v1/chat/completions", msgspec.json.encode(body), {"Content-Type": "application/json"}
-        )
+        connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
         answer = connection.getresponse()
         if answer.status != 200:
             raise _trouble(answer.read())
@@ -105,9 +109,25 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
         connection.close()
 
 
+def _connection(url: str) -> "http.client.HTTPConnection":
+    import http.client
+    from urllib.parse import urlsplit
+
+    to = urlsplit(url)
+    if to.scheme != "https":
+        return http.client.HTTPConnection(to.netloc)
+    import ssl
+
+    context = ssl.create_default_context()
+    if to.hostname in ("127.0.0.1", "::1"):  # on the way to ourselves is nobody, and certificates have other names
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(to.netloc, context=context)
+
+
 def _trouble(body: bytes) -> LlamactlError:
     try:
         trouble = msgspec.json.decode(body, type=_Event).error or _Trouble()
     except msgspec.DecodeError:
         trouble = _Trouble(body[:200].decode("utf-8", "replace"))
-    return BY_CODE.get(str(trouble.code), LlamactlError)(trouble.message)
+    kind = BY_CODE.get(str(trouble.code), LlamactlError)
+    return kind(trouble.message, "LLAMACTL_API_KEY=llk_… llamactl chat …" if kind is Unauthorized else "")

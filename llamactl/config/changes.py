@@ -12,6 +12,8 @@ RESTART = frozenset(
         "http.host",
         "http.port",
         "http.listen",
+        "http.tls_cert",
+        "http.tls_key",
         "models.preload",
         "models.standby",
         "access.insecure",
@@ -21,7 +23,8 @@ RESTART = frozenset(
 """The keys that are looked at once, when the daemon starts; all others may change while it runs.
 
 What `llama_server` says holds for models loaded from then on. Tighter limits put no model out that is loaded: they
-hold for those to come. The certificate is read again.
+hold for those to come. What the files hold
+that it names, like the certificate, is read again all the same.
 """
 
 

@@ -159,6 +159,20 @@ class Access(Section, frozen=True, kw_only=True):
     """Requests per minute without a key, per address; 0 is no limit."""
     insecure: bool = False
     """Listen beyond loopback without keys and TLS."""
+    jwt_secret: FilePath | None = None
+    """A file with the secret, of at least 32 bytes, that JSON Web Tokens are signed with (HS256)."""
+    jwt_public_key: FilePath | None = None
+    """The public key, in PEM, of who signs JSON Web Tokens; RSA is for RS256, Ed25519 for EdDSA."""
+    jwt_issuer: str = ""
+    """The `iss` that tokens must have; empty: any."""
+    jwt_audience: str = ""
+    """The `aud` that tokens must have; empty: they must have none."""
+    jwt_scopes: Text = "scope"
+    """The claim with the scopes: a list, or a text with spaces between them. Other words are passed over."""
+    jwt_models: str = ""
+    """The claim with the models that a token is for; empty: tokens are for all of them."""
+    jwt_leeway: Duration = Duration(30.0)
+    """How far the clocks of who signs tokens and of this machine may differ."""
 
 
 class Metrics(Section, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from llamactl.core.model import Setting
 from llamactl.core.parameters import Parameter, allowed
 from llamactl.core.parameters.values import value_of
 from llamactl.core.scheduler.limits import Group
-from llamactl.core.units import parse_duration, parse_size
+from llamactl.core.units import parse_duration, parse_rate, parse_size
 
 Duration = NewType("Duration", float)
 """Seconds; written as such or like `15m`."""
@@ -52,9 +52,6 @@ class Tier(msgspec.Struct, frozen=True):
     step: float
     keep: float
 
-
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|second|m|min|minute|h|hour))?")
-_PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60, None: 1.0}
 
 _BETWEEN_ADDRESSES = re.compile(r",|:(?!//|\d+(?:[:,]|$)|[^\[]*\])")
 """A comma, or a colon that is not part of an address: before `//`, before a port, inside brackets."""
@@ -184,10 +181,9 @@ def _size(raw: object, _: Path) -> int:
 
 
 def _rate(raw: object, _: Path) -> float:
-    match = _RATE.fullmatch(str(raw).strip()) if not isinstance(raw, bool) else None
-    if match is None:
+    if isinstance(raw, bool):
         raise BadRequest(f"expected a rate like 60/min, got {raw!r}")
-    return float(match[1]) * _PER_MINUTE[match[2] and match[2][0]]
+    return parse_rate(str(raw))
 
 
 def _file(raw: object, base: Path) -> str:

@@ -6,11 +6,13 @@
     ├── NotRunning             3  −32003  503   asked about something that does not run
     ├── NotFound               4  −32004  404
     ├── Refused                5  −32005  409   the state of things forbids it
+    ├── Unauthorized           6  −32017  401   no key, or none that counts
     ├── Forbidden              6  −32006  403
     ├── Unreachable            7  −32007  502   no daemon answers
     ├── TimedOut               8  −32008  504
     ├── DoesNotFit             9  −32009  507   could never fit into memory
     ├── QueueFull              1  −32010  429
+    ├── RateLimited            1  −32018  429   more requests than the key, or the address, may send
     ├── Draining               5  −32011  503   the instance is being stopped
     ├── LoadFailed             1  −32013  503   llama-server did not become ready
     │   └── WorkerLost         1  −32016  503   a machine that was to compute with it does not answer
@@ -77,6 +79,10 @@ class Refused(LlamactlError):
     code, exit, rpc, status = "refused", 5, -32005, 409
 
 
+class Unauthorized(LlamactlError):
+    code, exit, rpc, status = "unauthorized", 6, -32017, 401
+
+
 class Forbidden(LlamactlError):
     code, exit, rpc, status = "forbidden", 6, -32006, 403
 
@@ -95,6 +101,10 @@ class DoesNotFit(LlamactlError):
 
 class QueueFull(LlamactlError):
     code, rpc, status = "queue_full", -32010, 429
+
+
+class RateLimited(LlamactlError):
+    code, rpc, status = "rate_limited", -32018, 429
 
 
 class Draining(LlamactlError):

@@ -10,6 +10,8 @@ _SIZE = re.compile(rf"\s*{_NUMBER}\s*(?:([kmgt])(i?)b?|b)?\s*", re.IGNORECASE | 
 _POWER = {"k": 1, "m": 2, "g": 3, "t": 4}
 _PART = re.compile(rf"{_NUMBER}\s*(ms|s|m|h|d|w)\s*", re.IGNORECASE | re.ASCII)
 _DURATION = re.compile(rf"\s*(?:{_NUMBER}|(?:{_PART.pattern})+)\s*", re.IGNORECASE | re.ASCII)
+_RATE = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(?:/\s*(s|sec|second|m|min|minute|h|hour))?", re.ASCII)
+_PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60, None: 1.0}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -47,6 +49,14 @@ def parse_duration(text: str | float) -> float:
     if match[1]:
         return float(match[1])
     return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _PART.findall(text))
+
+
+def parse_rate(text: str) -> float:
+    """So many a minute, of `60/min`, `5/s`, `100/h` or `60`. Raises `BadRequest` for anything else."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise BadRequest(f"expected a rate like 60/min, got {text!r}")
+    return float(match[1]) * _PER_MINUTE[match[2] and match[2][0]]
 
 
 def show_size(size: float) -> str:

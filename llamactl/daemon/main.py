@@ -22,17 +22,19 @@ from llamactl.core.instance import Alive
 from llamactl.core.model import HOST
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
-from llamactl.daemon import ports
+from llamactl.daemon import ports, tls
 from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.keeping import Keeping
+from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
@@ -92,18 +94,13 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
 
 
 def possible(config: Config) -> Config:
-    """The same. Who asked for protection must not believe that there is some: raises `Refused`."""
-    http, access = config.http, config.access
-    asked = {
-        "http.tls_cert": http.tls_cert,
-        "http.tls_key": http.tls_key,
-        "http.cors_origins": http.cors_origins,
-        "http.allowed_hosts": http.allowed_hosts,
-        "access.anonymous": access.anonymous != "auto",
-        "access.rate": access.rate,
-    }
-    for key in [key for key, value in asked.items() if value]:
-        raise Refused(f"{key} is set, and this version cannot do that yet", f"llamactl config unset {key}")
+    """The same. Who asked for protection must get it: raises a `LlamactlError` for files that cannot be used."""
+    http = config.http
+    if http.tls_cert is not None:
+        tls.load(http.tls_cert, http.tls_key)
+    elif http.tls_key is not None:
+        raise Refused("http.tls_key is set, and http.tls_cert is not", "llamactl config set http.tls_cert FILE")
+    tokens(config.access)
     return config
 
 
@@ -117,14 +114,26 @@ async def _live(
 ) -> None:
     http, directories = config.http, config.directories
     kept = dict(inherited.listeners) if inherited else {}
-    listeners = {
-        spec: ports.listen(spec, insecure=config.access.insecure, inherited=kept.pop(spec, None))
-        for spec in (f"{http.host}:{http.port}", *http.listen)
-    }
+    database = Database(directories.database)
+    certificate = None if http.tls_cert is None else tls.Tls(http.tls_cert, http.tls_key)
+    has_keys = tokens(config.access) is not None or any(key.revoked is None for key in database.keys.all())
+    protected = certificate is not None and has_keys
+    try:
+        listeners = {
+            spec: ports.listen(
+                spec, insecure=config.access.insecure, protected=protected, inherited=kept.pop(spec, None)
+            )
+            for spec in (f"{http.host}:{http.port}", *http.listen)
+        }
+    except BaseException:
+        database.close()
+        raise
     for number in kept.values():  # what is not listened on any more
         os.close(number)
-    urls = [ports.url(listener) for listener in listeners.values()]
-    database = Database(directories.database)
+    urls = [ports.url(listener, tls=certificate is not None) for listener in listeners.values()]
+    for listener in listeners.values():
+        if ports.exposed(listener) and not protected:
+            log.warning("%s can be reached from other machines, without keys or without TLS", ports.url(listener))
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     gpus = Gpus(lambda: budget.devices, time.monotonic)
     try:
@@ -161,6 +170,8 @@ async def _live(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        door.gate.admit(database.keys.all())
         control = Control(
             current,
             hub,
@@ -175,10 +186,10 @@ async def _live(
             fit,
             WorkerCalls(workers, lending),
             MetricCalls(current, measuring, database.samples, prometheus),
+            KeyCalls(database.keys, door.gate),
             began,
         )
         channel = Channel(control.answer, os.getuid())
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
@@ -205,7 +216,17 @@ async def _live(
             measuring.configure(config.metrics.interval)
             prometheus.per_key = config.metrics.per_key
 
+        def read_along(config: Config) -> None:
+            http, access = config.http, config.access
+            door.gate.configure(
+                anonymous=access.anonymous, rate=access.rate, tokens=tokens(access), origins=origins(http)
+            )
+            if certificate is not None and http.tls_cert is not None:
+                certificate.again(http.tls_cert, http.tls_key)
+
+        context = None if certificate is None else certificate.context
         current.follow(take_over)
+        current.read_along(read_along)
         follower = Follower(
             directories.log,
             directories.runs,
@@ -224,7 +245,8 @@ async def _live(
                 Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
-                Service("door", partial(door.serve, list(listeners.values()))),
+                Service("door", partial(door.serve, list(listeners.values()), context)),
+                Service("keys", partial(note_use, door.gate, database.keys)),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),

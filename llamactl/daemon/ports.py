@@ -11,11 +11,11 @@ from pathlib import Path
 from llamactl.core.errors import BadRequest, Refused
 
 
-def listen(spec: str, *, insecure: bool, inherited: int | None = None) -> socket.socket:
+def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int | None = None) -> socket.socket:
     """A listening socket for `host:port`, `[v6]:port` or `unix:///path`; the one that is `inherited`, if one is.
 
     Raises `Refused` when the address is taken (naming the process where it can be seen), not to be had, or
-    open to others without `insecure`; `BadRequest` when it is no address.
+    open to others, neither `protected` by keys and TLS nor `insecure`; `BadRequest` when it is no address.
     """
     if spec.startswith("unix://"):
         if inherited is not None:
@@ -32,10 +32,10 @@ def listen(spec: str, *, insecure: bool, inherited: int | None = None) -> socket
     except (socket.gaierror, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
-    if not ipaddress.ip_address(address[0]).is_loopback and not insecure:
+    if not _loops(str(address[0])) and not (protected or insecure):
         raise Refused(
-            f"{spec} can be reached from other machines, and there are neither keys nor TLS",
-            "listen on 127.0.0.1, or write access.insecure = true if that is meant",
+            f"{spec} can be reached from other machines; that takes keys and TLS",
+            "llamactl keys create NAME, and http.tls_cert; or access.insecure = true, if it is meant to be without",
         )
     if inherited is not None:
         return socket.socket(fileno=inherited)
@@ -57,11 +57,21 @@ def listen(spec: str, *, insecure: bool, inherited: int | None = None) -> socket
 _OTHER_PORT = "stop it, or choose another port: LLAMACTL_HTTP_PORT, or http.port in the configuration"
 
 
-def url(listener: socket.socket) -> str:
+def exposed(listener: socket.socket) -> bool:
+    """Can other machines reach it?"""
+    return listener.family != socket.AF_UNIX and not _loops(listener.getsockname()[0])
+
+
+def _loops(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def url(listener: socket.socket, *, tls: bool = False) -> str:
     if listener.family == socket.AF_UNIX:
         return f"unix://{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _listen_unix(path: Path) -> socket.socket:

@@ -31,6 +31,7 @@ class Current:
         self._hub = hub
         self._one_at_a_time = anyio.Lock()  # or one that read earlier could be the last to be taken over
         self._followers: list[Callable[[Config], None]] = []
+        self._readers: list[Callable[[Config], None]] = []
         self.pending: tuple[str, ...] = ()
         """Keys that have changed and wait for a restart."""
 
@@ -41,6 +42,14 @@ class Current:
         """It is called with the configuration, now and whenever that is another one; it must not fail."""
         self._followers.append(take_over)
         take_over(self._config)
+
+    def read_along(self, read: Callable[[Config], None]) -> None:
+        """It is called now and at every reload, also when only the files may have changed that it names.
+
+        What it raises is logged: what it had read before stays.
+        """
+        self._readers.append(read)
+        read(self._config)
 
     async def reload(self) -> Changes:
         """What the files say now counts from now on, but for what needs a restart.
@@ -54,6 +63,11 @@ class Current:
                 self._config = without_restart(self._config, new)
                 for take_over in self._followers:
                     take_over(self._config)
+            for read in self._readers:
+                try:
+                    read(self._config)
+                except LlamactlError as error:
+                    log.error("%s", error.message)
             if changes.live or changes.restart != self.pending:
                 self.pending = changes.restart
                 log.info(

@@ -1,23 +1,217 @@
 """May they? Asked before anything is done for a request."""
 
+import hmac
+import ipaddress
+from asyncio import BaseTransport
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from time import time
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from llamactl.core.access import RANK, Caller, Key, Needed, read_key, shown
+from llamactl.core.errors import RateLimited, Unauthorized
 from llamactl.proxy.head import Head
+from llamactl.proxy.origins import Origins
+
+if TYPE_CHECKING:
+    from llamactl.proxy.rates import Rates
+
+Anonymous = Literal["auto", "none", "infer", "observe"]
+
+_REMEMBERED = 1024
+_READS = (b"GET", b"HEAD")
+_FOREVER = float("inf")
 
 
-class Caller:
-    """Who asks, and what they may."""
+class TooMany(RateLimited):
+    """`lines` are headers that tell about the limit."""
 
-    __slots__ = ()
+    lines: bytes = b""
 
 
-ANYBODY = Caller()
+class Peer(NamedTuple):
+    """The other end of a connection; no address: a Unix socket.
+
+    `local`: it is on this machine; `looped`: it came to a loopback address; `counted`: what its requests are counted
+    for, where they are limited. IPv6 addresses are given out by the /64.
+    """
+
+    address: str = ""
+    local: bool = True
+    looped: bool = False
+    counted: str = ""
+
+    @property
+    def beyond(self) -> str:
+        """What it is counted as if it is on another machine; else empty."""
+        return "" if self.local else self.counted
+
+
+def peer_of(transport: BaseTransport) -> Peer:
+    here, there = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    if not isinstance(there, tuple) or not isinstance(here, tuple):
+        return Peer()
+    address = _address(there[0])
+    counted = str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+    return Peer(str(address), address.is_loopback, _address(here[0]).is_loopback, counted)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def introduce(caller: Caller) -> bytes:
+    """The header that tells the web face who asks. Of what clients send it is taken out."""
+    return b"X-Llamactl-Caller: %b\r\n" % b64encode(msgspec.json.encode(caller))
+
+
+class Verifier(Protocol):
+    def verify(self, text: str) -> tuple[Caller, float]: ...
+
+
+class _Known:
+    """What a credential has been found to be, and until when that holds."""
+
+    __slots__ = ("caller", "rank", "until")
+
+    def __init__(self, caller: Caller, until: float = _FOREVER) -> None:
+        self.caller = caller
+        self.rank = RANK[caller.scope]
+        self.until = until
+
+
+_NOBODY = _Known(Caller())
 
 
 class Gate:
-    """So far everybody may."""
+    """`now` gives seconds since the epoch. Until it is told otherwise nobody has a key, and `anonymous` is auto."""
 
-    def enter(self, head: Head, peer: object) -> Caller:
-        """Raises a `LlamactlError` for who may not. Who has entered must `leave`. `peer` is the client's address."""
-        return ANYBODY
+    def __init__(self, now: Callable[[], float] = time) -> None:
+        self._now = now
+        self._keys: dict[str, Key] = {}
+        self._tokens: Verifier | None = None
+        self._anonymous: Anonymous = "auto"
+        self._rate = 0.0
+        self._rates: Rates | None = None
+        self._running: dict[str, int] = {}
+        self.used: dict[str, float] = {}
+        """Seconds since the epoch by id, of keys used since this was emptied."""
+        self._known: dict[bytes, _Known] = {}
+        self._near = self._far = _NOBODY
+        self.origins = Origins()
+        self._forget()
+
+    def configure(self, *, anonymous: Anonymous, rate: float, tokens: Verifier | None, origins: Origins) -> None:
+        """`rate` is requests per minute of each address, for who has no key; 0 for no limit."""
+        self._anonymous = anonymous
+        self._rate = rate
+        self._tokens = tokens
+        self.origins = origins
+        self._forget()
+
+    def admit(self, keys: Iterable[Key]) -> None:
+        """These are all keys there are; it counts from the next request on."""
+        self._keys = {key.id: key for key in keys if key.revoked is None}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._known = {b"": _NOBODY}
+        near: Needed = "observe" if not self._keys and self._tokens is None else ""
+        far: Needed = ""
+        if self._anonymous != "auto":
+            near = far = "" if self._anonymous == "none" else self._anonymous
+        self._near = _Known(Caller(scope=near))
+        self._far = _Known(Caller(scope=far))
+        if self._rates is None and (self._rate or any(key.rate for key in self._keys.values())):
+            from llamactl.proxy.rates import Rates
+
+            self._rates = Rates()
+
+    def enter(self, head: Head, peer: Peer) -> tuple[Caller, bytes]:
+        """Who asks, and headers that go with the answer. Who has entered must `leave`.
+
+        Raises `Unauthorized`, `Forbidden` or `TooMany`.
+        """
+        if peer.looped or (peer.address and self.origins.named):
+            self.origins.check_host(head.host)
+        if head.upgrade and head.origin:
+            self.origins.check_page(head.origin, head.host)
+        needed = head.route.scope
+        if not needed:
+            return _NOBODY.caller, b""
+        who = self._known.get(head.credential)
+        if who is None or who.until <= self._now():
+            who = self._identify(head.credential)
+        if who is _NOBODY:
+            who = self._near if peer.local else self._far
+        caller = who.caller
+        if who.rank < RANK[needed]:
+            if head.credential and not caller.key:
+                raise Unauthorized("what is shown as a key is none of this server", _HINT)
+            caller.demand(needed)
+        lines = b""
+        key = caller.key
+        if head.origin and not key and head.method not in _READS:
+            self.origins.check_page(head.origin, head.host)
+        if key:
+            self.used[key] = self._now()
+            if caller.parallel:
+                self._begin(caller)
+            if caller.rate:
+                lines = self._count(caller, key, caller.rate)
+        elif self._rate and peer.address:
+            lines = self._count(caller, peer.counted, self._rate)
+        return caller, lines
 
     def leave(self, caller: Caller) -> None:
         """Its answer is out, or it has gone."""
+        if caller.parallel:
+            left = self._running.get(caller.key, 0) - 1
+            if left > 0:
+                self._running[caller.key] = left
+            else:
+                self._running.pop(caller.key, None)
+
+    def _begin(self, caller: Caller) -> None:
+        running = self._running.get(caller.key, 0)
+        if running >= caller.parallel:
+            who = f"the key {caller.name}"
+            raise TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
+        self._running[caller.key] = running + 1
+
+    def _count(self, caller: Caller, counted: str, rate: float) -> bytes:
+        assert self._rates is not None
+        lines, wait = self._rates.hit(counted, rate)
+        if wait:
+            self.leave(caller)
+            who = f"the key {caller.name}" if caller.key else counted
+            error = TooMany(f"{who} has sent more than {rate:.3g} requests a minute", retry_after=wait)
+            error.lines = lines
+            raise error
+        return lines
+
+    def _identify(self, credential: bytes) -> _Known:
+        """Whose it is. What is no key of ours is nobody's: SDKs send one where none is needed."""
+        text = shown(credential)
+        known = _NOBODY
+        if key_text := read_key(text):
+            key = self._keys.get(key_text.id)
+            digest = sha256(key_text.secret.encode()).hexdigest()
+            if key is None or not hmac.compare_digest(digest, key.digest):
+                raise Unauthorized(f"the key llk_{key_text.id}_… is not known, or not any more", _HINT)
+            if key.expires is not None and key.expires <= self._now():
+                raise Unauthorized(f"the key {key.name} has expired", _HINT)
+            known = _Known(key.caller(), key.expires or _FOREVER)
+        elif self._tokens is not None and text.count(".") == 2:
+            known = _Known(*self._tokens.verify(text))
+        if len(self._known) >= _REMEMBERED:
+            self._known = {b"": _NOBODY}
+        self._known[credential] = known
+        return known
+
+
+_HINT = "llamactl keys ls shows those there are"

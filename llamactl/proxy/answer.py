@@ -7,7 +7,8 @@ MAX_HEAD = 64 << 10
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?![^ \r])")
 _FRAMING = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|keep-alive)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|access-control-[a-z-]+)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
 )
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,15})\r\n")
@@ -15,7 +16,8 @@ _REMEMBERED = 256
 
 
 class Answer:
-    """`wire` is how it goes to the client, but for framing and the empty line.
+    """`wire` is how it goes to the client, but for framing and the empty line. What llama-server says to browsers is
+    left out: it allows everything to every page.
 
     `sized`: its length was announced. `chunked`: it says itself where it ends. Neither: it ends with the
     connection. `keep`: the connection may be used again. `events`: an event stream in chunks.

@@ -5,11 +5,14 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
 from llamactl.core.model import Model
 from llamactl.proxy import dialects
-from llamactl.proxy.access import Caller
+from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
+from llamactl.proxy.gather import as_stream
+from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -30,13 +33,13 @@ NEVER = 1 << 62
 class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
-    `forward` is the request being answered, `closing` that this answer is the last, `paused` that the
-    client takes no more bytes for now.
+    `forward` is the request being answered, `added` the headers that its answer is given besides its own, `closing`
+    that this answer is the last, `paused` that the client takes no more bytes for now.
     """
 
     __slots__ = (
-        "_address", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_waiting", "closing", "forward", "paused", "transport",
+        "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
+        "_waiting", "added", "closing", "forward", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -46,8 +49,8 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._caller: Caller | None = None  # of that
-        self._peer: object = None
-        self._address = ""
+        self._peer = Peer()
+        self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.closing = False
         self.paused = False
@@ -61,9 +64,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._peer = transport.get_extra_info("peername")
-        self._address = _beyond(self._peer)
-        if not self._door.entered(self, self._address):
+        self._peer = peer_of(transport)
+        if not self._door.entered(self, self._peer.beyond):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -105,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._gone = True
-        self._door.left(self, self._address)
+        self._door.left(self, self._peer.beyond)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
@@ -147,17 +149,30 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
+        door, head = self._door, request.head
+        self.added = door.gate.origins.lines(head.origin) if head.origin else b""
         if request.fault is not None:
             self.refuse(request, request.fault)
             return
-        door, head = self._door, request.head
         self._asked = request
         try:
-            self._caller = door.gate.enter(head, self._peer)
+            if head.origin and head.method == b"OPTIONS":
+                self._preflight(request)
+                return
+            self._caller, told = door.gate.enter(head, self._peer)
+            if told:
+                self.added += told
             if head.route.kind == "web":
+                request.added = introduce(self._caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
+            if self._caller.models is not None:
+                self._caller.demand_model(model.name)
+        except TooMany as error:
+            self.added += error.lines
+            self.refuse(request, error)
+            return
         except LlamactlError as error:
             self.refuse(request, error)
             return
@@ -170,9 +185,19 @@ class Connection(asyncio.Protocol):
         else:
             self._send(request, door.pool(lease.endpoint), lease)
 
+    def _preflight(self, request: Request) -> None:
+        """A browser asks whether a page may ask. It shows no key then."""
+        head = request.head
+        told = self._door.gate.origins.preflight(head.origin, head.lines)
+        self.closing = self.closing or not head.keep_alive
+        close = b"Connection: close\r\n" if self.closing else b""
+        self.transport.write(b"HTTP/1.1 204 No Content\r\n%b%b%b\r\n" % (self.added, told, close))
+        self.finished()
+
     async def _wait(self, request: Request, model: Model) -> None:
         try:
-            lease = await self._door.supervisor.lease(model)
+            priority = 0 if self._caller is None else self._caller.priority
+            lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
             if not self._gone:
@@ -192,7 +217,11 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        self.forward = Forward(self, request, pool, lease)
+        asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        if lease is None or asked is None:
+            self.forward = Forward(self, request, pool, lease)
+        else:
+            self.forward = Gathering(self, request, pool, lease, asked)
         self.forward.start()
 
     def tunnelled(self) -> None:
@@ -211,10 +240,14 @@ class Connection(asyncio.Protocol):
             request.record.status = error.status
         unread = request.fault is not None
         head = request.head
-        bodiless = head.method == b"HEAD"
-        self.transport.write(
-            dialects.refusal(error, close=self.closing, bodiless=bodiless, dialect=head.route.dialect)
+        told = dialects.refusal(
+            error,
+            close=self.closing,
+            bodiless=head.method == b"HEAD",
+            dialect=head.route.dialect,
+            added=self.added,
         )
+        self.transport.write(told)
         if unread and self.transport.can_write_eof():
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
@@ -293,9 +326,3 @@ class Connection(asyncio.Protocol):
     def expected(self) -> bool:
         """An answer is under way, or the first request is still to come."""
         return not self._idle() or self._deadline <= self._door.tick + HEAD
-
-
-def _beyond(peer: object) -> str:
-    """The address of who is not on this machine; empty for who is."""
-    address = str(peer[0]) if isinstance(peer, tuple) else ""
-    return "" if address.startswith(("127.", "::1", "::ffff:127.")) else address

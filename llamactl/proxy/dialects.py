@@ -62,8 +62,9 @@ def refusal(
     status: int | None = None,
     bodiless: bool = False,
     dialect: Dialect = "openai",
+    added: bytes = b"",
 ) -> bytes:
-    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it."""
+    """A whole HTTP/1.1 answer. `bodiless`: only its head, as HEAD wants it. `added` are further headers."""
     status = status or error.status
     body = error_body(error, status, dialect)
     lines = [
@@ -73,11 +74,13 @@ def refusal(
     ]
     if error.retry_after is not None or status == 503:
         lines.append(f"Retry-After: {max(1, math.ceil(error.retry_after or 1))}")
+    if status == 401:
+        lines.append("WWW-Authenticate: Bearer")
     if isinstance(error, Moved):
         lines.append(f"Location: {error.location}")
     if close:
         lines.append("Connection: close")
-    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    head = "\r\n".join(lines).encode() + b"\r\n" + added + b"\r\n"
     return head if bodiless else head + body
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ from llamactl.proxy.record import Journal
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool
 from llamactl.supervisor import Supervisor
+
+HANDSHAKE = 10.0
+"""Seconds for TLS to be agreed upon."""
 
 
 class Door:
@@ -50,6 +54,7 @@ class Door:
         self.journal = Journal()
         self.leaving = Leaving()
         self._sockets: list[socket.socket] = []
+        self._tls: ssl.SSLContext | None = None
         self._servers: list[asyncio.Server] = []
         self._pools: dict[str, Pool] = {}
         self.configure(default=default, max_body=max_body, drain=drain, connections=connections)
@@ -105,11 +110,18 @@ class Door:
         return model
 
     async def serve(
-        self, sockets: list[socket.socket], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+        self,
+        sockets: list[socket.socket],
+        tls: ssl.SSLContext | None = None,
+        *,
+        task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Until cancelled; then requests under way may end. The sockets stay open, for another time."""
+        """Until cancelled; then requests under way may end. The sockets stay open, for another time.
+
+        With `tls` it is spoken on all but Unix sockets.
+        """
         self.leaving = Leaving()
-        self._sockets = sockets
+        self._sockets, self._tls = sockets, tls
         await self.open()
         task_status.started()
         try:
@@ -124,7 +136,14 @@ class Door:
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for sock in self._sockets:
-            server = await loop.create_server(lambda: Connection(self), sock=sock.dup(), backlog=1024)
+            tls = None if sock.family == socket.AF_UNIX else self._tls
+            server = await loop.create_server(
+                lambda: Connection(self),
+                sock=sock.dup(),
+                backlog=1024,
+                ssl=tls,
+                ssl_handshake_timeout=HANDSHAKE if tls else None,
+            )
             self._servers.append(server)
 
     def shut(self) -> None:

@@ -20,7 +20,7 @@ _ONE_WRITE = 64 << 10
 """Bytes of a body up to which copying it behind its head is cheaper than a write of its own."""
 
 
-class _Chunks:
+class Chunks:
     """Where a chunked body ends, and its contents for those who cannot read chunks."""
 
     def __init__(self, *, keep: bool) -> None:
@@ -52,7 +52,7 @@ class Forward:
     _received = b""  # of the answer's head, while that is not complete
     _answer: Answer | None = None  # its head, once it has gone to the client
     _left: int | None = None  # bytes of the body still to come, where that is known
-    _chunks: _Chunks | None = None
+    _chunks: Chunks | None = None
     _tail = b""
     _retried = False
     tunnel = False
@@ -142,7 +142,7 @@ class Forward:
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
             self._left = left = length - len(rest)
-            start = answer.wire + b"Content-Length: %d\r\n\r\n" % length
+            start = answer.wire + client.added + b"Content-Length: %d\r\n\r\n" % length
             client.transport.write(start + rest if left >= 0 else start)
             if left == 0:
                 self._finish(keep=answer.keep)
@@ -165,13 +165,14 @@ class Forward:
         if bodiless:
             self._left = 0
         elif answer.chunked:
-            self._chunks = _Chunks(keep=head.old)
+            self._chunks = Chunks(keep=head.old)
         elif answer.sized:
             self._left = length
         else:
             client.closing = True  # it ends with its connection, and so must ours
         client.closing = client.closing or head.old or not head.keep_alive
-        client.transport.write(answer.wire + framing + (b"Connection: close\r\n\r\n" if client.closing else b"\r\n"))
+        close = b"Connection: close\r\n" if client.closing else b""
+        client.transport.write(b"%b%b%b%b\r\n" % (answer.wire, client.added, framing, close))
 
     def _informational(self, answer: Answer, data: bytes, end: int) -> None:
         """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
@@ -201,7 +202,7 @@ class Forward:
             if not self._left:
                 self._finish(keep=not excess and self._answer is not None and self._answer.keep)
 
-    def _pass_chunks(self, data: bytes, chunks: _Chunks) -> None:
+    def _pass_chunks(self, data: bytes, chunks: Chunks) -> None:
         try:
             chunks.feed(data)
         except httptools.HttpParserError as error:

@@ -9,7 +9,7 @@ HOP = frozenset(
     (
         b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer",
         b"transfer-encoding", b"upgrade", b"expect", b"content-length", b"http2-settings",
-        b"authorization", b"x-api-key", b"accept-encoding", b"content-type",
+        b"authorization", b"x-api-key", b"accept-encoding", b"content-type", b"x-llamactl-caller",
     )
 )  # fmt: skip
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
@@ -20,12 +20,14 @@ class Head:
     """What a request's head says. Not changed once it is complete: requests share it.
 
     `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
-    `authorization` and `api_key` are the client's credentials as they came; they are never passed on.
+    `authorization` and `api_key` are the client's credentials as they came; they are never passed on. `credential` is
+    the one that counts.
     """
 
     __slots__ = (
-        "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "expects",
-        "keep_alive", "kind", "length", "lines", "method", "old", "path", "query", "route", "size", "target",
+        "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "credential", "expects",
+        "host", "keep_alive", "kind", "length", "lines", "method", "old", "origin", "path", "query", "route", "size",
+        "target",
         "upgrade", "wire",
     )  # fmt: skip
 
@@ -38,6 +40,9 @@ class Head:
         self.accept_encoding = b""
         self.authorization = b""
         self.api_key = b""
+        self.credential = b""
+        self.host = b""
+        self.origin = b""  # of the page that asks, if a browser does
         self.content_type = b""
         self.kind = b""  # the content type without its parameters, in lower case
         self.connection = b""
@@ -54,6 +59,13 @@ class Head:
     def complete(self) -> None:
         self.path, _, self.query = self.target.partition(b"?")
         self.kind = self.content_type.partition(b";")[0].strip().lower()
+        self.credential = self.authorization or self.api_key
+        for at in range(0, len(self.lines), 4):
+            name = self.lines[at].lower()
+            if name == b"host":
+                self.host = self.lines[at + 2]
+            elif name == b"origin":
+                self.origin = self.lines[at + 2]
         self.route = route(self.method, self.path, self.query)
         target = self.target
         if self.route.path:

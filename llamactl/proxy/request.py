@@ -38,17 +38,24 @@ class HeadTooLarge(BadRequest):
 class Request:
     """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
-    `target` is what is asked of the llama-server, where its head does not say that.
+    `added` are headers that we add for whoever answers it. `target` is what is asked of the llama-server, where its
+    head does not say that.
     """
 
-    __slots__ = ("body", "fault", "head", "record", "target")
+    __slots__ = ("added", "body", "fault", "head", "record", "target")
 
     def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
         self.record: Record | None = None
+        self.added = b""
         self.target = b""
+
+    @property
+    def path(self) -> bytes:
+        """What the llama-server is asked for, without the query."""
+        return self.target.partition(b"?")[0] or self.head.route.path or self.head.path
 
     def wire(self) -> bytes:
         """The head as it goes upstream."""
@@ -57,8 +64,8 @@ class Request:
         if self.target:
             wire = b"%b %b%b" % (head.method, self.target, wire[wire.index(b" HTTP/1.1\r\n") :])
         if head.length is None and not head.chunked:
-            return wire + b"\r\n"
-        return wire + b"Content-Length: %d\r\n\r\n" % len(self.body)
+            return wire + self.added + b"\r\n"
+        return wire + self.added + b"Content-Length: %d\r\n\r\n" % len(self.body)
 
 
 class Reader:

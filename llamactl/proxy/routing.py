@@ -5,24 +5,24 @@ from typing import Literal
 
 import msgspec
 
+from llamactl.core.access import Needed
+
 Dialect = Literal["openai", "responses", "anthropic", "llama", "web"]
 """Whose clients ask there, and so the shape of errors; see `dialects`."""
-
-Scope = Literal["", "infer", "observe", "control", "admin"]
-"""What a key must allow; nothing: no key is needed."""
 
 
 class Route(msgspec.Struct, frozen=True):
     """`kind`: a llama-server answers, or the web face does. `endpoint` is one of a few dozen names, for records.
 
-    `named` says where the model's name stands. `path` is the one that llama-server knows, where the client wrote
-    another; `rest` is what follows `/upstream/`. Without `autoload` only a model that is loaded is asked.
+    `scope` is what a key must allow. `named` says where the model's name stands. `path` is the one that llama-server
+    knows, where the client wrote another; `rest` is what follows `/upstream/`. Without `autoload` only a model that is
+    loaded is asked.
     """
 
     kind: Literal["model", "web"]
     endpoint: str = "other"
     dialect: Dialect = "openai"
-    scope: Scope = "observe"
+    scope: Needed = "observe"
     named: Literal["", "body", "query", "path"] = ""
     path: bytes = b""
     rest: bytes = b""
@@ -113,4 +113,6 @@ def _web(verb: str, name: str, v1: bool) -> Route:
     if v1 or first not in _INTERNAL:
         return ELSEWHERE
     reads = verb == "GET" and first != "rpc"
+    if name.startswith("api/keys") or (not reads and name.startswith(("api/config", "api/logger"))):
+        return Route("web", first, "web", "admin")
     return Route("web", first, "web" if first == "api" else "openai", "observe" if reads else "control")

@@ -70,9 +70,10 @@ class Upstream(asyncio.Protocol):
 
 
 class Pool:
-    """The connections to one socket."""
+    """The connections to one socket. `plain`: its streams are not understood, so it is asked for none."""
 
     def __init__(self, path: str) -> None:
+        self.plain = False
         self.path = path
         self.idle: list[Upstream] = []
         self.all: set[Upstream] = set()

@@ -162,7 +162,7 @@ class _Conversation:
                 await self._send(messages.batch(wanted))
             return
         [question] = questions
-        outcome = await _outcome(question, self._handler)
+        outcome = await outcome_of(question, self._handler)
         if isinstance(outcome, Stream):
             await self._go_on(question, outcome)
         elif question.reply:
@@ -170,7 +170,7 @@ class _Conversation:
                 await self._send(messages.answer(question.id, outcome))
 
     async def _batched(self, question: Question) -> object:
-        outcome = await _outcome(question, self._handler)
+        outcome = await outcome_of(question, self._handler)
         if isinstance(outcome, Stream):
             outcome.close()
             return Fault(INVALID_REQUEST, "what goes on cannot be part of a batch")
@@ -193,8 +193,8 @@ class _Conversation:
             outcome.close()
 
 
-async def _outcome(question: Question, handler: Handler) -> object:
-    """A `Fault`, a `Stream`, or a result that is JSON already."""
+async def outcome_of(question: Question, handler: Handler) -> object:
+    """A `Fault`, a `Stream`, or a result that is JSON already. Nothing is raised."""
     if isinstance(question.call, Fault):
         return question.call
     try:

@@ -16,6 +16,7 @@ from llamactl.store.database import Database
 from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
 from llamactl.store.footprints import Footprints
+from llamactl.store.keys import Keys
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.requests import Requests
@@ -29,6 +30,7 @@ __all__ = [
     "FitParams",
     "Fits",
     "Footprints",
+    "Keys",
     "Models",
     "Presets",
     "Requests",

@@ -16,6 +16,7 @@ from llamactl.store.exits import Exits
 from llamactl.store.failures import CHECK, corrupt, told_of
 from llamactl.store.fits import Fits
 from llamactl.store.footprints import Footprints
+from llamactl.store.keys import Keys
 from llamactl.store.lock import Lock
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
@@ -64,6 +65,7 @@ class Database:
         self._writer = Writer(path, patience)
         self.samples = Samples(path, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
+        self.keys = Keys(access, self._writer)
         self.requests = Requests(access, self._writer)
         """Requests that have ended; in the same thread."""
         self._lock = Lock(path)

@@ -200,6 +200,24 @@ FootprintTable = _table(
     stamps=("created_at",),
 )
 
+KeyTable = _table(
+    "keys",
+    {
+        "id": peewee.TextField(primary_key=True),
+        "name": peewee.TextField(),
+        "digest": peewee.TextField(),
+        "scopes": peewee.TextField(),
+        "models": peewee.TextField(null=True),
+        "expires": peewee.IntegerField(null=True),
+        "rate": peewee.FloatField(),
+        "parallel": peewee.IntegerField(),
+        "priority": peewee.IntegerField(),
+        "created": peewee.IntegerField(),
+        "last_used": peewee.IntegerField(null=True),
+        "revoked": peewee.IntegerField(null=True),
+    },
+    stamps=(),
+)
 RequestTable = _table(
     "requests",
     {
@@ -263,6 +281,7 @@ TABLES = (
     SampleTable,
     SeriesTable,
     FootprintTable,
+    KeyTable,
     RequestTable,
 )
 

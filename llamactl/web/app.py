@@ -14,31 +14,30 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
+from llamactl.rpc import messages
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import monitoring, router, templates
+from llamactl.web import monitoring, router, rpc, templates
 
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 
-def application(ask: Ask, *, control: bool = False) -> web.Application:
-    """`ask` answers a call, as the control channel does. `control`: who asks here may change things.
-
-    Over TCP nobody may, as there are no keys yet.
-    """
+def application(ask: Ask) -> web.Application:
+    """`ask` answers a call, as the control channel does."""
 
     async def health(_: web.Request) -> web.Response:
         status = await ask(Status())
         down = [service.name for service in status.services if service.state != "up"]
         return _json({"status": "degraded" if down else "ok", "down": down}, 503 if down else 200)
 
-    app = web.Application(middlewares=[_errors])
+    app = web.Application(middlewares=[_errors], client_max_size=messages.LONGEST)
     app.router.add_get("/health", health)
     app.router.add_get("/v1/health", health)
     router.add(app, ask)
-    templates.add(app, ask, control=control)
+    templates.add(app, ask)
     monitoring.add(app, ask)
+    rpc.add(app, ask)
     return app
 
 

@@ -5,7 +5,7 @@ Memory is MiB there, disks are bytes, usages percent; what is not known is null.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -15,8 +15,10 @@ from llamactl.core.sample import Gpu, Sample, share, summary
 from llamactl.core.series import Range
 from llamactl.core.units import parse_duration
 from llamactl.rpc.calls import Call, ExportMetrics, History, ShowHistory, ShowMetrics
+from llamactl.web.caller import caller_of, demand
 from llamactl.web.templates import shaped, success
 
+A = TypeVar("A")
 Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 PATH = "/api/monitoring"
@@ -37,20 +39,25 @@ WANTED = {
 
 
 def add(app: web.Application, ask: Ask) -> None:
-    async def prometheus(_: web.Request) -> web.Response:
-        text: str = await ask(ExportMetrics())
+    async def asked(request: web.Request, call: Call[A]) -> A:
+        demand(caller_of(request), call)
+        answer: A = await ask(call)
+        return answer
+
+    async def prometheus(request: web.Request) -> web.Response:
+        text = await asked(request, ExportMetrics())
         return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    async def now(_: web.Request) -> web.Response:
-        return success(_overview(await ask(ShowMetrics())))
+    async def now(request: web.Request) -> web.Response:
+        return success(_overview(await asked(request, ShowMetrics())))
 
-    async def latest(_: web.Request) -> web.Response:
-        return success(msgspec.to_builtins(summary(await ask(ShowMetrics()))))
+    async def latest(request: web.Request) -> web.Response:
+        return success(msgspec.to_builtins(summary(await asked(request, ShowMetrics()))))
 
     async def history(request: web.Request) -> web.Response:
         hours, resolution = _query(request)
-        found: History = await ask(ShowHistory(hours * 3600, step=resolution, kind="host", metrics=(*WANTED.values(),)))
-        return success(_shown(found))
+        call = ShowHistory(hours * 3600, step=resolution, kind="host", metrics=tuple(WANTED.values()))
+        return success(_shown(await asked(request, call)))
 
     app.router.add_get("/metrics", prometheus)
     app.router.add_get(PATH, shaped(now))

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from llamactl.core.errors import BadRequest, Forbidden, LlamactlError
+from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.rpc.calls import Call, ListTemplates, SetTemplates, TemplateList
+from llamactl.web.caller import caller_of, demand
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -23,21 +24,19 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     model_templates: dict[str, str]
 
 
-def add(app: web.Application, ask: Ask, *, control: bool) -> None:
-    """`control`: who asks may change things. Over TCP that takes a key."""
-
+def add(app: web.Application, ask: Ask) -> None:
     async def get(_: web.Request) -> web.Response:
         found: TemplateList = await ask(ListTemplates())
         return success({"model_templates": _own(found), "default_model": found.default_model or None})
 
     async def post(request: web.Request) -> web.Response:
-        if not control:
-            raise Forbidden("to change templates over HTTP takes a key", "llamactl templates set NAME TEMPLATE")
         try:
             body = msgspec.json.decode(await request.read(), type=_Body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"the body does not fit: {error}", '{"model_templates": {"NAME": "TEMPLATE"}}') from None
-        await ask(SetTemplates(dict(body.model_templates), others=True))
+        call = SetTemplates(dict(body.model_templates), others=True)
+        demand(caller_of(request), call)
+        await ask(call)
         return success({"model_templates": _own(await ask(ListTemplates()))})
 
     app.router.add_get(PATH, shaped(get))

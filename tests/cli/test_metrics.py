@@ -80,7 +80,7 @@ def test_plot(
     assert said[0] == "host cpu usage: 69.0 %"
     middle = len(said) // 2
     assert said[middle] == "host memory usage: 50.0 %", "one for each, below the other"
-    assert any("\u2800" < sign < "\u2900" or sign == "*" for sign in "".join(said[1:middle])), "there is something in it"
+    assert any("\u2800" < sign < "\u2900" or sign == "*" for sign in "".join(said[1:middle])), "it is drawn"
 
 
 def test_export(stub: Stub, llamactl: Llamactl) -> None:

@@ -25,6 +25,7 @@ from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -40,6 +41,7 @@ from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.metrics.gpus import Gpus
 from llamactl.metrics.prometheus import Prometheus
+from llamactl.proxy.access import Gate
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -120,6 +122,7 @@ class Office:
             fit,
             WorkerCalls(workers, lending),
             MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
+            KeyCalls(db.keys, Gate()),
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now

@@ -137,10 +137,10 @@ class Daemon:
     def wait_until_up(self) -> "Daemon":
         def up() -> bool:
             assert self.process.poll() is None, self.log()
-            return " serves on http://" in self.log()
+            return " serves on http" in self.log()
 
         until(up)
-        self.url = "http://" + self.log().partition(" serves on http://")[2].split(",")[0].split()[0]
+        self.url = self.log().partition(" serves on ")[2].split(",")[0].split()[0]
         return self
 
     def log(self) -> str:

@@ -15,7 +15,7 @@ import pytest
 from llamactl.cli.documents.settings import is_used, used_names
 from llamactl.config.changes import RESTART
 from llamactl.config.describe import describe
-from llamactl.core.errors import BadRequest, Refused
+from llamactl.core.errors import BadRequest
 from llamactl.rpc.calls import ListModels, Reload, Reloaded, Status, StopModel
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, until
@@ -41,17 +41,16 @@ TRIED = {
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
     *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
     "residency.groups",  # in tests/core/test_scheduler_places.py
+    *("http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),  # in tests/e2e/test_access.py
+    *("access.jwt_secret", "access.jwt_public_key", "access.jwt_issuer", "access.jwt_audience"),
+    *("access.jwt_scopes", "access.jwt_models", "access.jwt_leeway"),  # in tests/proxy/test_tokens.py
 }
-REFUSED = {
-    *("http.tls_cert", "http.tls_key", "http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),
-}
-"""A daemon neither starts with one of them nor takes it over."""
 
 
 def test_every_key_that_is_used_is_tried_or_needs_a_restart() -> None:
     used = used_names()
     ours = {key.key for key in describe() if key.section != "llama_server" and is_used(key, used)}
-    assert ours - RESTART == TRIED | REFUSED
+    assert ours - RESTART == TRIED
 
 
 def test_what_fits_into_memory(home: Home, begin: Begin) -> None:
@@ -182,7 +181,7 @@ def test_one_that_is_wrong_leaves_everything_as_it_was(home: Home, daemon: Daemo
     done = home.json("daemon", "reload", code=2)
     assert f"{file}, line 2: http.max_body" in done["error"]["message"]
     assert daemon.chat("alpha").status == 429
-    with pytest.raises(Refused, match="cannot do that yet"):
+    with pytest.raises(BadRequest, match="cannot serve TLS"):
         reload(home, "http.tls_cert = '/c.pem'")
     write(home, "no toml")
     daemon.process.send_signal(signal.SIGHUP)

@@ -1,8 +1,8 @@
 """Requests as clients write them."""
 
 
-def post(body: bytes, *lines: bytes, path: bytes = b"/v1/chat/completions") -> bytes:
-    """To a model, as JSON."""
+def post(body: bytes, *lines: bytes, path: bytes = b"/v1/embeddings") -> bytes:
+    """To a model, as JSON; by default to where nothing is asked for as a stream."""
     head = (b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Type: application/json", *lines)
     return b"\r\n".join([*head, b"Content-Length: %d" % len(body)]) + b"\r\n\r\n" + body
 

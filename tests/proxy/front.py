@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,8 +13,10 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
+from llamactl.proxy.access import Gate
 from llamactl.proxy.door import Door
 from llamactl.supervisor import Supervisor
+from tests.proxy.gates import OpenGate
 from tests.proxy.upstreams import LENGTH, FakeUpstream
 from tests.proxy.wire import Answer, Malformed, take_answer
 
@@ -47,6 +50,7 @@ class Leases:
         self.failing: dict[str, LlamactlError] = {}
         self.granted: list[FakeLease] = []
         self.waiting = 0
+        self.priorities: list[int] = []
         self.on_grant: Callable[[FakeLease], object] = lambda _: None
 
     @property
@@ -64,7 +68,8 @@ class Leases:
     def serving(self, name: str) -> object:
         return None if name in self.failing or name in self.loading else self
 
-    async def lease(self, model: Model) -> FakeLease:
+    async def lease(self, model: Model, *, priority: int = 0) -> FakeLease:
+        self.priorities.append(priority)
         self.waiting += 1
         try:
             if model.name in self.loading:
@@ -176,25 +181,34 @@ class Front:
     """`upstream` serves the models `a` and `b`, `web` everything else."""
 
     def __init__(
-        self, door: Door, leases: Leases, upstream: FakeUpstream, web: FakeUpstream, listener: socket.socket
+        self,
+        door: Door,
+        leases: Leases,
+        upstream: FakeUpstream,
+        web: FakeUpstream,
+        listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.door = door
         self.leases = leases
         self.upstream = upstream
         self.web = web
         self._listener = listener
+        self._tls = tls
         self._address = listener.getsockname()
         self._clients: list[Client] = []
         self._serving: asyncio.Task[None] | None = None
 
-    async def client(self, *, narrow: bool = False) -> Client:
+    async def client(self, *, narrow: bool = False, tls: ssl.SSLContext | None = None) -> Client:
         """A new connection; the kernel holds as little as possible of what has come for a `narrow` one."""
         sock = socket.socket()
         if narrow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, self._address)
-        client = Client(*await asyncio.open_connection(sock=sock, limit=1 << 14 if narrow else 1 << 20))
+        name = None if tls is None else "localhost"
+        limit = 1 << 14 if narrow else 1 << 20
+        client = Client(*await asyncio.open_connection(sock=sock, limit=limit, ssl=tls, server_hostname=name))
         self._clients.append(client)
         return client
 
@@ -230,7 +244,8 @@ class Front:
     async def open(self) -> None:
         """For connections, once more or for the first time."""
         opening = _Opening()
-        self._serving = asyncio.get_running_loop().create_task(self.door.serve([self._listener], task_status=opening))
+        serving = self.door.serve([self._listener], self._tls, task_status=opening)
+        self._serving = asyncio.get_running_loop().create_task(serving)
         await opening.done.wait()
 
     async def close(self) -> None:
@@ -253,7 +268,14 @@ async def until(condition: Callable[[], object]) -> None:
 
 @asynccontextmanager
 async def opened(
-    directory: Path, *, drain: float = 0.0, default: str = "", backlog: int = 1024, **options: Any
+    directory: Path,
+    *,
+    drain: float = 0.0,
+    default: str = "",
+    backlog: int = 1024,
+    tls: ssl.SSLContext | None = None,
+    gate: Gate | None = None,
+    **options: Any,
 ) -> AsyncIterator[Front]:
     """A door; `options` are its own. When it is closed nothing may be left: no lease, connection or task."""
     loop = asyncio.get_running_loop()
@@ -264,8 +286,9 @@ async def opened(
     leases = Leases()
     leases.endpoints = dict.fromkeys("ab", upstream.path)
     door = Door(cast(Supervisor, leases), _resolve, web.path, default=default, drain=drain, **options)
+    door.gate = gate or OpenGate()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        front = Front(door, leases, upstream, web, listener)
+        front = Front(door, leases, upstream, web, listener, tls)
         await upstream.open(backlog)
         await web.open()
         await front.open()

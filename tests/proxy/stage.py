@@ -12,6 +12,7 @@ from llamactl.proxy.door import Door
 from llamactl.proxy.upstream import Exchange, Pool, Upstream
 from llamactl.supervisor import Supervisor
 from tests.proxy.front import Leases
+from tests.proxy.gates import OpenGate
 from tests.proxy.upstreams import CLOSE, ECHO, Play
 from tests.proxy.wire import take_request
 
@@ -160,6 +161,7 @@ class Stage:
         self.leases.endpoints = {"a": "up"}
         self._ends: list[FarEnd] = []
         self.door = Door(cast(Supervisor, self.leases), lambda name: Model(name=name, path="/a", size=1), "web")
+        self.door.gate = OpenGate()
         for path in ("up", "web"):
             self.door._pools[path] = StagePool(path, self)
         connection = Connection(self.door)

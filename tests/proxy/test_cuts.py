@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def post(body: bytes, *lines: bytes, path: bytes = b"/v1/completions", spelt: bytes = b"Content-Length: ") -> bytes:
+def post(body: bytes, *lines: bytes, path: bytes = b"/v1/embeddings", spelt: bytes = b"Content-Length: ") -> bytes:
     head = (
         b"POST %b HTTP/1.1" % path,
         b"Host: x",
@@ -55,7 +55,7 @@ CONVERSATION = b"".join(
         get(b"/head", method=b"HEAD"),
         post(NAMED % 3, b"Expect: 100-continue"),
         get(b"/chunked", b"Connection: keep-alive"),
-        b"POST /completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
+        b"POST /rerank HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
         get(b"/304"),
         b"\r\n",
         post(b'{"model":"a","large":"' + b"x" * 120 + b'"}', path=b"/embeddings"),
@@ -106,9 +106,9 @@ def play(request: Sent) -> Iterable[Step]:
             return until_close(b"all there is")
         case b"/upgrade":
             return [SWITCH + b"welcome", ECHO]
-        case b"/completions":
+        case b"/rerank":
             return [STREAM]
-        case b"/v1/completions":
+        case b"/v1/embeddings":
             return [b"HTTP/1.1 200 OK\r\ncontent-length:%d\r\n\r\n" % len(request.body) + request.body, CLOSE]
         case b"/head":
             return [b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"]

@@ -27,7 +27,7 @@ from tests.proxy.upstreams import (
 
 pytestmark = pytest.mark.anyio
 
-OLD = b"POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(asked()), asked())
+OLD = b"POST /v1/embeddings HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(asked()), asked())
 
 
 # --- framing ----------------------------------------------------------------------------------------

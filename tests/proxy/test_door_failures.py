@@ -240,7 +240,7 @@ async def test_an_old_client_whose_stream_ends_too_early(tmp_path: Path) -> None
     async with opened(tmp_path) as front:
         front.upstream.play = always(chunked_head(EVENTS), chunk(event("1")), CLOSE)
         client = await front.client()
-        client.send(b"POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(asked()), asked()))
+        client.send(b"POST /v1/embeddings HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(asked()), asked()))
         assert (await client.answer()).body == event("1")
 
 

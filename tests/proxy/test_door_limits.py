@@ -252,7 +252,7 @@ async def test_who_sends_it_all_and_then_reads(tmp_path: Path, chunks: bool) -> 
         client = await front.client()
         if chunks:
             client.send(
-                b"POST /v1/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(body), b"0\r\n\r\n"
+                b"POST /v1/embeddings HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(body), b"0\r\n\r\n"
             )
         else:
             client.send(post(body))
@@ -410,7 +410,7 @@ async def test_another_limit_counts_for_connections_that_are_there(tmp_path: Pat
 
 
 async def test_a_body_under_way_keeps_the_limit_that_it_began_with(tmp_path: Path) -> None:
-    chunked = (b"POST /v1/completions HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", b"", b"")
+    chunked = (b"POST /v1/embeddings HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", b"", b"")
     async with opened(tmp_path) as front:
         client = await front.client()
         client.send(b"\r\n".join(chunked), chunk(asked()))

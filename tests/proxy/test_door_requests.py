@@ -35,23 +35,23 @@ async def test_the_bytes_that_reach_a_model(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
         lines = (b"Authorization: Bearer secret", b"X-Api-Key: secret", b"Cookie: a=b", b"TE: trailers")
         more = (b"Connection: keep-alive, X-Private", b"X-Private: p", b"Keep-Alive: timeout=5", b"Accept-Encoding: br")
-        await front.ask(post(asked(), *lines, *more, path=b"http://x/v1/completions?a=b"))
+        await front.ask(post(asked(), *lines, *more, path=b"http://x/v1/embeddings?a=b"))
         body = asked()
         assert front.upstream.received == [
-            b"POST /v1/completions?a=b HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n"
+            b"POST /v1/embeddings?a=b HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         ]
 
 
 async def test_chunks_reach_a_model_in_one_piece(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
-        head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         body = b"b;x=y\r\n" + b'{"model":"a' + b'\r\n2\r\n"}\r\n0\r\nX-Trailer: z\r\n\r\n'
         client = await front.client()
         for _ in range(2):
             assert (await client.ask(head + body)).body == b'{"model":"a"}'
         assert front.upstream.received[0] == 2 * (
-            b'POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"model":"a"}'
+            b'POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"model":"a"}'
         )
 
 
@@ -62,14 +62,14 @@ async def test_methods_and_targets_reach_the_web(tmp_path: Path) -> None:
             (b"GET", b"/v1/models?x=%20"),
             (b"DELETE", b"/x//y"),
             (b"OPTIONS", b"*"),
-            (b"GET", b"/v1/completions"),
+            (b"GET", b"/v1/embeddings"),
         ]:
             await client.ask(get(target, method=method))
         assert [(sent.method, sent.target) for sent in front.web.requests] == [
             (b"GET", b"/v1/models?x=%20"),
             (b"DELETE", b"/x//y"),
             (b"OPTIONS", b"*"),
-            (b"GET", b"/v1/completions"),
+            (b"GET", b"/v1/embeddings"),
         ]
         assert not front.leases.granted
 

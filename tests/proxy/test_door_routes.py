@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("data", "method", "target"),
     [
-        (post(asked(), path=b"/messages"), b"POST", b"/v1/messages"),
+        (post(b'{"model":"a","stream":true}', path=b"/messages"), b"POST", b"/v1/messages"),
         (post(asked(), path=b"/v1/tokenize?model=b&x=%2F"), b"POST", b"/tokenize?model=b&x=%2F"),
         (post(b"[]", path=b"/v1/lora-adapters?model=a"), b"POST", b"/lora-adapters?model=a"),
         (post(b"", path=b"/slots/3?action=erase&model=a"), b"POST", b"/slots/3?action=erase&model=a"),
@@ -106,7 +106,7 @@ async def test_a_stream_that_breaks_off_says_so_in_the_dialect_of_the_path(
     async with opened(tmp_path) as front:
         front.upstream.play = lambda _: (chunked_head(EVENTS) + chunk(b": begun\n\n"), CLOSE)
         client = await front.client()
-        client.send(post(asked(), path=path))
+        client.send(post(b'{"model":"a","stream":true}', path=path))
         received = await client.rest()
         _, _, told = received.partition(b"\r\n" + event)
         assert "went away" in json.loads(b"{" + told.split(b"\n")[0])["error"]["message"]

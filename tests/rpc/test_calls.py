@@ -103,6 +103,8 @@ SAMPLE = Sample(
     models=(Served(model="qwen", pid=7, gpu_memory={"CUDA0": 5}, live=1.5),),
 )  # fmt: skip
 
+KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.Shutdown: [None],
@@ -159,6 +161,10 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
             lines=["last", "words"],
         ),
     ],
+    calls.CreateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
+    calls.ListKeys: [[], [KEY]],
+    calls.RevokeKey: [KEY],
+    calls.RotateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],

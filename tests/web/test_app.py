@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+from base64 import b64encode
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotRunning
 from llamactl.rpc.calls import Call, DaemonStatus, ServiceRow
 from llamactl.web.app import application
+from llamactl.web.caller import HEADER
 
 
 def ask(
-    path: str, method: str = "GET", body: bytes | None = None, control: bool = False, **answers: Any
+    path: str, method: str = "GET", body: bytes | None = None, caller: Caller | None = None, **answers: Any
 ) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of one answer; `answers` are what the daemon says to each call, by its class."""
 
@@ -25,9 +29,11 @@ def ask(
             raise answer
         return answer
 
+    headers = {} if caller is None else {HEADER: b64encode(msgspec.json.encode(caller)).decode()}
+
     async def run() -> tuple[int, dict[str, str], Any]:
-        server = TestServer(application(daemon, control=control))
-        async with TestClient(server) as client, client.request(method, path, data=body) as response:
+        server = TestServer(application(daemon))
+        async with TestClient(server) as client, client.request(method, path, data=body, headers=headers) as response:
             return response.status, dict(response.headers), await response.json()
 
     return asyncio.run(run())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotRunning
 from llamactl.core.sample import Sample
 from llamactl.core.series import Range, single
@@ -91,3 +92,10 @@ def test_prometheus_is_told_what_it_reads() -> None:
 
     told = (200, "text/plain; version=0.0.4; charset=utf-8", "llamactl_uptime_seconds 9\n")
     assert asyncio.run(run()) == told
+
+
+def test_a_key_for_one_model_does_not_see_the_others() -> None:
+    caller = Caller("1", "k", "observe", models=("qwen",))
+    for path in (PATH, f"{PATH}/latest", f"{PATH}/history", "/metrics"):
+        assert ask(path, caller=caller)[0] == 403
+    assert ask(PATH, caller=Caller("2", "i", "infer"))[0] == 403

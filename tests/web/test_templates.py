@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
 from llamactl.rpc.calls import SetTemplates, TemplateList, TemplateUse
 from tests.web.test_app import ask
 
+CONTROL = Caller("k", "n", "control")
 PATH = "/api/model-templates"
 
 
@@ -33,13 +35,13 @@ def test_nobody_may_change_them_without_a_key() -> None:
     assert code == 403
     assert datetime.fromisoformat(body.pop("timestamp"))
     assert (body["success"], body["error"]["code"]) == (False, "forbidden")
-    assert "llamactl templates set" in body["error"]["details"]
+    assert "llamactl keys create" in body["error"]["details"]
 
 
 def test_who_may_replaces_them_all() -> None:
     asked: list[Any] = []
     text = b'{"model_templates": {"a": "llama3"}}'
-    code, _, body = ask(PATH, "POST", text, control=True, SetTemplates=asked.append, ListTemplates=templates())
+    code, _, body = ask(PATH, "POST", text, caller=CONTROL, SetTemplates=asked.append, ListTemplates=templates())
     assert asked == [SetTemplates({"a": "llama3"}, others=True)]
     assert (code, body["success"], body["data"]) == (200, True, {"model_templates": {"a": "llama3"}})
 
@@ -49,12 +51,12 @@ def test_who_may_replaces_them_all() -> None:
     [b"", b"{", b"[]", b"{}", b'{"model_templates": {"a": 1}}', b'{"model_templates": {}, "default_model": "a"}'],
 )
 def test_what_is_no_such_document(text: bytes) -> None:
-    code, _, body = ask(PATH, "POST", text, control=True)
+    code, _, body = ask(PATH, "POST", text, caller=CONTROL)
     assert (code, body["success"], body["error"]["code"]) == (400, False, "bad_request")
     assert body["error"]["message"].startswith("the body does not fit")
 
 
 def test_what_the_daemon_refuses() -> None:
     text = b'{"model_templates": {"nobody": "llama3"}}'
-    code, _, body = ask(PATH, "POST", text, control=True, SetTemplates=NotFound("no model", "llamactl models ls"))
+    code, _, body = ask(PATH, "POST", text, caller=CONTROL, SetTemplates=NotFound("no model", "llamactl models ls"))
     assert (code, body["error"]["message"], body["error"]["details"]) == (404, "no model", "llamactl models ls")

@@ -10,6 +10,7 @@ from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
+from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers
@@ -50,6 +51,7 @@ class Control:
         fit: FitCalls,
         workers: WorkerCalls,
         metrics: MetricCalls,
+        keys: KeyCalls,
         began: float | None = None,
     ) -> None:
         self._config = config
@@ -75,6 +77,7 @@ class Control:
             **fit.handlers,
             **workers.handlers,
             **metrics.handlers,
+            **keys.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }

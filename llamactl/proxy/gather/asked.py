@@ -1,5 +1,6 @@
 """Which requests are asked for as streams. (pure)"""
 
+import mmap
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ _BY_PATH: dict[bytes, type[Gather]] = {
 }
 
 
-class Asked(msgspec.Struct):
+class _Asked(msgspec.Struct):
     """What a request says about the form of its answer; None or the default where it says nothing.
 
     What is of another type than llama-server takes is an error that it tells itself: it comes as it is.
@@ -46,22 +47,29 @@ class Asked(msgspec.Struct):
     response_fields: Any = None
     reasoning_format: Any = None
 
-    def as_stream(self, path: bytes) -> Mapping[str, bytes] | None:
-        """What to set in the body so that it is answered as a stream; None where it should stay as it is."""
-        gather = _BY_PATH.get(path)
-        if gather is None or self.stream or self.return_tokens or self.verbose or self.response_fields:
-            return None
-        probabilities = self.logprobs or self.top_logprobs or self.n_probs
-        if probabilities and (self.stop or gather not in (Text, Native)):
-            return None
-        if (self.n or self.n_cmpl or 1) != 1 and gather in (Message, Response):
-            return None
-        if self.reasoning_format == "deepseek-legacy":  # puts it into the content, but of streams only
-            return None
-        return _WITH_USAGE if gather is Chat else _STREAM
+
+_asked = msgspec.json.Decoder(_Asked).decode
 
 
-asked = msgspec.json.Decoder(Asked).decode
+def as_stream(path: bytes, body: bytes | mmap.mmap) -> Mapping[str, bytes] | None:
+    """What to set in the body so that it is answered as a stream; None where it should stay as it is."""
+    gather = _BY_PATH.get(path)
+    if gather is None:
+        return None
+    try:
+        asked = _asked(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if asked.stream or asked.return_tokens or asked.verbose or asked.response_fields:
+        return None
+    probabilities = asked.logprobs or asked.top_logprobs or asked.n_probs
+    if probabilities and (asked.stop or gather not in (Text, Native)):
+        return None
+    if (asked.n or asked.n_cmpl or 1) != 1 and gather in (Message, Response):
+        return None
+    if asked.reasoning_format == "deepseek-legacy":  # puts it into the content, but of streams only
+        return None
+    return _WITH_USAGE if gather is Chat else _STREAM
 
 
 def gather(path: bytes) -> Gather:

@@ -39,6 +39,7 @@ from llamactl.rpc.calls.instances import (
     Watch,
     WhyModel,
 )
+from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
 from llamactl.rpc.calls.metrics import ExportMetrics, History, PointRow, SeriesRow, ShowHistory, ShowMetrics
 from llamactl.rpc.calls.models import (
     AddModel,
@@ -90,6 +91,7 @@ __all__ = [
     "Call",
     "Check",
     "CloneModel",
+    "CreateKey",
     "DaemonStatus",
     "DeviceRow",
     "Engine",
@@ -105,8 +107,10 @@ __all__ = [
     "ImportModels",
     "ImportReport",
     "InstanceRow",
+    "KeyRow",
     "ListDevices",
     "ListInstances",
+    "ListKeys",
     "ListModels",
     "ListPresets",
     "ListTemplates",
@@ -115,6 +119,7 @@ __all__ = [
     "ModelCommand",
     "ModelDetail",
     "ModelRow",
+    "NewKey",
     "Notice",
     "PinModel",
     "Plan",
@@ -131,6 +136,8 @@ __all__ = [
     "RemovePreset",
     "RenameModel",
     "RestartModel",
+    "RevokeKey",
+    "RotateKey",
     "SavePreset",
     "ScanModels",
     "SeriesRow",

@@ -62,12 +62,14 @@ class Status(Call[DaemonStatus], frozen=True):
     """How the daemon is."""
 
     method = "daemon.status"
+    scope = "observe"
 
 
 class Shutdown(Call[None], frozen=True):
     """Stop everything and end; answered before it happens. With `keep_models` they run on, for the next daemon."""
 
     method = "daemon.stop"
+    scope = "admin"
     keep_models: bool = False
 
 
@@ -78,15 +80,18 @@ class Reexec(Call[None], frozen=True):
     """
 
     method = "daemon.reexec"
+    scope = "admin"
 
 
 class Reload(Call[Reloaded], frozen=True):
     """Read the configuration again and take over what may change meanwhile; all stays as it is if it is not valid."""
 
     method = "daemon.reload"
+    scope = "admin"
 
 
 class Engine(Call[EngineRow], frozen=True):
     """Which llama-server models are run with, tried out if it has not been yet."""
 
     method = "engine.show"
+    scope = "observe"

@@ -44,6 +44,7 @@ class FitModel(Call[FitReport], frozen=True):
     """Does it fit, with another context or number of slots than it is set to?"""
 
     method = "models.fit"
+    scope = "observe"
     repeatable = True
     name: str
     ctx_size: int | None = None
@@ -69,4 +70,5 @@ class ListDevices(Call[list[DeviceRow]], frozen=True):
     """
 
     method = "devices.list"
+    scope = "observe"
     repeatable = True

@@ -87,6 +87,7 @@ class ListInstances(Call[list[InstanceRow]], frozen=True):
     """What runs, is about to, or failed; with `all` every model of the catalogue."""
 
     method = "instances.list"
+    scope = "observe"
     all: bool = False
 
 
@@ -121,6 +122,7 @@ class PlanStart(Call[Plan], frozen=True):
     """What a start of the model would come to, without doing anything."""
 
     method = "instances.plan"
+    scope = "observe"
     name: str
 
 
@@ -151,6 +153,7 @@ class WaitModel(Call[InstanceRow], frozen=True):
     """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
 
     method = "instances.wait"
+    scope = "observe"
     repeatable = True
     name: str
     state: Literal["ready", "stopped", "failed", "idle"] = "ready"
@@ -176,6 +179,7 @@ class WhyModel(Call[Explanation], frozen=True):
     """Why a model is in the state it is in."""
 
     method = "instances.why"
+    scope = "observe"
     name: str
 
 
@@ -183,6 +187,7 @@ class Watch(Call[Snapshot], frozen=True):
     """The present, then every event as a notification `event` with a `Numbered` or a `Lost`."""
 
     method = "watch"
+    scope = "observe"
     repeatable = True
 
 

@@ -39,6 +39,7 @@ class ShowMetrics(Call[Sample], frozen=True):
     """What was measured last: units are those of `core.sample`."""
 
     method = "metrics.show"
+    scope = "observe"
 
 
 class ShowHistory(Call[History], frozen=True):
@@ -47,6 +48,7 @@ class ShowHistory(Call[History], frozen=True):
     """
 
     method = "metrics.history"
+    scope = "observe"
     since: float = 600.0
     until: float | None = None
     step: float | None = None
@@ -59,3 +61,4 @@ class ExportMetrics(Call[str], frozen=True):
     """All there is now, in Prometheus' text format."""
 
     method = "metrics.export"
+    scope = "observe"

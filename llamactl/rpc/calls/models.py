@@ -83,6 +83,7 @@ class ListModels(Call[list[ModelRow]], frozen=True):
     """The catalogue, by name."""
 
     method = "models.list"
+    scope = "observe"
 
 
 class AddModel(Call[ModelRow], frozen=True):
@@ -104,6 +105,7 @@ class ShowModel(Call[ModelDetail], frozen=True):
     """A model with its settings and where each comes from."""
 
     method = "models.show"
+    scope = "observe"
     name: str
 
 
@@ -152,6 +154,7 @@ class VerifyModel(Call[Verification], frozen=True):
     """
 
     method = "models.verify"
+    scope = "observe"
     repeatable = True
     name: str
     deep: bool = False
@@ -161,6 +164,7 @@ class ModelCommand(Call[str], frozen=True):
     """The command line that a model would be started with, for a shell; secrets are `***`."""
 
     method = "models.command"
+    scope = "observe"
     name: str
 
 

@@ -44,6 +44,7 @@ class ExportModels(Call[Portable], frozen=True):
     """Models with their settings and presets, without secrets; no names: all."""
 
     method = "models.export"
+    scope = "observe"
     names: tuple[str, ...] = ()
 
 

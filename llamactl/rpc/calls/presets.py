@@ -19,12 +19,14 @@ class ListPresets(Call[list[PresetRow]], frozen=True):
     """All presets, by name."""
 
     method = "presets.list"
+    scope = "observe"
 
 
 class ShowPreset(Call[PresetRow], frozen=True):
     """One preset."""
 
     method = "presets.show"
+    scope = "observe"
     name: str
 
 
@@ -81,6 +83,7 @@ class ShowDefaults(Call[list[SettingRow]], frozen=True):
     """What counts for a model that sets nothing, and where it comes from."""
 
     method = "defaults.show"
+    scope = "observe"
 
 
 class SetDefaults(Call[list[SettingRow]], frozen=True):

@@ -38,6 +38,7 @@ class ListTemplates(Call[TemplateList], frozen=True):
     """The chat templates, and which model uses which."""
 
     method = "templates.list"
+    scope = "observe"
 
 
 class SetTemplates(Call[list[ModelRow]], frozen=True):

@@ -60,3 +60,4 @@ class ListWorkers(Call[list[WorkerRow]], frozen=True):
     """The workers that llamactl runs, or ran and could not keep running."""
 
     method = "rpc.list"
+    scope = "observe"

@@ -1,0 +1,122 @@
+"""A request that is asked for as a stream, though the client is to be answered at once and whole."""
+
+import re
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import httptools
+
+from llamactl.core.errors import UpstreamDied
+from llamactl.proxy import answer as answers
+from llamactl.proxy import shaping
+from llamactl.proxy.answer import Answer
+from llamactl.proxy.dialects import REASONS
+from llamactl.proxy.forward import Chunks, Forward
+from llamactl.proxy.gather import Gather, Unexpected, gather
+from llamactl.proxy.request import Request
+from llamactl.proxy.upstream import Pool, Upstream
+from llamactl.supervisor import Lease
+
+if TYPE_CHECKING:
+    from llamactl.proxy.connection import Connection
+
+_STREAMED = re.compile(rb"(?i)\r\ncontent-type:[ \t]*text/event-stream[^\r]*")
+
+
+class Gathering(Forward):
+    """What is no stream of events (an error, or an answer all the same) is passed on as it comes.
+
+    Nothing of a stream goes to the client before its end, so that whatever goes wrong has a status of its own.
+    """
+
+    _gather: Gather | None = None
+    _head: Answer
+
+    def __init__(
+        self, client: "Connection", request: Request, pool: Pool, lease: Lease, asked: Mapping[str, bytes]
+    ) -> None:
+        super().__init__(client, request, pool, lease)
+        self._asked = asked
+
+    def connected(self, upstream: Upstream) -> None:
+        if self._pool.plain:
+            super().connected(upstream)
+            return
+        request, body = self._request, self._request.body
+        try:
+            request.body = shaping.edit(body, self._asked)
+            super().connected(upstream)
+        finally:
+            request.body = body
+
+    def _begin(self, data: bytes, end: int) -> None:
+        read = answers.read(data, end)
+        if read is None or read[0].status != 200 or not read[0].events:
+            super()._begin(data, end)
+            return
+        self._head = read[0]
+        self._gather = gather(self._request.path)
+        self._chunks = Chunks(keep=True)
+        record = self._request.record
+        if record is not None:
+            record.first = monotonic()
+        self._take(self._gather, self._chunks, data[end + 4 :])
+
+    def received(self, data: bytes) -> None:
+        if self._gather is not None and self._chunks is not None:
+            self._take(self._gather, self._chunks, data)
+        else:
+            super().received(data)
+
+    def _take(self, gather: Gather, chunks: Chunks, data: bytes) -> None:
+        self._tail = data  # it goes on
+        try:
+            chunks.feed(data)
+            for piece in chunks.kept:
+                gather.feed(piece)
+            chunks.kept.clear()
+            if gather.failure is not None:
+                self._answer_with(gather.status, gather.failure)
+            elif chunks.done:
+                body = gather.body()
+                if body is None:
+                    self.fail(UpstreamDied("llama-server ended its answer before it was complete"))
+                else:
+                    self._answer_with(200, body)
+        except httptools.HttpParserError as error:
+            self.fail(UpstreamDied(f"the answer of llama-server is broken: {error}"))
+        except Unexpected:
+            self._ask_without()
+
+    def _answer_with(self, status: int, body: bytes) -> None:
+        client, head = self._client, self._request.head
+        record = self._request.record
+        if record is not None:
+            record.status = status
+        client.closing = client.closing or head.old or not head.keep_alive
+        wire = _STREAMED.sub(b"\r\nContent-Type: application/json; charset=utf-8", self._head.wire)
+        if status != 200:
+            reason = REASONS.get(status, "Error").encode()
+            wire = b"HTTP/1.1 %d %b%b" % (status, reason, wire[wire.index(b"\r\n") :])
+        ending = b"Connection: close\r\n" if client.closing else b""
+        client.transport.write(b"%bContent-Length: %d\r\n%b\r\n%b" % (wire, len(body), ending, body))
+        chunks = self._chunks
+        self._finish(keep=chunks is not None and chunks.done and self._head.keep)
+
+    def _ask_without(self) -> None:
+        """As the client did; and so for all that come after it."""
+        self._pool.plain = True
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abandon()
+        self._gather = self._chunks = None
+        self._received = b""
+        self._pool.take(self)
+
+    def lost(self) -> None:
+        if self._gather is None:
+            super().lost()
+        else:
+            self._upstream = None
+            self.fail(UpstreamDied("llama-server went away before it had answered completely"))

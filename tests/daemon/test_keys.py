@@ -1,0 +1,151 @@
+"""Keys: made, changed and taken back, and what the gate makes of that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from llamactl.config.sections import Access
+from llamactl.core.access import read_key
+from llamactl.core.errors import BadRequest, NotFound, Refused, StoreFailed, Unauthorized
+from llamactl.daemon import keyring
+from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.keyring import note_use, tokens
+from llamactl.proxy.access import Gate, Peer
+from llamactl.proxy.head import Head
+from llamactl.proxy.routing import Route
+from llamactl.rpc import calls
+from llamactl.store import Database
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the thread that writes wants it
+
+
+class Desk:
+    """Who makes keys, and the gate that goes by them."""
+
+    def __init__(self, place: Path) -> None:
+        self.time = 1000.0
+        self.place = place
+        self.db = Database(place / "db")
+        self.gate = Gate(lambda: self.time)
+        self.handlers = KeyCalls(self.db.keys, self.gate, lambda: self.time).handlers
+
+    async def ask(self, call: calls.Call) -> object:  # type: ignore[type-arg]
+        return await self.handlers[type(call)](call)
+
+    async def create(self, **more: object) -> calls.NewKey:
+        new = await self.ask(calls.CreateKey(**{"name": "editor", **more}))  # type: ignore[arg-type]
+        assert isinstance(new, calls.NewKey)
+        return new
+
+    async def rows(self, *, all: bool = False) -> list[calls.KeyRow]:
+        rows = await self.ask(calls.ListKeys(all))
+        assert isinstance(rows, list)
+        return rows
+
+    def counts(self, text: str) -> bool:
+        head = Head()
+        head.route = Route("model", scope="infer")
+        head.credential = f"Bearer {text}".encode()
+        try:
+            self.gate.enter(head, Peer())
+        except Unauthorized:
+            return False
+        return True
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.db.close()
+
+
+async def test_one_is_made_and_counts(desk: Desk) -> None:
+    new = await desk.create(scopes=("control",), models=("q*",), expires=2000.0, rate=5.0, parallel=2, priority=1)
+    text = read_key(new.text)
+    assert text is not None and text.id == new.key.id and desk.counts(new.text)
+    assert text.secret.encode() not in (desk.place / "db").read_bytes() + (desk.place / "db-wal").read_bytes()
+    other = await desk.create()
+    assert other.text != new.text
+    assert [row.id for row in await desk.rows()] == sorted((new.key.id, other.key.id))
+
+
+async def test_it_is_taken_back_at_once(desk: Desk) -> None:
+    new, other = await desk.create(), await desk.create(name="other")
+    assert desk.counts(new.text) and desk.counts(other.text)
+    assert await desk.ask(calls.RevokeKey(new.key.id))
+    assert not desk.counts(new.text) and desk.counts(other.text)
+    assert [row.name for row in await desk.rows()] == ["other"]
+    assert {row.name: row.revoked for row in await desk.rows(all=True)} == {"editor": 1000.0, "other": None}
+    with pytest.raises(NotFound):
+        await desk.ask(calls.RevokeKey(new.key.id))
+
+
+async def test_another_secret(desk: Desk) -> None:
+    old = await desk.create(scopes=("observe",))
+    new = await desk.ask(calls.RotateKey("editor"))
+    assert isinstance(new, calls.NewKey) and new.key == old.key
+    assert desk.counts(new.text) and not desk.counts(old.text)
+
+
+async def test_names_stand_for_keys_where_there_is_one(desk: Desk) -> None:
+    first, _ = await desk.create(), await desk.create()
+    with pytest.raises(Refused, match="2 keys are called editor"):
+        await desk.ask(calls.RotateKey("editor"))
+    await desk.ask(calls.RevokeKey(first.key.id))
+    await desk.ask(calls.RevokeKey("editor"))
+    assert await desk.rows() == []
+
+
+async def test_one_that_nobody_could_use_is_not_made(desk: Desk) -> None:
+    with pytest.raises(BadRequest, match="expired already"):
+        await desk.create(expires=999.0)
+    assert await desk.rows() == []
+
+
+async def test_when_they_were_used_is_written_down_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "EVERY", 0.001)
+    new = await desk.create()
+    assert (await desk.rows())[0].last_used is None and desk.counts(new.text)
+    assert (await desk.rows())[0].last_used == 1000.0, "it need not be written down for that"
+    async with anyio.create_task_group() as group:
+        await group.start(note_use, desk.gate, desk.db.keys)
+        with anyio.fail_after(5):
+            while desk.db.keys.all()[0].last_used is None:  # noqa: ASYNC110  # a thread writes it
+                await anyio.sleep(0.001)
+        desk.time = 1005.0
+        monkeypatch.setattr(keyring, "EVERY", 100)
+        assert desk.counts(new.text)
+        group.cancel_scope.cancel()
+    desk.db.close()  # which waits for the thread
+    with Database(desk.place / "db") as db:
+        assert db.keys.all()[0].last_used == 1005.0 and desk.gate.used == {}
+
+
+async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    class Full:
+        async def used(self, times: object) -> None:
+            raise StoreFailed("disk full")
+
+    desk.gate.used["a"] = 1.0
+    with anyio.move_on_after(0.01):
+        await note_use(desk.gate, Full())  # type: ignore[arg-type]
+    assert "disk full" in caplog.text
+
+
+def test_tokens_as_they_are_configured(tmp_path: Path) -> None:
+    assert tokens(Access()) is None
+    file = str(tmp_path / "secret")
+    Path(file).write_text("x" * 32)
+    assert tokens(Access(jwt_secret=file)) is not None  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="both"):
+        tokens(Access(jwt_secret=file, jwt_public_key=file))  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="cannot read"):
+        tokens(Access(jwt_secret="/no/such"))  # type: ignore[arg-type]

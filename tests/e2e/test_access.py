@@ -1,0 +1,157 @@
+"""Keys, pages, TLS and limits of a daemon that runs."""
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jwt
+import psutil
+import pytest
+
+from llamactl.rpc.calls import CreateKey, ListKeys, Reload, RevokeKey, RotateKey
+from tests.certificates import Certificate
+from tests.e2e.conftest import Begin
+from tests.e2e.running import Daemon, Home, until
+
+
+def configure(home: Home, text: str) -> None:
+    file = home.place / "config" / "llamactl" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def chat(daemon: Daemon, key: str = "", **headers: str) -> int:
+    shown = {"Authorization": f"Bearer {key}"} if key else {}
+    body = {"model": "alpha", "messages": [{"role": "user", "content": "hello"}]}
+    return daemon.ask("/v1/chat/completions", body, **shown, **headers).status
+
+
+def rpc(daemon: Daemon, method: str, key: str = "", **params: object) -> tuple[int, dict[str, object]]:
+    shown = {"Authorization": f"Bearer {key}"} if key else {}
+    answer = daemon.ask("/rpc", {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, **shown)
+    return answer.status, answer.json()
+
+
+def everything_under(place: Path) -> Iterator[tuple[Path, bytes]]:
+    for path in place.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path, path.read_bytes()
+
+
+def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    assert chat(daemon) == chat(daemon, "sk-whatever") == 200, "nobody needs one, as long as there is none"
+    assert rpc(daemon, "models.list")[0] == 401, "but for this"
+    made = home.run("keys", "create", "editor", "--scope", "control", "--rate", "100/min")
+    text = made.stdout.strip()
+    assert chat(daemon) == chat(daemon, "sk-whatever") == 401
+    assert chat(daemon, text) == 200 and daemon.ask("/health").status == 200
+    assert rpc(daemon, "models.list", text)[1]["result"]
+    assert "error" in rpc(daemon, "keys.list", text)[1], "that takes admin"
+    path = "/api/model-templates"
+    changed = daemon.ask(path, {"model_templates": {}}, Authorization=f"Bearer {text}")
+    assert changed.json()["data"] == {"model_templates": {}}, changed
+    assert daemon.ask(path, {"model_templates": {}}).status == 401
+    said = home.run("chat", "alpha", "hello", check=False)
+    assert said.returncode == 6 and "LLAMACTL_API_KEY" in said.stderr
+    assert home.run("chat", "alpha", "hello", LLAMACTL_API_KEY=text).stdout.strip()
+
+    other = home.tell(CreateKey("reader", scopes=("infer",), models=("beta*",), expires=time.time() + 3600))
+    assert chat(daemon, other.text) == 403
+    new = home.tell(RotateKey("editor"))
+    assert (chat(daemon, text), chat(daemon, new.text)) == (401, 200)
+    home.tell(RevokeKey(new.key.id))
+    assert chat(daemon, new.text) == 401 and chat(daemon) == 401, "there is another one"
+    until(lambda: all(key.last_used for key in home.tell(ListKeys(all=True))))
+
+    secrets = [each.rpartition("_")[2].encode() for each in (text, other.text, new.text)]
+    daemon.ask("/v1/chat/completions", {"model": text}, Authorization=f"Bearer {text}")
+    home.run("config", "show")
+    events = daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").body
+    arguments = b"\0".join(
+        " ".join(process.cmdline() + [f"{k}={v}" for k, v in process.environ().items()]).encode()
+        for process in psutil.Process(daemon.process.pid).children(recursive=True)
+    )
+    for secret in secrets:
+        assert secret not in arguments + events + home.run("config", "show").stdout.encode()
+        assert [path for path, content in everything_under(home.place) if secret in content] == []
+
+
+def test_what_may_be_done_without_one_is_configured_while_it_runs(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    home.tell(CreateKey("editor"))
+    assert chat(daemon) == 401
+    configure(home, "access.anonymous = 'infer'\naccess.rate = 2\nhttp.cors_origins = ['https://chat.example']")
+    changed = home.tell(Reload()).changed
+    assert changed == ("http.cors_origins", "access.anonymous", "access.rate")
+    assert [chat(daemon) for _ in range(3)] == [200, 200, 429]
+    refused = daemon.ask("/v1/models", Origin="https://chat.example")
+    assert refused.status == 429 and refused.headers["access-control-allow-origin"] == "https://chat.example"
+    assert int(refused.headers["retry-after"]) <= 60 and refused.headers["x-ratelimit-limit"] == "2"
+    assert chat(daemon, Host="evil.example") == 403
+    configure(home, "access.anonymous = 'none'\nhttp.allowed_hosts = ['evil.example']")
+    home.tell(Reload())
+    assert chat(daemon) == 403 and chat(daemon, Host="evil.example") == 401
+
+
+def test_tokens(home: Home, begin: Begin) -> None:
+    secret = home.place / "secret"
+    secret.write_text("s" * 40)
+    configure(home, f"access.jwt_secret = '{secret}'\naccess.jwt_audience = 'llamactl'\naccess.jwt_issuer = 'me'")
+    daemon = begin()
+    home.add("alpha")
+    claims = {"sub": "x", "aud": "llamactl", "iss": "me", "exp": time.time() + 600, "scope": "infer"}
+    token = jwt.encode(claims, "s" * 40)
+    assert (chat(daemon), chat(daemon, token), chat(daemon, token + "x")) == (401, 200, 401)
+    assert rpc(daemon, "models.list", token)[0] == 403
+    secret.write_text("t" * 40)
+    assert home.tell(Reload()).changed == (), "nothing but what is in the file"
+    assert chat(daemon, token) == 401 and chat(daemon, jwt.encode(claims, "t" * 40)) == 200
+
+
+def test_tls(home: Home, begin: Begin) -> None:
+    certificate = Certificate(home.place)
+    socket = home.place / "door.sock"
+    configure(
+        home,
+        f"http.tls_cert = '{certificate.file}'\nhttp.tls_key = '{certificate.key}'\nhttp.listen = ['unix://{socket}']",
+    )
+    daemon = begin()
+    home.add("alpha")
+    assert daemon.url.startswith("https://127.0.0.1:")
+
+    def ask(trusted: ssl.SSLContext) -> int:
+        connection = http.client.HTTPSConnection(urlsplit(daemon.url).netloc, context=trusted, timeout=20)
+        try:
+            connection.request("POST", "/v1/completions", json.dumps({"model": "alpha", "prompt": "x" * 1_000_000}))
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    before = certificate.trusted()
+    assert ask(before) == 200
+    assert home.run("chat", "alpha", "hello").stdout.strip()
+    certificate.renew()
+    home.tell(Reload())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        ask(before)
+    assert ask(certificate.trusted()) == 200
+
+
+def test_where_others_reach_it(home: Home, begin: Begin) -> None:
+    certificate = Certificate(home.place)
+    configure(home, f"http.tls_cert = '{certificate.file}'\nhttp.tls_key = '{certificate.key}'")
+    refused = home.run("daemon", "start", check=False, LLAMACTL_HTTP_HOST="0.0.0.0")
+    assert refused.returncode == 5 and "takes keys and TLS" in refused.stderr
+    begin()
+    home.tell(CreateKey("editor"))
+    home.run("daemon", "stop")
+    daemon = begin(http_host="0.0.0.0")
+    assert "can be reached" not in daemon.log()
+    home.run("daemon", "stop")
+    configure(home, "access.insecure = true")
+    assert "0.0.0.0" in (log := begin(http_host="0.0.0.0").log()) and "without keys or without TLS" in log
