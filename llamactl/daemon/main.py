@@ -169,7 +169,7 @@ async def _live(
         workers = Workers(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
-        fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        fit = FitCalls(catalogue, supervisor, analyst, budget, lending, lambda: gpus.measure(()))
         door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
         door.gate.admit(database.keys.all())
         control = Control(

@@ -15,11 +15,13 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
+from llamactl.core.devices import Device
 from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
+from llamactl.core.sample import Gpu
 from llamactl.core.scheduler import Limits
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
@@ -91,7 +93,7 @@ class Office:
         """What is read when the configuration is read again."""
         current = Current(config, lambda: self.written, self.hub)
         discovery = Discovery(current, self.catalogue)
-        budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
+        self.budget = budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
         needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
         analyst = Analyst(self.finder, needs, self.catalogue, db.fits)
         lending = Lending(
@@ -105,7 +107,9 @@ class Office:
         workers = Workers(
             current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
         )
-        fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
+        self.cards: tuple[Gpu, ...] = ()
+        """What drivers tell of."""
+        fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending, lambda: self.cards)
         gpus = Gpus(list, time.monotonic, place)
         self.sampler = sampler(self.hub, db.samples, self.supervisor, discovery, gpus, None)
         self.control = Control(
@@ -221,6 +225,14 @@ async def test_no_engine_is_an_answer_too(office: Office) -> None:
 
 
 # --- the catalogue -------------------------------------------------------------------------------
+
+
+async def test_devices_are_as_free_as_their_drivers_say(office: Office) -> None:
+    office.budget.found([Device(name="CUDA0", total=24, free=20), Device(name="CUDA1", total=8, free=7)])
+    known = Gpu(id="1", name="RTX", vendor="nvidia", device="CUDA0", memory_total=24, memory_used=9)
+    office.cards = (known, Gpu(id="2", name="RTX", vendor="nvidia", device="CUDA1"))
+    free = {row.name: row.free for row in await office.ask(calls.ListDevices())}
+    assert (free["CUDA0"], free["CUDA1"]) == (15, 7)
 
 
 async def test_models_are_added_listed_and_removed(office: Office, models: Path) -> None:
