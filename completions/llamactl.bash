@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--step|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--step|--strip|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -57,12 +57,14 @@ _llamactl() {
             /unload) place=/stop ;;
             /models/list) place=/models/ls ;;
             /models/remove) place=/models/rm ;;
+            /models/variants/list) place=/models/variants/ls ;;
+            /models/variants/remove) place=/models/variants/rm ;;
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -108,7 +110,7 @@ _llamactl() {
                 options='--ctx --parallel --save'
                 ;;
             /models)
-                words='export import ls add scan rm show set unset rename clone alias verify command defaults'
+                words='export import ls add scan rm show set unset rename clone alias verify command defaults variants'
                 ;;
             /models/export)
                 options='--format'
@@ -144,6 +146,16 @@ _llamactl() {
                 ;;
             /models/defaults/unset)
                 (( ${#arguments} >= 0 )) && words="$_llamactl_settings"
+                ;;
+            /models/variants)
+                words='ls set unset rm'
+                ;;
+            /models/variants/set)
+                options='--strip'
+                (( ${#arguments} >= 1 )) && _llamactl_assignment
+                ;;
+            /models/variants/unset)
+                (( ${#arguments} >= 1 )) && words="$_llamactl_settings"
                 ;;
             /presets)
                 words='ls show save set unset apply unapply rm export import'
@@ -214,7 +226,7 @@ _llamactl() {
                 files=yes
                 ;;
             /daemon)
-                words='run start stop restart reload reexec status'
+                words='run start stop restart reload log-level reexec status'
                 ;;
             /daemon/run)
                 options='--check'

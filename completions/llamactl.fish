@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --step --system --threads --timeout --ttl --until -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --step --strip --system --threads --timeout --ttl --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -67,6 +67,10 @@ function __llamactl_at
                 set place /models/ls
             case /models/remove
                 set place /models/rm
+            case /models/variants/list
+                set place /models/variants/ls
+            case /models/variants/remove
+                set place /models/variants/rm
             case /presets/list
                 set place /presets/ls
             case /presets/remove
@@ -77,7 +81,7 @@ function __llamactl_at
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -164,6 +168,7 @@ complete -c llamactl -n '__llamactl_at /models' -a alias -d 'Let a model go by o
 complete -c llamactl -n '__llamactl_at /models' -a verify -d 'Check that the files of models are there, sound and unchanged, and that their settings would do.'
 complete -c llamactl -n '__llamactl_at /models' -a command -d 'Print the command line that a model would be started with.'
 complete -c llamactl -n '__llamactl_at /models' -a defaults -d 'Settings of llama-server for every model that has none of its own.'
+complete -c llamactl -n '__llamactl_at /models' -a variants -d 'What is done to requests for a model: parameters forced or taken away.'
 complete -c llamactl -n '__llamactl_at /models/export' -l format -x -a 'json ini' -d 'ini is what llama.cpp reads.'
 complete -c llamactl -n '__llamactl_at /models/import' -l replace -d 'Even if something else is set here.'
 complete -c llamactl -n '__llamactl_at /models/import' -l dry-run -d 'Only say what would be done.'
@@ -180,6 +185,13 @@ complete -c llamactl -n '__llamactl_at /models/defaults' -a set -d 'Change setti
 complete -c llamactl -n '__llamactl_at /models/defaults' -a unset -d 'Leave settings to the configuration file, and to llama-server.'
 complete -c llamactl -n '__llamactl_at /models/defaults/set' -a '(__llamactl_assignments)'
 complete -c llamactl -n '__llamactl_at /models/defaults/unset' -a '(__llamactl_settings)'
+complete -c llamactl -n '__llamactl_at /models/variants' -a ls -d 'List what is done to requests, by model and variant.'
+complete -c llamactl -n '__llamactl_at /models/variants' -a set -d 'Give requests these parameters, whatever they say themselves; a variant that is not there is made.'
+complete -c llamactl -n '__llamactl_at /models/variants' -a unset -d 'Leave parameters to the requests again.'
+complete -c llamactl -n '__llamactl_at /models/variants' -a rm -d 'Take a variant away, or what is done to all other requests for a model.'
+complete -c llamactl -n '__llamactl_at /models/variants/set' -l strip -x -d 'Take it away; may be repeated.'
+complete -c llamactl -n '__llamactl_at /models/variants/set' -a '(__llamactl_assignments)'
+complete -c llamactl -n '__llamactl_at /models/variants/unset' -a '(__llamactl_settings)'
 complete -c llamactl -n '__llamactl_at /presets' -a ls -d 'List the presets.'
 complete -c llamactl -n '__llamactl_at /presets' -a show -d 'Show a preset: its settings, and the models that it is applied to.'
 complete -c llamactl -n '__llamactl_at /presets' -a save -d 'Make a preset of what is set for a model, by itself and by its preset.'
@@ -245,6 +257,7 @@ complete -c llamactl -n '__llamactl_at /daemon' -a start -d 'Start the daemon in
 complete -c llamactl -n '__llamactl_at /daemon' -a stop -d 'Stop the daemon and every model it runs.'
 complete -c llamactl -n '__llamactl_at /daemon' -a restart -d 'Stop the daemon and every model it runs, and start it again.'
 complete -c llamactl -n '__llamactl_at /daemon' -a reload -d 'Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was.'
+complete -c llamactl -n '__llamactl_at /daemon' -a log-level -d 'Show what the daemon records, or have it record more or less, on the console and in its files, until it ends.'
 complete -c llamactl -n '__llamactl_at /daemon' -a reexec -d 'Have the daemon go on as the version that is installed now. Models run on, nobody is turned away.'
 complete -c llamactl -n '__llamactl_at /daemon' -a status -d 'Show the daemon and its services. Exit 3 when none runs.'
 complete -c llamactl -n '__llamactl_at /daemon/run' -l check -d 'Only say whether it could start.'

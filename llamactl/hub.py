@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from llamactl.core.events import Event, Numbered
+from llamactl.core.events import Event, Numbered, passing
 
 
 class Watcher:
@@ -55,8 +55,9 @@ class Hub:
         """The number of the newest event; 0 before the first."""
 
     def publish(self, event: Event) -> Numbered:
-        self.last += 1
-        numbered = Numbered(self.last, self._now(), event)
+        passes = passing(event)
+        self.last += not passes
+        numbered = Numbered(0 if passes else self.last, self._now(), event)
         for watcher in self._watchers:
             watcher.put(numbered)
         return numbered

@@ -127,8 +127,8 @@ def test_the_tests_of_the_readme_are_those_of_ci(tmp_path: Path) -> None:
 def test_commands_in_the_readme_exist() -> None:
     known = {" ".join(spelling): command for command in read_tree().all() for spelling in command.spellings}
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    typed = re.findall(r"^\$ .*?\bllamactl ([a-z][a-z ]*)", README, re.MULTILINE)
-    for words in [*typed, *re.findall(r"`llamactl ([a-z][a-z ]*)", text)]:
+    typed = re.findall(r"^\$ .*?\bllamactl ([a-z][a-z -]*)", README, re.MULTILINE)
+    for words in [*typed, *re.findall(r"`llamactl ([a-z][a-z -]*)", text)]:
         first, second = [*words.split(), ""][:2]
         assert first in known, words
         assert not known[first].commands or f"{first} {second}".strip() in known, words

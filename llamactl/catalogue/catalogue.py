@@ -12,6 +12,7 @@ from llamactl.catalogue.news import as_in, news
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.events import CatalogueChanged
 from llamactl.core.model import Model, ScanReport, Told, valid_name
+from llamactl.core.shape import split
 from llamactl.store import Models
 
 
@@ -42,6 +43,27 @@ class Catalogue:
         if model is None:
             raise NotFound(f"no model is called {_shortened(name)!r}", self._similar(name) + "llamactl models ls")
         return model
+
+    def asked(self, name: str) -> Model:
+        """What a request for `name` goes to: a model by name or alias, or a variant of one. Raises `NotFound`."""
+        model = self._models.get(name)
+        if model is not None:
+            return model
+        model, variant = self.split(name)
+        if not variant:
+            return model
+        if variant not in model.shapes:
+            known = ", ".join(f"{model.name}:{one}" for one in model.variants)
+            raise NotFound(f"{model.name} has no variant {variant}", known or f"ask for {model.name}")
+        return model.variant(variant)
+
+    def split(self, name: str) -> tuple[Model, str]:
+        """The model and the variant that are meant by `name`, the variant being there or not. Raises `NotFound`."""
+        if name not in self._models and name not in self._aliases:
+            of, variant = split(name)
+            if variant and (of in self._models or of in self._aliases):
+                return self.resolve(of), variant
+        return self.resolve(name), ""
 
     def get(self, name: str) -> Model | None:
         """The model of that name; an alias does not count."""

@@ -22,6 +22,7 @@ def lines(model: ModelDetail) -> Iterator[tuple[str, str]]:
         ("size", show_size(model.size)),
         ("state", state(model)),
         ("aliases", ", ".join(model.aliases)),
+        ("variants", ", ".join(sorted(filter(None, model.shapes)))),
         ("preset", model.preset),
         ("title", facts.title),
         ("architecture", facts.architecture),

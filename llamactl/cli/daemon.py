@@ -17,8 +17,21 @@ from llamactl import __version__
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
+from llamactl.core.lines import Level
 from llamactl.core.units import parse_duration, show_duration
-from llamactl.rpc.calls import Announcement, DaemonStatus, ListInstances, Reexec, Reload, Reloaded, Shutdown, Status
+from llamactl.rpc.calls import (
+    Announcement,
+    DaemonStatus,
+    ListInstances,
+    LoggerSettings,
+    Reexec,
+    Reload,
+    Reloaded,
+    SetLogger,
+    ShowLogger,
+    Shutdown,
+    Status,
+)
 
 if TYPE_CHECKING:
     from llamactl.config.sections import Config
@@ -199,6 +212,23 @@ def reload() -> None:
         render.data("daemon", done)
     else:
         reloaded(done)
+
+
+@app.command("log-level")
+def log_level(
+    level: Annotated[Level | None, typer.Argument(metavar="[LEVEL]", help="debug, info, warn or error.")] = None,
+) -> None:
+    """Show what the daemon records, or have it record more or less, on the console and in its files, until it ends."""
+    with session.client() as client:
+        settings: LoggerSettings = client.call(
+            SetLogger(console_level=level, file_level=level) if level else ShowLogger()
+        )
+    if session.machine:
+        render.data("logger", settings)
+        return
+    console = settings.console_level if settings.console else "nothing"
+    render.text(f"console: {console}")
+    render.text(f"files: {settings.file_level if settings.file else 'nothing'}")
 
 
 def reloaded(done: Reloaded) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import about, defaults, portable, render
+from llamactl.cli import about, defaults, portable, render, variants
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
 from llamactl.core.units import show_count, show_size
@@ -28,6 +28,7 @@ app = typer.Typer(help="The catalogue of models.", no_args_is_help=False, invoke
 
 
 app.add_typer(defaults.app, name="defaults")
+app.add_typer(variants.app, name="variants")
 app.command("export")(portable.export)
 app.command("import")(portable.import_)
 

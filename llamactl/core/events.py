@@ -94,10 +94,18 @@ Event = (
 )
 
 
+PASSING = frozenset(("SamplesTaken", "LogLines", "RequestsFinished"))
+"""What is told and not numbered, since what it tells is kept elsewhere."""
+
+
+def passing(event: Event) -> bool:
+    return type(event).__name__ in PASSING
+
+
 class Numbered(msgspec.Struct, frozen=True):
     """An event with its place in the order of all events and its time (seconds since the epoch).
 
-    Numbers rise by one, without a gap, for the life of the daemon.
+    Numbers rise by one, without a gap, for the life of the daemon; 0 is that of events that pass.
     """
 
     id: int

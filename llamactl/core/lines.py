@@ -27,7 +27,8 @@ _SECRET = re.compile(
     r"[^\s\"',;&)\]}]{4,}",
     re.IGNORECASE,
 )
-_HINT = re.compile(r"bearer|llk[_-]|hf[_-]|sk[_-]|key|token|passw|secret", re.IGNORECASE)
+_HINTS = ("bearer", "key", "token", "passw", "secret", "llk", "hf_", "hf-", "sk_", "sk-")
+"""One of them is in every text with a secret; looking for them takes a tenth of the time."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -46,7 +47,8 @@ def at_least(level: Level) -> frozenset[Level]:
 
 def redacted(text: str) -> str:
     """Keys, tokens and passwords without what is secret in them."""
-    return _SECRET.sub(r"\g<kept>***", text) if _HINT.search(text) else text
+    lower = text.lower()
+    return _SECRET.sub(r"\g<kept>***", text) if any(hint in lower for hint in _HINTS) else text
 
 
 def of_run(source: str, began: float, lines: Iterable[str], time: float | None = None) -> Iterator[Line]:

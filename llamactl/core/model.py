@@ -6,6 +6,7 @@ import msgspec
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.facts import Facts
+from llamactl.core.shape import Shape
 
 HOST = "host"
 """The device that is the machine's own memory."""
@@ -48,6 +49,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `path` is absolute, `size` the bytes of the file (all parts of it). `settings` holds only what is
     set; an absent one is left to what stands behind: first the preset of the name `preset`, if there is one.
+    `shapes` are those of requests for it, by the variant they ask for; the empty name is for all that ask for none.
     `facts` is None until the file has been read. `fingerprint` tells files
     of different content apart wherever they are, `stamp` is what the file system said of the file when it was read.
     """
@@ -58,6 +60,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     aliases: tuple[str, ...] = ()
     settings: dict[str, Setting] = {}
     preset: str = ""
+    shapes: dict[str, Shape] = {}
     facts: Facts | None = None
     fingerprint: str = ""
     stamp: str = ""
@@ -91,6 +94,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.draft is not None and self.draft.certain:
             found["model_draft"] = self.draft.path
         return found
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(sorted(filter(None, self.shapes)))
+
+    def variant(self, name: str) -> "Model":
+        """The model for requests that ask for this variant of it, whose shape then counts for all."""
+        shape = self.shapes[name].over(self.shapes.get("", Shape()))
+        return msgspec.structs.replace(self, shapes={"": shape})
 
     @property
     def ttl(self) -> float | None:

@@ -29,6 +29,7 @@ from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -75,7 +76,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     config.directories.prepare()
     with (
         PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
-        closing(Records(config.directories.log, config.logging)) as records,
+        closing(Records(config)) as records,
     ):
         records.install()
         try:
@@ -170,8 +171,10 @@ async def _live(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending, lambda: gpus.measure(()))
-        door = Door(supervisor, catalogue.resolve, str(directories.web_socket))
+        # Files are put where models are, on a disk: the runtime directory mostly is memory.
+        door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
+        log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
             hub,
@@ -183,17 +186,20 @@ async def _live(
             database.presets,
             database.server,
             database.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
-            MetricCalls(current, measuring, database.samples, prometheus),
-            KeyCalls(database.keys, door.gate),
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(database.keys, door.gate),
+                log_calls,
+                MetricCalls(current, measuring, database.samples, prometheus),
+            ],
             began,
         )
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
         def take_over(config: Config) -> None:
-            records.configure(config.logging)
+            log_calls.take_over(config)
             supervisor.configure(
                 _limits(config),
                 budget,
@@ -232,7 +238,7 @@ async def _live(
             directories.runs,
             records,
             hub,
-            lambda: current().logging,
+            log_calls,
             lambda: [each.model for each in supervisor.instances() if isinstance(each.phase, Alive)],
         )
         control.services = services = Services(

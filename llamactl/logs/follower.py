@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
 
-from llamactl.config.sections import Logging
+from llamactl.config.sections import Config
 from llamactl.core.events import InstanceChanged, LogLines
 from llamactl.core.instance import Failed, Stopped
 from llamactl.core.lines import Line
@@ -94,14 +94,14 @@ class Follower:
         runs_of: Callable[[str], Path],
         records: Records,
         hub: Hub,
-        settings: Callable[[], Logging],
+        config: Callable[[], Config],
         running: Callable[[], Iterable[str]],
     ) -> None:
         self._directory = directory
         self._runs_of = runs_of
         self._records = records
         self._hub = hub
-        self._settings = settings
+        self._config = config
         self._running = running
         self._since = time.time()
         self._sources: dict[str, Source] = {}
@@ -135,11 +135,10 @@ class Follower:
             for event in grouped(self._records.take()):
                 self._hub.publish(event)
             for name in sorted(self._active):
-                ending = name in self._ending
-                await self._look_at(name)
-                if ending and name in self._ending:
+                if name in self._ending:  # this is the last look, unless it moves again meanwhile
                     self._ending.discard(name)
                     self._active.discard(name)
+                await self._look_at(name)
 
     async def _look_at(self, name: str) -> None:
         try:
@@ -162,9 +161,9 @@ class Follower:
                 log.warning("the log of %s: %s", name, error.strerror)
 
     def _put_aside(self, source: Source) -> None:
-        settings = self._settings()
-        while source.put_aside(settings.max_size):
-            retention.thin_out(self._directory, settings.max_files, settings.max_total)
+        config = self._config()
+        while source.put_aside(config.logging.max_size):
+            retention.thin_out(self._directory, config.logging.max_files, config.logging.max_total)
 
 
 def grouped(lines: Iterable[Line], lost: int = 0) -> list[LogLines]:

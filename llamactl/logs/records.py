@@ -7,9 +7,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
-from llamactl.config.sections import Logging
+from llamactl.config.sections import Config
 from llamactl.core.lines import LEVELS, Level, Line, at_least, redacted
 from llamactl.logs import console, retention
 from llamactl.logs.daily import APPLICATION, ERRORS, Daily, Entry, entry
@@ -26,6 +25,8 @@ LONGEST = 16 * 1024
 FLUSH = 2.0
 """Seconds that the end of the daemon waits for a slow disk or console."""
 HOUR = 3600.0
+NEVER = 100
+"""Above every level."""
 
 _PLAIN = logging.Formatter()
 _NUMBERS: dict[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
@@ -34,10 +35,10 @@ _NUMBERS: dict[Level, int] = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 class Records(logging.Handler):
     """The only handler, from `install` to `close`; secrets are taken out here, before anything leaves."""
 
-    def __init__(self, directory: Path, settings: Logging) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.recent: deque[Line] = deque(maxlen=RECENT)
-        self._directory = directory
+        self._directory = directory = config.directories.log
         self._kind = console.kind(sys.stderr, os.environ)
         self._untold: deque[Line] = deque(maxlen=RECENT)
         self._daily = [Daily(directory, prefix, 0) for prefix in (APPLICATION, ERRORS)]
@@ -45,34 +46,33 @@ class Records(logging.Handler):
         self._thinned = 0.0
         self._console = Outlet("console", self._to_console)
         self._files = Outlet("log files", self._to_files)
-        self.configure(settings)
+        self.configure(config)
 
     def install(self) -> None:
         logging.basicConfig(handlers=[self], force=True)
         self._set_level()
         logging.getLogger("asyncio").setLevel(logging.WARNING)
 
-    def configure(self, settings: Logging) -> None:
+    def configure(self, config: Config) -> None:
         """From now on."""
-        self._settings = settings
-        self._least_on_console = _NUMBERS[settings.console_level] if self._has_console(settings) else 100
-        self._least_in_files = (
-            min(_NUMBERS[settings.file_level], _NUMBERS[settings.errors_level]) if settings.file else 100
-        )
-        self._levels = [at_least(settings.file_level), at_least(settings.errors_level)]
+        self._config = config
+        file_level, errors_level = config.logging.file_level, config.logging.errors_level
+        self._least_on_console = _NUMBERS[config.logging.console_level] if self._has_console(config) else NEVER
+        self._least_in_files = min(_NUMBERS[file_level], _NUMBERS[errors_level]) if config.logging.file else NEVER
+        self._levels = [at_least(file_level), at_least(errors_level)]
         self._thinned = 0.0
         self._set_level()
 
     def _set_level(self) -> None:
         # Who watches sees what goes to the files, even if none are written.
-        shown = min(_NUMBERS[self._settings.file_level], self._least_on_console, self._least_in_files)
+        shown = min(_NUMBERS[self._config.logging.file_level], self._least_on_console, self._least_in_files)
         logging.getLogger().setLevel(shown)
 
-    def _has_console(self, settings: Logging) -> bool:
-        if settings.console and settings.file:
+    def _has_console(self, config: Config) -> bool:
+        if config.logging.console and config.logging.file:
             with suppress(OSError, ValueError):
                 return not os.path.samestat(os.fstat(sys.stderr.fileno()), (self._directory / DETACHED).stat())
-        return settings.console
+        return config.logging.console
 
     def emit(self, record: logging.LogRecord) -> None:
         """Waits for nobody."""
@@ -115,13 +115,15 @@ class Records(logging.Handler):
     def _to_files(self, entries: Sequence[Entry], dropped: int) -> None:
         now = time.time()
         for daily, levels in zip(self._daily, self._levels, strict=True):
-            daily.size = self._settings.max_size
+            daily.size = self._config.logging.max_size
             wanted = [each for each in entries if each.level in levels]
             self._try(daily, wanted, dropped, now)
         if now - self._thinned > HOUR:
             self._thinned = now
             with suppress(OSError):
-                retention.thin_out(self._directory, self._settings.max_files, self._settings.max_total)
+                retention.thin_out(
+                    self._directory, self._config.logging.max_files, self._config.logging.max_total
+                )
 
     def _try(self, daily: Daily, entries: list[Entry], dropped: int, now: float) -> None:
         """A disk that is full costs records, which are counted, and nothing else."""

@@ -1,6 +1,7 @@
 """What is new in files that are being written to, across restarts and rotation. For one thread at a time."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import BinaryIO
 
 from llamactl.core.lines import Line
 from llamactl.logs import daily, runs
+
+TICK = 50_000_000
+"""Nanoseconds; Linux counts the times of files in steps of 1 to 10 ms."""
 
 
 class RunTail:
@@ -30,7 +34,9 @@ class RunTail:
     def chunks(self) -> Iterator[tuple[Path, list[bytes]]]:
         """Its lines, with their run, some at a time."""
         if self._another():
-            self._changed = self._directory.stat().st_mtime_ns
+            changed = self._directory.stat().st_mtime_ns
+            # Another run may begin within the same tick of the clock of files: only an old time is proof.
+            self._changed = changed if time.time_ns() - changed > TICK else 0
             for run in runs.runs(self._directory):
                 if self.run is None or run > self.run:
                     yield from self._rest(ended=True)

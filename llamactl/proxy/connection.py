@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, door: "Door") -> None:
         self._door = door
-        self._reader = Reader(door.max_body)
+        self._reader = Reader(door.max_body, door.spool)
         self.transport = cast(asyncio.Transport, None)
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
+import msgspec
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.model import Model
-from llamactl.proxy import naming
+from llamactl.proxy import naming, shaping
 from llamactl.proxy.access import Gate
 from llamactl.proxy.connection import Connection
 from llamactl.proxy.leaving import Leaving, give_up
@@ -30,6 +31,7 @@ class Door:
     """Listens, and gives every connection what it needs.
 
     `resolve` finds a model by what a client calls it (raising `NotFound`), `web` is the path of the web face's socket.
+    `spool` is a directory for large files on their way to a model; without one they are kept in memory.
     What `configure` says may change while it is open.
     """
 
@@ -39,6 +41,7 @@ class Door:
         resolve: Callable[[str], Model],
         web: str,
         *,
+        spool: str = "",
         default: str = "",
         max_body: int = 100 << 20,
         drain: float = 30.0,
@@ -50,6 +53,7 @@ class Door:
         self.tick = 0  # seconds since the door opened; cheaper for every request than asking a clock
         self._resolve = resolve
         self._web_path = web
+        self.spool = spool
         self.gate = Gate()
         self.journal = Journal()
         self.leaving = Leaving()
@@ -98,7 +102,17 @@ class Door:
                 "the request names no model and no default model is set",
                 'put "model" into it, or: llamactl config set models.default NAME',
             )
-        return self._resolve(name)
+        model = self._resolve(name)
+        if model.shapes and head.route.named == "body":
+            self._shape(request, model)
+        return model
+
+    def _shape(self, request: Request, model: Model) -> None:
+        """Of forms there is nothing to be changed, nor of what has no body."""
+        shape = model.shapes.get("")
+        if shape is not None and request.body and naming.is_json(request.body, request.head.kind):
+            values = {name: msgspec.json.encode(value) for name, value in shape.set.items()}
+            request.body = shaping.edit(request.body, values, shape.strip)
 
     def _through(self, request: Request) -> Model:
         """For `/upstream/MODEL/…`, whose end is what the llama-server is asked for."""

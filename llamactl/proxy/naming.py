@@ -33,13 +33,20 @@ def in_body(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str 
     """
     if not body:
         name = None
+    elif is_json(body, kind):
+        name = _in_json(body)
     elif kind == b"multipart/form-data":
         name = _in_multipart(body, content_type)
-    elif kind == b"application/x-www-form-urlencoded" and body[:99].lstrip()[:1] != b"{":  # `curl -d '{…}'` says so
-        name = _in_form(bytes(body))
     else:
-        name = _in_json(body)
+        name = _in_form(bytes(body))
     return name or (in_query(query) if query else None)
+
+
+def is_json(body: _Body, kind: bytes) -> bool:
+    """Is it to be read as JSON? All is that does not say it is a form; and `curl -d '{…}'` says so by mistake."""
+    if kind == b"application/x-www-form-urlencoded":
+        return body[:99].lstrip()[:1] == b"{"
+    return kind != b"multipart/form-data"
 
 
 def in_query(query: bytes) -> str | None:

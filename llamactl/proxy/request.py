@@ -7,7 +7,6 @@ request differently.
 import mmap
 import re
 from collections import deque
-from contextlib import suppress
 
 import httptools
 
@@ -15,6 +14,7 @@ from llamactl.core.errors import BadRequest, BodyTooLarge
 from llamactl.core.units import show_size
 from llamactl.proxy.head import HOP, Head, framing, has_body, take_options, to_origin_form
 from llamactl.proxy.record import Record
+from llamactl.proxy.room import NoRoom, Room
 
 MAX_HEAD = 64 << 10
 """Bytes of request line and headers together."""
@@ -74,9 +74,11 @@ class Reader:
     After one with a `fault`, one that closes the connection or one that leaves HTTP, nothing more is read.
     """
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, spool: str = "") -> None:
+        """`spool` is a directory for large forms, which have files in them; without one they are kept in memory."""
         self.requests: deque[Request] = deque()
         self._max_body = max_body
+        self._spool = spool
         self._parser = httptools.HttpRequestParser(self)
         self._head = Head()
         self._template = b""  # under which this head is to be remembered
@@ -87,8 +89,7 @@ class Reader:
         self._pieces: list[bytes] = []
         self._chunks = bytearray()  # not pieces: a million small ones would take far more than they hold
         self._size = 0
-        self._body: mmap.mmap | None = None
-        self.place: memoryview | None = None  # where the next bytes belong, if they are of a large body
+        self._room: Room | None = None  # for a large body
         self.in_head = False  # a head has begun and is not complete
         self.in_body = False
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
@@ -142,13 +143,17 @@ class Reader:
 
     def filled(self, count: int) -> bool:
         """So many bytes were put into `place`. True when the body is whole."""
-        assert self.place is not None
-        self.place = self.place[count:]
-        if self.place:
+        assert self._room is not None
+        if not self._room.filled(count):
             return False
         self._parser = httptools.HttpRequestParser(self)  # the old one still waits for this body
         self._complete()
         return True
+
+    @property
+    def place(self) -> memoryview | None:
+        """Where the next bytes belong, if they are of a large body."""
+        return None if self._room is None else self._room.place
 
     def _is_known(self, data: bytes) -> bool:
         """The short way: `data` is one whole request with a head seen before."""
@@ -241,8 +246,11 @@ class Reader:
             self._fail(_too_large(self._max_body, length))
             return
         if length is not None and length >= LARGE:
-            self._body = _memory(length)
-            self.place = memoryview(self._body)
+            try:
+                self._room = Room(length, self._spool if head.kind == b"multipart/form-data" else "")
+            except NoRoom as fault:
+                self._fail(fault)
+                return
         self.awaits_continue = head.expects and not head.old
         self._size = self._around = 0
         if self._template:
@@ -257,9 +265,9 @@ class Reader:
         if self.ended:
             return
         self._around = 0
-        if self.place is not None:
-            self.place[: len(data)] = data
-            self.place = self.place[len(data) :]
+        if self._room is not None:
+            self._room.place[: len(data)] = data
+            self._room.filled(len(data))
             return
         self._size += len(data)
         if self._size > self._max_body:
@@ -278,8 +286,8 @@ class Reader:
 
     def _complete(self) -> None:
         head = self._head
-        body = self._body if self._body is not None else bytes(self._chunks) or b"".join(self._pieces)
-        self._body, self.place, self._pieces, self._chunks = None, None, [], bytearray()
+        body = self._room.body if self._room is not None else bytes(self._chunks) or b"".join(self._pieces)
+        self._room, self._pieces, self._chunks = None, [], bytearray()
         self.in_body = self.awaits_continue = False
         self.ended = not head.keep_alive and not head.upgrade
         self.requests.append(Request(head, body))
@@ -287,18 +295,9 @@ class Reader:
     def _fail(self, fault: BadRequest) -> None:
         self.ended = True
         self.in_head = self.in_body = self.awaits_continue = False
-        self._body, self.place, self._pieces, self._chunks = None, None, [], bytearray()
+        self._room, self._pieces, self._chunks = None, [], bytearray()
         self._head.keep_alive = False
         self.requests.append(Request(self._head, fault=fault))
-
-
-def _memory(size: int) -> mmap.mmap:
-    """Memory that, unlike a bytearray, costs nothing before the bytes arrive. Shared pages would cost twice as much."""
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux: 5 faults for 10 MB instead of 2,560
-        with suppress(OSError):  # not for this kernel
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
 
 
 def _head_too_large() -> HeadTooLarge:

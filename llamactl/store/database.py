@@ -131,7 +131,7 @@ class Database:
                 there = {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')}
                 new = {parameter.name: declared(parameter.kind) for parameter in columns(group)}
                 if group == "model":
-                    new["preset"] = "TEXT"
+                    new |= {"preset": "TEXT", "shapes": "TEXT"}
                 for column, kind in new.items():
                     if column not in there:
                         connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column}" {kind}')

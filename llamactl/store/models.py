@@ -8,17 +8,18 @@ import msgspec
 
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import GROUPS
+from llamactl.core.shape import Shape
 from llamactl.store.access import Access
 from llamactl.store.columns import Column, Columns, readable, share
 from llamactl.store.tables import TABLE_OF
 
-_KEPT = ("name", "path", "size", "aliases", "settings", "preset")
+_KEPT = ("name", "path", "size", "aliases", "settings", "preset", "shapes")
 """The fields of a `Model` with a place of their own; all others are facts about its file."""
 
 _TABLES = tuple(TABLE_OF.values())
 _DESCRIBED = ", ".join(
     f'"models"."{name}"'
-    for name in ("id", "name", "model_path", "file_size_bytes", "facts", "other_settings", "preset")
+    for name in ("id", "name", "model_path", "file_size_bytes", "facts", "other_settings", "preset", "shapes")
 )
 
 
@@ -32,11 +33,14 @@ class Models:
         """Look at the columns, once they are there. All statements are made here, of their names alone."""
         self._groups = [Columns.of(self._access.connection(), group) for group in GROUPS]
         models = self._groups[0]
-        columns = '"name", "type", "model_path", "file_size_bytes", "facts", "other_settings", "preset", "updated_at"'
+        columns = (
+            '"name", "type", "model_path", "file_size_bytes", "facts", "other_settings", "preset", "shapes", '
+            '"updated_at"'
+        )
         kept = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ")[1:])
         self._insert = (
             f'INSERT INTO "models" ({columns}{models.listed}, "created_at") '
-            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?{models.unknowns}, ?) "
+            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?{models.unknowns}, ?) "
             f'ON CONFLICT ("name") DO UPDATE SET {kept}{models.replaced}'
         )
         assigned = ", ".join(f"{name} = ?" for name in columns.split(", "))
@@ -61,7 +65,7 @@ class Models:
                 'SELECT "model_id", "alias" FROM "model_aliases" ORDER BY "model_id", "position"'
             ):
                 aliases.setdefault(model_id, []).append(alias)
-            return [_model(row, aliases.get(row[0], ()), columns.settings(row[7:])) for row in rows]
+            return [_model(row, aliases.get(row[0], ()), columns.settings(row[8:])) for row in rows]
 
     def put(self, *models: Model) -> None:
         """Add those whose name is new, replace the others; these keep the time at which they were added.
@@ -148,6 +152,7 @@ def _row(model: Model, left: Mapping[str, Setting]) -> tuple[Any, ...]:
         _json(facts) if facts else None,
         _json(left) if left else None,
         model.preset or None,
+        _json(model.shapes) if model.shapes else None,
     )
 
 
@@ -157,10 +162,12 @@ def _json(value: object) -> str:
 
 def _model(row: tuple[Any, ...], aliases: Iterable[str], settings: dict[str, Setting]) -> Model:
     """Checks every value: SQLite keeps any in any column."""
-    _, name, path, size, facts, left, preset, *_ = row
+    _, name, path, size, facts, left, preset, shapes, *_ = row
     said = {"name": name, "path": path, "size": size, "aliases": tuple(aliases), "settings": settings}
     if preset is not None:
         said["preset"] = preset
+    if shapes is not None:
+        said["shapes"] = msgspec.json.decode(shapes, type=dict[str, Shape])
     if left is not None:
         said["settings"] = msgspec.json.decode(left, type=dict[str, Setting]) | settings
     if facts is not None:

@@ -76,13 +76,14 @@ def _settings(group: Group, besides: frozenset[str] = frozenset()) -> dict[str, 
 
 
 MODEL_COLUMNS = (
-    *("id", "name", "type", "model_path", "file_size_bytes", "preset", "facts", "other_settings"),
+    *("id", "name", "type", "model_path", "file_size_bytes", "preset", "shapes", "facts", "other_settings"),
     *("fit_params_available", "last_fit_params_check", "created_at", "updated_at"),
 )
 """Of `models`, besides its settings.
 
 `type` is the architecture. `facts` is the JSON of what a `Model` says of its file, `other_settings` of the
-settings that have no column or do not fit into it. `preset` is NULL where there is none.
+settings that have no column or do not fit into it. `preset` is NULL where there is none, and so is `shapes`, the JSON
+of what is done to requests.
 """
 
 ModelTable = _table(
@@ -95,6 +96,7 @@ ModelTable = _table(
         "file_size_bytes": peewee.IntegerField(),
         **_settings("model", frozenset(MODEL_COLUMNS)),
         "preset": peewee.TextField(null=True),
+        "shapes": peewee.TextField(null=True),
         "facts": peewee.TextField(null=True),
         "other_settings": peewee.TextField(null=True),
         "fit_params_available": peewee.IntegerField(null=True),

@@ -16,7 +16,7 @@ from llamactl.core.series import Range
 from llamactl.core.units import parse_duration
 from llamactl.rpc.calls import Call, ExportMetrics, History, ShowHistory, ShowMetrics
 from llamactl.web.caller import caller_of, demand
-from llamactl.web.templates import shaped, success
+from llamactl.web.shape import shaped, success
 
 A = TypeVar("A")
 Ask = Callable[[Call[Any]], Awaitable[Any]]

@@ -1,20 +1,16 @@
-"""`/api/model-templates`: which model has which chat template, as the dashboard asks that llamactl takes the place of.
-
-The one shape of all of `/api`: `{success, data?, error?: {code, message, details?}, timestamp}`.
-"""
+"""`/api/model-templates`: which model has which chat template, as the dashboard asks that llamactl replaces."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from llamactl.core.errors import BadRequest, LlamactlError
+from llamactl.core.errors import BadRequest
 from llamactl.rpc.calls import Call, ListTemplates, SetTemplates, TemplateList
 from llamactl.web.caller import caller_of, demand
+from llamactl.web.shape import shaped, success
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 PATH = "/api/model-templates"
@@ -46,26 +42,3 @@ def add(app: web.Application, ask: Ask) -> None:
 def _own(found: TemplateList) -> dict[str, str]:
     """What is set for models themselves: all that a POST replaces."""
     return {use.model: use.template for use in found.uses if use.origin == "model"}
-
-
-def shaped(handler: Handler) -> Handler:
-    """With what goes wrong in the one shape, too."""
-
-    async def answered(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except LlamactlError as error:
-            told = {"code": error.code, "message": error.message, "details": error.hint or None}
-            return _answer({"success": False, "error": told}, error.status)
-
-    return answered
-
-
-def success(data: object) -> web.Response:
-    return _answer({"success": True, "data": data}, 200)
-
-
-def _answer(body: dict[str, object], status: int) -> web.Response:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    text = msgspec.json.encode({**body, "timestamp": now})
-    return web.Response(body=text, status=status, content_type="application/json")

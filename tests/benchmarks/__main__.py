@@ -16,6 +16,7 @@ from .contenders import CONTENDERS
 from .deciding import deciding
 from .headers import headers
 from .idle import idle
+from .logs import logs
 from .measuring import measuring
 from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "writing": writing,
     "measuring": measuring,
     "deciding": deciding,
+    "logs": logs,
 }
 
 

@@ -13,6 +13,7 @@ from llamactl.cli.session import session
 from llamactl.core.errors import LoadFailed
 from llamactl.core.facts import Facts
 from llamactl.core.model import ScanReport
+from llamactl.core.shape import Shape
 from llamactl.rpc.calls import Check, InstanceRow, ModelDetail, ServiceRow, Verification
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, STATUS, Stub, model
@@ -143,6 +144,34 @@ def test_other_names_of_a_model(stub: Stub, llamactl: Llamactl) -> None:
     assert "a also goes by b/c:1, d" in llamactl("models", "alias", "a", "b/c:1", "d").err
     assert "a has no alias" in llamactl("models", "alias", "a", "b", "--rm").err
     assert [asked for _, asked in stub.asked] == [{"name": "a", "add": ["b/c:1", "d"]}, {"name": "a", "remove": ["b"]}]
+
+
+def test_variants(stub: Stub, llamactl: Llamactl) -> None:
+    shapes = {"": Shape(strip=("seed",)), "fast": Shape({"temperature": 0.2, "stop": ["x"]}), "plain": Shape()}
+    stub.answers["models.list"] = [model("a"), model("b")]
+    stub.answers["models.show"] = lambda name: ModelDetail(
+        name=name, path="/a", size=7, aliases=(), state="stopped", settings=[], shapes=shapes if name == "a" else {}
+    )
+    lines = [line.split() for line in llamactl("models", "variants", "ls").out.splitlines()]
+    assert ["a", "seed"] in lines
+    assert ["a:fast", "temperature=0.2", 'stop=["x"]'] in lines
+    [_, fast, _] = llamactl("models", "variants", "ls", "a", "--json").json()["items"]
+    assert fast == {"name": "a:fast", "model": "a", "set": {"temperature": 0.2, "stop": ["x"]}, "strip": []}
+    assert "variants set NAME:fast" in llamactl("models", "variants", "list", "b").err
+
+
+def test_changing_variants(stub: Stub, llamactl: Llamactl) -> None:
+    stub.answers["models.shape"] = model("a", variants=("fast",))
+    fast = ("models", "variants", "set", "a:fast")
+    assert llamactl(*fast, "temperature=0.2", "stop=[\"x\"]", "mode=no json", "--strip", "seed").code == 0
+    assert llamactl("models", "variants", "unset", "a:fast", "mode", "seed").code == 0
+    assert "a has no shape" in llamactl("models", "variants", "rm", "a").err
+    assert llamactl(*fast, "temperature").code == 2
+    assert [asked for _, asked in stub.asked] == [
+        {"name": "a:fast", "set": {"temperature": 0.2, "stop": ["x"], "mode": "no json"}, "strip": ["seed"]},
+        {"name": "a:fast", "unset": ["mode", "seed"]},
+        {"name": "a", "remove": True},
+    ]
 
 
 def test_verifying_fails_if_one_is_not_sound(catalogue: Stub, llamactl: Llamactl) -> None:

@@ -116,6 +116,7 @@ def test_llama_swap(other: Stub, llamactl: Llamactl, tmp_path: Path) -> None:
         "aliases": ["q"],
         "settings": {"ctx_size": 4096, "custom_params": "--new-flag 5", "server_path": str(engine), "ttl": 60.0},
         "preset": "",
+        "shapes": {},
     }
     assert models(other)["other"]["settings"] == {}
     for left in (

@@ -23,11 +23,13 @@ from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
 from llamactl.core.sample import Gpu
 from llamactl.core.scheduler import Limits
+from llamactl.core.shape import Shape
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
+from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -123,10 +125,13 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
-            fit,
-            WorkerCalls(workers, lending),
-            MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
-            KeyCalls(db.keys, Gate()),
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(db.keys, Gate()),
+                LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+                MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
+            ],
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
@@ -317,6 +322,35 @@ async def test_a_model_is_given_other_names(stocked: Office) -> None:
     assert (await stocked.ask(calls.AliasModel("q", remove=("q",)))).aliases == ("org/q:1",)
     with pytest.raises(Refused, match="org/q:1 is an alias of qwen"):
         await stocked.ask(calls.AliasModel("gemma", ("org/q:1",)))
+
+
+async def test_requests_for_a_model_are_shaped(stocked: Office) -> None:
+    """By name, by alias and by variant; the empty variant is for all others."""
+    await stocked.ask(calls.AliasModel("qwen", ("q",)))
+    await stocked.ask(calls.ShapeModel("qwen", strip=("seed",)))
+    row = await stocked.ask(calls.ShapeModel("q:fast", set={"temperature": 0, "seed": 1}))
+    assert (row.name, row.variants) == ("qwen", ("fast",))
+    asked = stocked.catalogue.asked
+    assert asked("qwen:fast") == asked("q:fast")
+    assert (asked("q:fast").name, asked("q:fast").shapes) == ("qwen", {"": Shape({"temperature": 0, "seed": 1})})
+    assert asked("q").shapes[""] == Shape(strip=("seed",))
+    for name in ("qwen:slow", "gemma:fast", "nobody:fast", "qwen:"):
+        with pytest.raises(NotFound):
+            asked(name)
+    with pytest.raises(NotFound, match="seed"):
+        await stocked.ask(calls.ShapeModel("gemma", unset=("seed",)))
+    assert (await stocked.ask(calls.ShowModel("qwen"))).shapes.keys() == {"", "fast"}
+    await stocked.ask(calls.ShapeModel("q:fast", remove=True))
+    await stocked.ask(calls.ShapeModel("qwen", unset=("seed",)))
+    assert stocked.catalogue.resolve("qwen").shapes == {}
+    with pytest.raises(NotFound, match="shape"):
+        await stocked.ask(calls.ShapeModel("qwen:fast", remove=True))
+
+
+async def test_a_model_of_that_name_goes_before_a_variant(stocked: Office) -> None:
+    await stocked.ask(calls.ShapeModel("qwen:fast", set={"temperature": 0}))
+    await stocked.ask(calls.RenameModel("gemma", "qwen:fast"))
+    assert stocked.catalogue.asked("qwen:fast").shapes == {}
 
 
 async def test_a_model_is_verified(stocked: Office, models: Path) -> None:

@@ -15,6 +15,7 @@ from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.core.events import CatalogueChanged, Numbered
 from llamactl.core.model import Model, Setting, Unusable
 from llamactl.core.parameters import LEFT_OUT, OF_ONE_MODEL, PARAMETERS
+from llamactl.core.shape import Shape
 from llamactl.daemon.control.settings import settled
 from llamactl.rpc import calls
 from llamactl.rpc.calls import PortableModel
@@ -368,7 +369,13 @@ def test_what_is_exported_is_what_was_imported(
 ) -> None:
     given_models = [
         PortableModel(
-            name=name, path=f"/m/{number}.gguf", size=size, aliases=(f"A{number}",), settings=own, preset=preset
+            name=name,
+            path=f"/m/{number}.gguf",
+            size=size,
+            aliases=(f"A{number}",),
+            settings=own,
+            preset=preset,
+            shapes={"fast": Shape({"temperature": number}, ("seed",))} if number else {},
         )
         for number, (name, (own, preset, size)) in enumerate(sorted(found.items()))
     ]

@@ -38,6 +38,9 @@ TRIED = {
     *("residency.queue_total", "residency.load_timeout", "residency.drain", "restart.first", "models.default"),
     *("models.directories", "models.watch", "models.include", "models.exclude", "http.max_body"),
     *("logging.console_level", "logging.runs"),
+    # in tests/logs
+    *("logging.file_level", "logging.errors_level", "logging.file", "logging.console"),
+    *("logging.max_size", "logging.max_files", "logging.max_total"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
     *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
     "residency.groups",  # in tests/core/test_scheduler_places.py

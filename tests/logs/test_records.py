@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from llamactl.config.sections import Logging
+from llamactl.config.directories import find_directories
+from llamactl.config.sections import Config, Logging
 from llamactl.logs import console, outlet
 from llamactl.logs.daily import Daily, Entry, entry
 from llamactl.logs.outlet import Outlet
@@ -23,9 +24,14 @@ from llamactl.logs.records import Records
 log = logging.getLogger("llamactl.test")
 
 
+def configured(place: Path, **settings: Any) -> Config:
+    directories = msgspec.structs.replace(find_directories({"HOME": "/"}), log=place)
+    return Config(directories=directories, logging=Logging(**settings))
+
+
 @contextmanager
 def recording(place: Path, **settings: Any) -> Iterator[Records]:
-    records = Records(place, Logging(**settings))
+    records = Records(configured(place, **settings))
     records.install()
     try:
         yield records
@@ -64,7 +70,7 @@ def test_each_destination_has_its_own_level_and_another_one_at_any_time(
         say_all()
         records.flush()
         assert capsys.readouterr().err[-2:] == "E\n" and messages(tmp_path) == list("DIWE")
-        records.configure(Logging(console_level="debug", file=False))
+        records.configure(configured(tmp_path, console_level="debug", file=False))
         say_all()
     assert len(capsys.readouterr().err.splitlines()) == 4
     assert messages(tmp_path) == list("DIWE") and messages(tmp_path, "errors") == list("WE")
@@ -96,7 +102,7 @@ def test_in_the_background_stderr_is_no_console(tmp_path: Path, monkeypatch: pyt
         with recording(tmp_path) as records:
             log.info("to the files")
             records.flush()
-            records.configure(Logging(file=False))
+            records.configure(configured(tmp_path, file=False))
             log.info("where else?")
     assert messages(tmp_path) == ["to the files"]
     assert [line[-11:] for line in (tmp_path / "daemon.log").read_text().splitlines()] == ["where else?"]

@@ -147,6 +147,8 @@ def test_followed_into_the_next_runs(run: Path) -> None:
         (run.parent / runs.name_of((BEGAN + number) * 10**9)).write_text(f"run {number}\n")
     assert tail.moved
     assert [lines for _, lines in tail.chunks()] == [[b"its last word"], [b"run 1"], [b"run 2"]]
+    os.utime(run.parent, (BEGAN, BEGAN))  # that was long ago
+    assert not list(tail.chunks())
     assert not tail.moved
 
 

@@ -13,6 +13,7 @@ from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.model import Model
+from llamactl.core.shape import Shape
 from llamactl.proxy.access import Gate
 from llamactl.proxy.door import Door
 from llamactl.supervisor import Supervisor
@@ -309,6 +310,8 @@ async def opened(
 
 
 def _resolve(name: str) -> Model:
+    if name == "a:shaped":
+        return Model(name="a", path="/models/a.gguf", size=4, shapes={"": Shape({"seed": 1}, ("top_k",))})
     if name not in ("a", "b"):
         raise NotFound(f"no model is called {name}", "llamactl models ls")
     return Model(name=name, path=f"/models/{name}.gguf", size=4)

@@ -8,7 +8,7 @@ import pytest
 from llamactl.core.errors import BodyTooLarge, LoadFailed
 from tests.proxy.asking import asked, get, post
 from tests.proxy.front import opened
-from tests.proxy.upstreams import CLOSE, EVENTS, chunk, chunked_head
+from tests.proxy.upstreams import CLOSE, ECHO, EVENTS, SWITCH, chunk, chunked_head
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,21 @@ async def test_what_a_llama_server_is_asked_for(tmp_path: Path, data: bytes, met
             (method, target, body)
         ] * 2
         assert not front.web.requests
+
+
+async def test_a_web_socket_of_one_and_no_key_of_the_client(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = lambda _: (SWITCH, ECHO)
+        client = await front.client()
+        keys = (b"Authorization: Bearer secret", b"X-Api-Key: secret")
+        client.send(get(b"/upstream/a/ws", b"Connection: Upgrade", b"Upgrade: websocket", *keys))
+        assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        client.send(b"there and back")
+        assert await client.take(14) == b"there and back"
+        [sent] = front.upstream.requests
+        assert (sent.target, sent.all(b"upgrade")) == (b"/ws", [b"websocket"])
+        assert b"secret" not in b"".join(front.upstream.received)
+        client.leave()
 
 
 async def test_only_pages_are_asked_for_as_the_client_can_read_them(tmp_path: Path) -> None:
@@ -111,3 +126,25 @@ async def test_a_stream_that_breaks_off_says_so_in_the_dialect_of_the_path(
         _, _, told = received.partition(b"\r\n" + event)
         assert "went away" in json.loads(b"{" + told.split(b"\n")[0])["error"]["message"]
         assert not received.endswith(b"0\r\n\r\n")
+
+
+async def test_a_request_is_shaped_on_its_way(tmp_path: Path) -> None:
+    """A form is not, nor is what goes through `/upstream/`, nor what other requests with the same head ask."""
+    body, form = b'{"model":"a:shaped", "top_k": 3,  "seed":null}', b"model=a%3Ashaped&seed=2"
+    async with opened(tmp_path) as front:
+        client = await front.client()
+        for _ in range(2):
+            await client.ask(post(body, path=b"/completion"))
+        await client.ask(post(b'{"model":"a"}', path=b"/completion"))
+        await client.ask(post(b"{}", path=b"/tokenize?model=a:shaped"))
+        await client.ask(post(body, path=b"/upstream/a:shaped/completion"))
+        head = b"POST /completion HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        await client.ask(head + b"Content-Length: %d\r\n\r\n%b" % (len(form), form))
+        assert [sent.body for sent in front.upstream.requests] == [
+            b'{"model":"a:shaped",  "seed":1}',
+            b'{"model":"a:shaped",  "seed":1}',
+            b'{"model":"a"}',
+            b'{"seed":1}',
+            body,
+            form,
+        ]

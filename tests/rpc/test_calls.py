@@ -11,6 +11,7 @@ from llamactl.core.events import (
     ConfigChanged,
     Event,
     InstanceChanged,
+    LogLines,
     Numbered,
     Placement,
     SamplesTaken,
@@ -57,6 +58,10 @@ SERVICES = [ServiceRow(name="door", state="restarting", age=2.0, restarts=3, rea
 STATUS = calls.DaemonStatus(
     version="1", pid=1, uptime=2.0, http=["http://[::1]:1"], config="/c", data="/d", log="/l", models=1,
     services=SERVICES, last_event=9, restart_for=("http.port",),
+)  # fmt: skip
+LOGGER = calls.LoggerSettings(
+    console_level="info", file_level="debug", errors_level="warn", max_size=1 << 20, max_files=86400.0,
+    file=True, console=False,
 )  # fmt: skip
 DETAIL = calls.ModelDetail(
     name="qwen", path="/m/qwen.gguf", size=7, aliases=("q",), state="ready", missing=True,
@@ -119,6 +124,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.RenameModel: [MODEL],
     calls.CloneModel: [MODEL],
     calls.AliasModel: [MODEL],
+    calls.ShapeModel: [MODEL],
     calls.VerifyModel: [calls.Verification(name="a", sound=False, checks=[calls.Check(check="size", ok=None)])],
     calls.ModelCommand: ["llama-server --model /m/qwen.gguf"],
     calls.FitModel: [FIT],
@@ -135,6 +141,12 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.RemovePreset: [(), ("a",)],
     calls.ShowDefaults: [DETAIL.settings],
     calls.SetDefaults: [[]],
+    calls.ReadLogs: [
+        [],
+        [calls.LogRow(model=None, time=1.5, level="warn", line="x")],
+    ],
+    calls.ShowLogger: [LOGGER],
+    calls.SetLogger: [LOGGER],
     calls.ListTemplates: [TEMPLATES],
     calls.SetTemplates: [[MODEL]],
     calls.ListInstances: [[], [INSTANCE, InstanceRow(name="a", state="stopped")]],
@@ -188,6 +200,7 @@ PHASES: list[Phase] = [
 EVENTS: list[Event] = [
     *(InstanceChanged("qwen", phase) for phase in PHASES),
     Placement("qwen", "stop", "evicted for gemma: idle 40 s"),
+    LogLines("qwen", "warn", 1.5, ("slow", "slower"), lost=3),
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),

@@ -16,6 +16,7 @@ from llamactl.core.errors import BadRequest
 from llamactl.core.facts import Facts
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import PARAMETERS, Parameter
+from llamactl.core.shape import Shape
 from llamactl.store import Database, StoreFailed
 from llamactl.store import models as stored
 
@@ -184,6 +185,7 @@ def _possible(parameter: Parameter) -> st.SearchStrategy[Setting]:
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+SHAPES = st.builds(Shape, st.dictionaries(TEXT, TEXT | st.lists(TEXT), max_size=2), st.lists(TEXT).map(tuple))
 ANY = (
     st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 )  # of any setting
@@ -196,6 +198,7 @@ KNOWN = st.fixed_dictionaries({}, optional={name: _possible(one) for name, one i
     size=st.integers(0, 2**62),
     aliases=st.lists(TEXT, unique=True).map(tuple),
     preset=TEXT,
+    shapes=st.dictionaries(TEXT, SHAPES, max_size=2),
     values=st.dictionaries(TEXT | st.sampled_from(list(PARAMETERS)), ANY) | KNOWN,
 )
 def test_any_model_comes_back(
@@ -204,9 +207,10 @@ def test_any_model_comes_back(
     size: int,
     aliases: tuple[str, ...],
     preset: str,
+    shapes: dict[str, Shape],
     values: dict[str, bool | int | float | str],
 ) -> None:
-    model = Model(name="a", path=path, size=size, aliases=aliases, settings=values, preset=preset)
+    model = Model(name="a", path=path, size=size, aliases=aliases, settings=values, preset=preset, shapes=shapes)
     db.models.put(model)
     (found,) = db.models.all()
     assert found == model
@@ -237,13 +241,14 @@ def test_facts_that_another_version_told_are_forgotten(db: Database, monkeypatch
     assert db.models.all() == [Other(name="a", path="/a", size=1, settings={"threads": 2}, preset="fast")]
 
 
-def test_a_database_without_the_column_of_presets_gets_it(tmp_path: Path) -> None:
+def test_a_database_without_the_columns_of_presets_and_shapes_gets_them(tmp_path: Path) -> None:
     path = tmp_path / "llamactl.db"
     with Database(path) as db:
         db.models.put(A)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE models DROP COLUMN preset")
-    applied = msgspec.structs.replace(A, preset="fast")
+        connection.execute("ALTER TABLE models DROP COLUMN shapes")
+    applied = msgspec.structs.replace(A, preset="fast", shapes={"fast": Shape({"temperature": 0})})
     with Database(path) as db:
         assert db.models.all() == [A]
         db.models.put(applied)

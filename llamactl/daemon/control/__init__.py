@@ -2,23 +2,19 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
-from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.instances import InstanceCalls
-from llamactl.daemon.control.keys import KeyCalls
-from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.models import ModelCalls
-from llamactl.daemon.control.noun import Handlers
+from llamactl.daemon.control.noun import Handlers, Noun
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
 from llamactl.daemon.control.templates import TemplateCalls
 from llamactl.daemon.control.why import WhyCalls
-from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
@@ -33,7 +29,8 @@ from llamactl.supervisor import Supervisor
 class Control:
     """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
 
-    `http` are URLs, `exits` gives those of a model. The daemon `began` then, on the monotonic clock; None: now.
+    `http` are URLs, `exits` gives those of a model, `nouns` answer what is not about models.
+    The daemon `began` then, on the monotonic clock; None: now.
     """
 
     def __init__(
@@ -48,10 +45,7 @@ class Control:
         presets: Presets,
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
-        fit: FitCalls,
-        workers: WorkerCalls,
-        metrics: MetricCalls,
-        keys: KeyCalls,
+        nouns: Iterable[Noun],
         began: float | None = None,
     ) -> None:
         self._config = config
@@ -74,13 +68,11 @@ class Control:
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
-            **fit.handlers,
-            **workers.handlers,
-            **metrics.handlers,
-            **keys.handlers,
             **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
             **WhyCalls(catalogue, supervisor, exits).handlers,
         }
+        for noun in nouns:
+            self.handlers |= noun.handlers
 
     async def answer(self, call: Call[Any]) -> object:
         return await self.handlers[type(call)](call)

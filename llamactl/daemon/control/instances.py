@@ -146,7 +146,8 @@ async def _notices(watcher: Watcher) -> AsyncGenerator[object, None]:
         lost = watcher.take_lost()
         if lost:
             yield Lost(lost)
-        yield numbered
+        if numbered.id:  # what passes is told where it is asked for
+            yield numbered
 
 
 def instance_row(instance: Instance) -> InstanceRow:

@@ -6,9 +6,10 @@ import msgspec
 
 from llamactl.catalogue import Catalogue, examine
 from llamactl.catalogue.verify import verify
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.instance import state
 from llamactl.core.model import Model, ScanReport
+from llamactl.core.shape import Shape, changed
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.control.settings import merged, setting_rows, settled
 from llamactl.daemon.discovery import Discovery
@@ -37,6 +38,7 @@ class ModelCalls:
             calls.RenameModel: self._rename_model,
             calls.CloneModel: self._clone_model,
             calls.AliasModel: self._alias_model,
+            calls.ShapeModel: self._shape_model,
             calls.VerifyModel: self._verify_model,
             calls.ModelCommand: self._model_command,
             calls.ScanModels: self._scan_models,
@@ -71,6 +73,7 @@ class ModelCalls:
             drafts=draft.path if draft is not None and not draft.certain else "",
             settings=setting_rows(self._launch.settings(model)),
             preset=model.preset,
+            shapes=model.shapes,
         )
 
     async def _set_model(self, call: calls.SetModel) -> ModelRow:
@@ -96,6 +99,22 @@ class ModelCalls:
 
     async def _alias_model(self, call: calls.AliasModel) -> ModelRow:
         return self._model_row(self._catalogue.alias(call.name, call.add, call.remove))
+
+    async def _shape_model(self, call: calls.ShapeModel) -> ModelRow:
+        model, variant = self._catalogue.split(call.name)
+        shape = model.shapes.get(variant)
+        if call.remove:
+            if shape is None:
+                raise NotFound(f"{call.name} has no shape of its own", "llamactl models variants ls")
+            shapes = {name: one for name, one in model.shapes.items() if name != variant}
+        else:
+            shape = changed(shape or Shape(), call.set, call.strip, call.unset)
+            shapes = {**model.shapes, variant: shape}
+            if not variant and shape == Shape():
+                del shapes[variant]
+        model = msgspec.structs.replace(model, shapes=shapes)
+        self._catalogue.change(model)
+        return self._model_row(model)
 
     async def _verify_model(self, call: calls.VerifyModel) -> calls.Verification:
         model = self._catalogue.resolve(call.name)
@@ -124,6 +143,7 @@ class ModelCalls:
             path=model.path,
             size=model.size,
             aliases=model.aliases,
+            variants=model.variants,
             state=state(self._supervisor.instance(model.name).phase),
             missing=self._catalogue.is_missing(model),
             architecture=known.architecture,

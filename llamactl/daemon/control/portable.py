@@ -50,6 +50,7 @@ class PortableCalls:
                     aliases=model.aliases,
                     settings=_without_secrets(model.settings),
                     preset=model.preset,
+                    shapes=model.shapes,
                 )
                 for model in models
             ],
@@ -147,20 +148,24 @@ class PortableCalls:
                 aliases=aliases,
                 settings=settings,
                 preset=portable.preset,
+                shapes=portable.shapes,
             )
             return as_in(file, new) if isinstance(file, File) else new
         if not replace and (differing := list(_differences(there, portable, path, settings))):
             raise Refused(f"{portable.name}: it is here already, with another {', '.join(differing)}", "add --replace")
         if path and path != there.path:
-            there = Model(name=there.name, path=path, size=size, aliases=there.aliases)
+            there = Model(name=there.name, path=path, size=size, aliases=there.aliases, shapes=there.shapes)
             there = as_in(file, there) if isinstance(file, File) else there
         if path and replace:
-            return msgspec.structs.replace(there, aliases=aliases, settings=settings, preset=portable.preset)
+            return msgspec.structs.replace(
+                there, aliases=aliases, settings=settings, preset=portable.preset, shapes=portable.shapes
+            )
         return msgspec.structs.replace(
             there,
             aliases=tuple(dict.fromkeys((*there.aliases, *aliases))),
             settings={**there.settings, **settings},
             preset=portable.preset or there.preset,
+            shapes={**there.shapes, **portable.shapes},
         )
 
     async def _check(self, plan: "_Plan") -> None:
@@ -195,6 +200,8 @@ def _differences(there: Model, portable: PortableModel, path: str, settings: Map
         yield "file"
     if portable.preset and there.preset and portable.preset != there.preset:
         yield "preset"
+    if any(there.shapes.get(variant, shape) != shape for variant, shape in portable.shapes.items()):
+        yield "shape of requests"
     yield from (name for name, value in settings.items() if there.settings.get(name, value) != value)
 
 

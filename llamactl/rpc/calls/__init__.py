@@ -40,6 +40,7 @@ from llamactl.rpc.calls.instances import (
     WhyModel,
 )
 from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
+from llamactl.rpc.calls.logs import LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
 from llamactl.rpc.calls.metrics import ExportMetrics, History, PointRow, SeriesRow, ShowHistory, ShowMetrics
 from llamactl.rpc.calls.models import (
     AddModel,
@@ -55,6 +56,7 @@ from llamactl.rpc.calls.models import (
     ScanModels,
     SetModel,
     SettingRow,
+    ShapeModel,
     ShowModel,
     Verification,
     VerifyModel,
@@ -115,6 +117,8 @@ __all__ = [
     "ListPresets",
     "ListTemplates",
     "ListWorkers",
+    "LogRow",
+    "LoggerSettings",
     "Lost",
     "ModelCommand",
     "ModelDetail",
@@ -129,6 +133,7 @@ __all__ = [
     "PortableModel",
     "PresetRow",
     "PutPresets",
+    "ReadLogs",
     "Reexec",
     "Reload",
     "Reloaded",
@@ -143,12 +148,15 @@ __all__ = [
     "SeriesRow",
     "ServiceRow",
     "SetDefaults",
+    "SetLogger",
     "SetModel",
     "SetPreset",
     "SetTemplates",
     "SettingRow",
+    "ShapeModel",
     "ShowDefaults",
     "ShowHistory",
+    "ShowLogger",
     "ShowMetrics",
     "ShowModel",
     "ShowPreset",

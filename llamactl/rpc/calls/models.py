@@ -1,9 +1,12 @@
 """The catalogue."""
 
+from typing import Any
+
 import msgspec
 
 from llamactl.core.facts import Facts
 from llamactl.core.model import ScanReport, Setting
+from llamactl.core.shape import Shape
 from llamactl.rpc.calls.call import Call
 
 
@@ -47,7 +50,8 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
     """All that is to be said of a model. `settings` are those that count, in the order of the table.
 
     `facts` are those of its file, completed by what its llama-server and its projector say. `drafts` is a model beside
-    it that might draft for it, and is not used unless the setting `model_draft` says so.
+    it that might draft for it, and is not used unless the setting `model_draft` says so. `shapes` are those of
+    requests for it, by variant, and of all others under no name.
     """
 
     name: str
@@ -57,6 +61,7 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     settings: list[SettingRow]
     preset: str = ""
+    shapes: dict[str, Shape] = {}
     missing: bool = False
     facts: Facts = Facts()
     fingerprint: str = ""
@@ -145,6 +150,21 @@ class AliasModel(Call[ModelRow], frozen=True):
     name: str
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+
+
+class ShapeModel(Call[ModelRow], frozen=True):
+    """Change what is done to requests for a model, or for a variant of it; it counts from the next request.
+
+    `name` is `MODEL` or `MODEL:VARIANT`; a variant that is not there is made. `unset`: say nothing more of these
+    parameters, `remove`: of none, and then it is no variant any more.
+    """
+
+    method = "models.shape"
+    name: str
+    set: dict[str, Any] = {}
+    strip: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
+    remove: bool = False
 
 
 class VerifyModel(Call[Verification], frozen=True):

@@ -3,6 +3,7 @@
 import msgspec
 
 from llamactl.core.model import Setting, Unusable
+from llamactl.core.shape import Shape
 from llamactl.rpc.calls.call import Call
 
 
@@ -15,6 +16,7 @@ class PortableModel(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     settings: dict[str, Setting] = {}
     preset: str = ""
+    shapes: dict[str, Shape] = {}
 
 
 class Portable(msgspec.Struct, frozen=True, kw_only=True):
