@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import msgspec
+
 from llamactl.core.sample import Gpu
 
 log = logging.getLogger(__name__)
@@ -32,15 +34,18 @@ class Nvml:
         self._nvml: Any = None
         self._next = float("-inf")
 
-    def measure(self) -> list[Gpu]:
-        """In NVML's order, that of the PCI bus; none where there is no driver."""
+    def measure(self, *, only_memory: bool = False) -> list[Gpu]:
+        """In NVML's order, that of the PCI bus; none where there is no driver.
+
+        `only_memory`: sensors, which some GPUs take milliseconds to read, are not asked.
+        """
         nvml = self._loaded()
         if nvml is None:
             return []
         gpus = []
         for index in range(self._count(nvml)):
             with suppress(nvml.NVMLError):  # this one is lost; the others are not
-                gpus.append(_one(nvml, index))
+                gpus.append(_one(nvml, index, only_memory))
         return gpus
 
     def close(self) -> None:
@@ -82,7 +87,7 @@ def _load() -> Any:
     return pynvml
 
 
-def _one(nvml: Any, index: int) -> Gpu:
+def _one(nvml: Any, index: int, only_memory: bool) -> Gpu:
     """Raises `NVMLError` for one that is lost."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
 
@@ -94,24 +99,29 @@ def _one(nvml: Any, index: int) -> Gpu:
                 raise
             return None
 
-    pci = told(nvml.nvmlDeviceGetPciInfo)
-    usage, memory = told(nvml.nvmlDeviceGetUtilizationRates), told(nvml.nvmlDeviceGetMemoryInfo)
-    power, limit = told(nvml.nvmlDeviceGetPowerUsage), told(nvml.nvmlDeviceGetEnforcedPowerLimit)
-    return Gpu(
+    pci, memory = told(nvml.nvmlDeviceGetPciInfo), told(nvml.nvmlDeviceGetMemoryInfo)
+    gpu = Gpu(
         id=told(nvml.nvmlDeviceGetUUID) or (str(pci.busId) if pci else f"NVML{index}"),
         name=told(nvml.nvmlDeviceGetName) or "NVIDIA",
         vendor="nvidia",
-        usage=None if usage is None else usage.gpu,
         memory_total=None if memory is None else memory.total,
         memory_used=None if memory is None else memory.used,
+        processes=_processes(  # what uses Vulkan counts as graphics
+            told(nvml.nvmlDeviceGetComputeRunningProcesses), told(nvml.nvmlDeviceGetGraphicsRunningProcesses)
+        ),
+    )
+    if only_memory:
+        return gpu
+    usage = told(nvml.nvmlDeviceGetUtilizationRates)
+    power, limit = told(nvml.nvmlDeviceGetPowerUsage), told(nvml.nvmlDeviceGetEnforcedPowerLimit)
+    return msgspec.structs.replace(
+        gpu,
+        usage=None if usage is None else usage.gpu,
         temperature=told(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
         power=None if power is None else power / 1000,
         power_limit=None if limit is None else limit / 1000,
         clock=told(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_SM),
         memory_clock=told(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM),
-        processes=_processes(  # what uses Vulkan counts as graphics
-            told(nvml.nvmlDeviceGetComputeRunningProcesses), told(nvml.nvmlDeviceGetGraphicsRunningProcesses)
-        ),
     )
 
 

@@ -37,7 +37,7 @@ class Gpus:
         Left out are those of which this cannot be told: of memory that is in use nobody says by whom, as in a container
         with a process namespace of its own.
         """
-        gpus = [*self._nvml.measure(), *self._amd.measure(pids)]
+        gpus = [*self._nvml.measure(only_memory=True), *self._amd.measure(pids)]
         found: dict[str, int] = {}
         for device, number in matched(self._devices(), gpus).items():
             gpu = gpus[number]
@@ -51,7 +51,7 @@ class Gpus:
 
     def held(self, pid: int) -> dict[str, int]:
         """Bytes that a llama-server has of each device; what it does not use is left out."""
-        gpus = [*self._nvml.measure(), *self._amd.measure([pid])]
+        gpus = [*self._nvml.measure(only_memory=True), *self._amd.measure([pid])]
         found = {}
         for device, number in matched(self._devices(), gpus).items():
             if size := by_session(gpus[number].processes or {}).get(pid):

@@ -59,6 +59,12 @@ def test_two_gpus_each_with_what_it_can_tell(nvml: Pretence, clock: Clock) -> No
     assert nvml.users == 0
 
 
+def test_only_memory_for_who_is_in_a_hurry(nvml: Pretence, clock: Clock) -> None:
+    big, old = Nvml(clock).measure(only_memory=True)
+    assert (big.id, big.name, big.memory_used, big.processes) == (BIG.id, BIG.name, BIG.memory_used, {})
+    assert (big.usage, big.power, old.temperature, old.clock) == (None, None, None, None)
+
+
 def test_memory_of_processes_that_compute_or_draw_or_both(nvml: Pretence, clock: Clock) -> None:
     nvml.process(0, os.getpid(), 5 << 20)  # on both lists
     nvml.process(1, os.getpid(), 7 << 20)  # draws only, as what uses Vulkan does

@@ -105,10 +105,11 @@ async def test_what_cannot_be_kept_is_told_once_and_shown_all_the_same(
 ) -> None:
     monkeypatch.setattr("llamactl.metrics.sampler.TOGETHER", 0.0)
     stage.fails = True
-    for _ in range(3):
-        await stage.sampler.take()
+    with stage.hub.watch() as watcher:
+        for _ in range(3):
+            taken = await stage.sampler.take()
+            assert (await anext(watcher)).event == SamplesTaken(taken)
     assert [record.message for record in caplog.records] == ["measurements are not kept: the disk is full"]
-    assert stage.hub.last == 3
     stage.fails = False
     await stage.sampler.take()
     assert len(stage.put) == 1
