@@ -234,8 +234,9 @@ def show(items: list[InstanceRow]) -> None:
             "RESTARTS": [str(row.restarts) for row in items],
             "AGE": ["-" if row.age is None else show_duration(row.age) for row in items],
             "TTL": ["pinned" if row.pinned else "-" if row.ttl is None else show_duration(row.ttl) for row in items],
+            "OUTDATED": [", ".join(row.outdated) or "-" for row in items],
         },
-        wide={"PID", "REQUESTS"},
+        wide={"PID", "REQUESTS", "OUTDATED"},
         empty="Nothing is running: llamactl start NAME",
     )
     if session.output in ("table", "wide"):

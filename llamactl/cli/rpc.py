@@ -15,6 +15,8 @@ from llamactl.config.directories import find_directories
 from llamactl.core.errors import BadRequest, NotFound, Unreachable
 from llamactl.core.units import parse_size, show_duration
 from llamactl.core.worker import PORT
+from llamactl.logs import runs
+from llamactl.logs.tail import RunTail, size, whole
 from llamactl.rpc.calls import ListWorkers, StartWorker, Status, StopWorkers, WorkerRow
 
 app = typer.Typer(
@@ -121,36 +123,27 @@ def logs(
     address, directories = f"{host}:{port}", find_directories()
     with suppress(Unreachable), session.client() as client:
         directories = msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
-    runs = directories.worker_runs(address)
-    run = _newest(runs)
-    if run is None:
+    directory = directories.worker_runs(address)
+    if not (known := runs.runs(directory)):
         raise NotFound(f"no log of a worker on {address}", "llamactl rpc ls")
-    with run.open(encoding="utf-8", errors="replace") as file:
-        for line in deque(file, maxlen=lines):
-            _say(address, line)
-        at = file.tell()
+    run = known[-1]
+    end = whole(run) if follow else size(run)
+    for line in deque(runs.lines(run, 0, end, whole=True), maxlen=lines):
+        _say(address, line)
+    tail = RunTail(directory, run, end)
     while follow:
-        newest = _newest(runs) or run  # before the last look at the one before it
-        with run.open(encoding="utf-8", errors="replace") as file:
-            file.seek(at)
-            while (line := file.readline()).endswith("\n"):
+        for _, news in tail.chunks():
+            for line in news:
                 _say(address, line)
-                at = file.tell()
-        if newest != run:
-            run, at = newest, 0
-        else:
-            time.sleep(GLANCE)
+        time.sleep(GLANCE)
 
 
-def _newest(runs: Path) -> Path | None:
-    return max(runs.glob("*.log"), default=None)
-
-
-def _say(address: str, line: str) -> None:
+def _say(address: str, line: bytes) -> None:
+    text = line.decode(errors="replace").rstrip("\n")
     if session.machine:
-        render.data("log", {"worker": address, "line": line.rstrip("\n")})
+        render.data("log", {"worker": address, "line": text})
     else:
-        render.text(line.rstrip("\n"))
+        render.text(text)
 
 
 def _reason(row: WorkerRow) -> str:

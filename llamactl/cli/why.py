@@ -55,6 +55,8 @@ def _state(row: InstanceRow, decision: str) -> str:
         parts.append(row.problem.message)
     if row.wedged is not None:
         parts.append(f"nothing has moved for {show_duration(row.wedged)} though it has requests")
+    if row.outdated:
+        parts.append(f"started now it would have other {' and '.join(row.outdated)}: llamactl restart {row.name}")
     if row.restarts:
         parts.append(f"it was started again {render.count(row.restarts, 'time')} after it had died")
     if row.next_try is not None:

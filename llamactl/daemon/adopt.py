@@ -11,12 +11,13 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from llamactl.catalogue import Catalogue
-from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.errors import NotFound
 from llamactl.core.instance import Loading, Ready, Stopping
 from llamactl.core.model import Model
 from llamactl.llamaserver import adoption
 from llamactl.llamaserver.adoption import Left
 from llamactl.llamaserver.process import LlamaServer
+from llamactl.llamaserver.records import Record
 from llamactl.supervisor import Past, Supervisor
 from llamactl.supervisor.runner import put_down
 
@@ -30,15 +31,15 @@ async def adopt(
     sockets: Path,
     catalogue: Catalogue,
     supervisor: Supervisor,
-    digest: Callable[[Model], str],
+    outdated: Callable[[Model, Record], tuple[str, ...]],
     load_timeout: float,
     group: TaskGroup,
-) -> None:
-    """Before the supervisor runs. `digest` is that of the settings a model would be started with now.
+) -> list[tuple[Model, LlamaServer]]:
+    """Before the supervisor runs. `outdated` tells what would be another if the model were started now.
 
-    What no model of the catalogue has a use for is put down in `group`.
+    What no model of the catalogue has a use for is put down in `group`. Returns those that serve, and are not outdated.
     """
-    began, adopted = time.monotonic(), set[str]()
+    began, adopted, serving = time.monotonic(), set[str](), []
     for left in await adoption.find(sockets):
         record, server = left.server.record, left.server
         try:
@@ -57,12 +58,15 @@ async def adopt(
             why = phase.why
         elif left.state == "gone":
             why = "it has ended while no daemon was there"
-        elif _outdated(model, record.settings, digest):
-            why = f"{why}; started with other settings than it has now"
+        elif others := outdated(model, record):
+            why = f"{why}; if it were started now, it would have another {' and '.join(others)}"
+        elif isinstance(phase, Ready):
+            serving.append((model, server))
         log.info("%s: %s, %s", who, left.state, why)
         supervisor.adopt(model, server, phase, why, SILENCE if left.state == "silent" else load_timeout)
     if adopted:
         log.info("adopted %d in %.3f s", len(adopted), time.monotonic() - began)
+    return serving
 
 
 def remember(pasts: Mapping[str, msgspec.Raw], catalogue: Catalogue, supervisor: Supervisor) -> dict[str, Past]:
@@ -86,13 +90,6 @@ def _phase(left: Left, model: Model) -> Loading | Ready | Stopping:
     if record.served is None or left.state == "silent":
         return Loading(record.launched, pid)
     return Ready(record.served, pid, record.served - record.launched)
-
-
-def _outdated(model: Model, settings: str, digest: Callable[[Model], str]) -> bool:
-    try:
-        return settings != digest(model)
-    except LlamactlError:  # it could not even be started with them
-        return True
 
 
 async def _end(server: LlamaServer) -> None:

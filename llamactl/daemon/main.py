@@ -19,7 +19,7 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.instance import Alive
-from llamactl.core.model import HOST
+from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports, tls
@@ -48,6 +48,7 @@ from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver import api
+from llamactl.llamaserver.process import LlamaServer
 from llamactl.logs.follower import Follower
 from llamactl.logs.records import Records
 from llamactl.metrics import host
@@ -232,6 +233,7 @@ async def _live(
 
         context = None if certificate is None else certificate.context
         current.follow(take_over)
+        adopted: list[tuple[Model, LlamaServer]] = []
         current.read_along(read_along)
         follower = Follower(
             directories.log,
@@ -244,7 +246,7 @@ async def _live(
         control.services = services = Services(
             [
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
-                Service("footprints", partial(_learn, launch, needs, analyst, hub)),
+                Service("footprints", partial(_learn, launch, needs, analyst, hub, adopted)),
                 Service("workers", workers.run),
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
@@ -292,7 +294,8 @@ async def _live(
             await group.start(again.obey_signals)
             await group.start(obey_hangups, current, services.stop)
             obey_again()
-            await adopt(directories.sockets, catalogue, supervisor, launch.digest, config.residency.load_timeout, group)
+            patience = config.residency.load_timeout
+            adopted += await adopt(directories.sockets, catalogue, supervisor, launch.outdated, patience, group)
             known = remember(inherited.models, catalogue, supervisor) if inherited else {}
             async with anyio.create_task_group() as running:
                 await running.start(services.run)
@@ -317,6 +320,7 @@ async def _learn(
     needs: Needs,
     analyst: Analyst,
     hub: Hub,
+    adopted: list[tuple[Model, LlamaServer]],
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -325,6 +329,8 @@ async def _learn(
         await needs.engine(launch.executable())
     async with anyio.create_task_group() as group:
         await group.start(analyst.run, hub)
+        while adopted:
+            group.start_soon(needs.adopted, *adopted.pop())
         await needs.run(hub, task_status=task_status)
 
 

@@ -131,14 +131,10 @@ class Needs:
 
     async def engine(self, engine: Engine) -> None:
         """Which llama-server runs the models; where it is another than before, it is asked for the GPUs it finds."""
-        try:
-            file = Path(engine.path).stat()
-        except OSError:
-            return  # whoever runs it will be told
-        identity = f"{engine.path} {file.st_size} {file.st_mtime_ns}"
-        if identity != self._engine:
+        build = engine.build
+        if build and build != self._engine:  # one that is gone: whoever runs it will be told
             self._budget.found(await devices.look(engine))
-            self._engine = identity
+            self._engine = build
             self._plans.clear()
 
     async def look(self, model: Model) -> None:
@@ -172,6 +168,12 @@ class Needs:
         running = self._running[model.name] = _Running(server, self.plan(model))
         server.before_end = lambda: self._ends(model.name, running)
 
+    async def adopted(self, model: Model, server: LlamaServer) -> None:
+        """An earlier daemon has started it, as it would be started now, and it serves."""
+        if not self.plan(model).added:  # else it is not known which of them it was started with
+            self.started(model, server)
+            await self._measure(self._running[model.name])
+
     async def run(self, hub: Hub, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Measure what becomes ready, and correct what died of memory while it was loading; until cancelled."""
         with hub.watch() as watcher:
@@ -186,13 +188,16 @@ class Needs:
         if isinstance(phase, Ready):
             running = self._running.get(name)
             if running is not None and running.server.pid == phase.pid:
-                running.said = await anyio.to_thread.run_sync(running.server.beginning)
-                self._learn(running, await anyio.to_thread.run_sync(self._seen, running.server.pid))
+                await self._measure(running)
         elif isinstance(phase, Backoff | Failed) and phase.problem.code == LoadFailed.code:
             exit, plan = phase.exit, self._plans.get(name)
             if exit is not None and exit.kind in OF_MEMORY and plan is not None:
                 with _telling():
                     self.grew(plan[0], memory.shortage(exit.lines) or memory.Shortage())
+
+    async def _measure(self, running: "_Running") -> None:
+        running.said = await anyio.to_thread.run_sync(running.server.beginning)
+        self._learn(running, await anyio.to_thread.run_sync(self._seen, running.server.pid))
 
     def _kept(self, model: Model) -> Plan | None:
         kept = self._plans.get(model.name)

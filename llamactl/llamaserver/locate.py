@@ -22,6 +22,15 @@ class Engine(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: Literal["model", "configuration", "PATH", "engine package"]
     environment: dict[str, str] = {}
 
+    @property
+    def build(self) -> str:
+        """Another where the file is another one; empty if it is gone."""
+        try:
+            file = Path(self.path).stat()
+        except OSError:
+            return ""
+        return f"{self.path} {file.st_size} {file.st_mtime_ns}"
+
 
 def find(configured: str = "") -> Engine:
     """The executable to run. `configured` is `llama_server.path`: a path, a bare name to look up, or empty.

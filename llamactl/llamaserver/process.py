@@ -188,6 +188,7 @@ def spawn(
             begins=os.fstat(log_file).st_size,
             launched=time.monotonic(),
             settings=settings,
+            build=engine.build,
         )
         records.write(record)
         try:

@@ -17,9 +17,10 @@ from llamactl.llamaserver.identity import Identity
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of one llama-server.
 
-    `path` is the model's file, `settings` a digest of what it was started with. `run_file` is what it writes to, from
-    byte `begins` on. `process` is None until it is spawned, `executable` empty and `served` None until it first
-    served. `launched` and `served` are seconds on the monotonic clock, which runs on from one process to the next.
+    `path` is the model's file, `settings` a digest of what it was started with, `build` that of the engine (`locate`).
+    `run_file` is what it writes to, from byte `begins` on. `process` is None until it is spawned, `executable` empty
+    and `served` None until it first served. `launched` and `served` are seconds on the monotonic clock, which runs on
+    from one process to the next.
     `unwanted`: it was told to end.
     """
 
@@ -30,6 +31,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     begins: int
     launched: float
     settings: str = ""
+    build: str = ""
     process: Identity | None = None
     executable: str = ""
     served: float | None = None

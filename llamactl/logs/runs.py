@@ -70,7 +70,8 @@ def begin(directory: Path, kept: int) -> Path:
     before = runs(directory)
     for run in before[: max(0, len(before) - kept + 1)]:
         for path in (*(piece.path for piece in pieces(run)), run):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # what stands in the way of it is in nobody's way
+                path.unlink()
     return directory / name_of(time.time_ns())
 
 

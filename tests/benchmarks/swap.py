@@ -8,14 +8,17 @@ import json
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import psutil
+
+from llamactl.cli.fetch import starter_model
+from llamactl.core.errors import LlamactlError
 
 from .daemon import Daemon, daemon
 from .place import Place, Unavailable
@@ -30,33 +33,62 @@ IDLE = 0.4
 
 def swap(place: Place, names: Sequence[str]) -> None:
     """Two real llama-servers, memory for one: ask for the other each time, and start the same without a daemon."""
+    rows = [_swaps(place, "1 MB", tiny_model)]
+    try:
+        starter = starter_model(Path.home() / ".cache" / "llamactl")
+    except LlamactlError as error:
+        print(f"without models of 135M parameters: {error.message}")
+    else:
+        rows.append(_swaps(place, "135M", lambda file, seed: shutil.copy(starter, file)))
+    show(
+        f"swap, median of {SWAPS}, ms",
+        ["models of", "exit", "start to /health 200", "first answer", "sum", "through llamactl", "overhead"],
+        [(row.models, *row.parts, sum(row.parts), row.took, row.overhead) for row in rows],
+    )
+    for row in rows:
+        verdict(f"ms of overhead ({row.models})", row.overhead, 30)
+        verdict(f"time through llamactl but the first answer / exit and start ({row.models})", row.ratio, 1.15)
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """Medians, in ms; `parts` of one llama-server without a daemon, as in `Alone`."""
+
+    models: str
+    parts: tuple[float, float, float]
+    took: float
+    overhead: float
+    ratio: float
+
+
+def _swaps(place: Place, models: str, make: Callable[[Path, int], object]) -> Swaps:
     settings = {"LLAMACTL_RESIDENCY_MAX_MODELS": "1", "LLAMACTL_RESIDENCY_TTL": "-1"}
     swaps: list[float] = []
     alone: list[Alone] = []
     with daemon(place, settings | engine()) as running:
-        models = {name: place.directory / f"{name}.gguf" for name in ("a", "b")}
-        for seed, (name, file) in enumerate(models.items()):
-            tiny_model(file, seed)
+        files = {name: place.fresh("m") / f"{name}.gguf" for name in ("a", "b")}
+        for seed, (name, file) in enumerate(files.items()):
+            make(file, seed)
             running.run("models", "add", str(file), "--name", name)
-        running.load(PATH, question("a"))
+        for name in files:  # what is loaded from now on has been read before
+            running.load(PATH, question(name))
         for turn in range(SWAPS):
-            name = "ba"[turn % 2]
+            name = "ab"[turn % 2]
             time.sleep(IDLE)
             begun = time.monotonic()
             running.load(PATH, question(name))
             swaps.append(1e3 * (time.monotonic() - begun))
             time.sleep(IDLE)
-            alone.append(by_itself(place, server_of(running, models[name]), question(name)))
-    parts = [statistics.median(getattr(one, part) for one in alone) for part in ("exit", "ready", "answer")]
-    overhead = statistics.median(took - sum(vars(one).values()) for took, one in zip(swaps, alone, strict=True))
-    show(
-        f"swap, median of {SWAPS}, ms",
-        ["", "exit", "start to /health 200", "first answer", "sum", "through llamactl", "overhead"],
-        [("a ⇄ b", *parts, sum(parts), statistics.median(swaps), overhead)],
+            alone.append(by_itself(place, server_of(running, files[name]), question(name)))
+    pairs = list(zip(swaps, alone, strict=True))
+    exit, ready, answer = (median(getattr(one, part) for one in alone) for part in ("exit", "ready", "answer"))
+    return Swaps(
+        models=models,
+        parts=(exit, ready, answer),
+        took=median(swaps),
+        overhead=median(took - one.exit - one.ready - one.answer for took, one in pairs),
+        ratio=median((took - one.answer) / (one.exit + one.ready) for took, one in pairs),
     )
-    verdict("ms of overhead", overhead, 30)
-    ratio = statistics.median(took / sum(vars(one).values()) for took, one in zip(swaps, alone, strict=True))
-    verdict("time, through llamactl / exit, start and first answer", ratio, 1.15)
 
 
 @dataclass(frozen=True)

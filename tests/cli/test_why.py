@@ -33,6 +33,15 @@ def test_in_words(llamactl: Llamactl, stub: Stub) -> None:
     assert said.out.endswith("/log/1.log ends with:\n  the last\n  [bold]words\n")
 
 
+def test_what_would_be_another_now(llamactl: Llamactl, stub: Stub) -> None:
+    row = InstanceRow(name="gemma-2b", state="ready", outdated=("settings", "llama-server"))
+    stub.answers |= {"instances.why": Explanation(instance=row), "instances.list": [row]}
+    now = "started now it would have other settings and llama-server: llamactl restart gemma-2b"
+    assert now in llamactl("why", "gemma-2b").out
+    assert "settings, llama-server" in llamactl("ps", "-o", "wide").out
+    assert "OUTDATED" not in llamactl("ps").out
+
+
 def test_one_that_never_ran(llamactl: Llamactl, stub: Stub) -> None:
     stub.answers["instances.why"] = Explanation(instance=InstanceRow(name="gemma-2b", state="stopped"))
     assert llamactl("why", "gemma-2b").out == "gemma-2b is stopped\n"

@@ -13,9 +13,10 @@ import pytest
 from llamactl.config.load import load
 from llamactl.config.sections import Config
 from llamactl.core.errors import LlamactlError, NotFound, Refused
-from llamactl.core.model import Model
+from llamactl.core.model import Model, Setting
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.llamaserver import process
+from llamactl.llamaserver.records import Record
 from tests.catalogue.files import SIZE, gguf
 from tests.engines import FAKE
 
@@ -188,6 +189,32 @@ async def test_a_model_may_have_a_llama_server_of_its_own(config: Config, model:
     with pytest.raises(NotFound, match=f"server_path of {model.name}") as caught:
         await launch.check(with_own)
     assert caught.value.hint == f"remove it with: llamactl models unset {model.name} server_path"
+
+
+async def test_it_has_a_thread_for_every_connection_of_a_burst(config: Config, model: Model) -> None:
+    launch = Launch(lambda: config, dict)
+    assert "--threads-http 128" in " ".join((await launch.preview(model)).arguments)
+    own = msgspec.structs.replace(model, settings={"threads_http": 9})
+    assert "--threads-http 9" in " ".join((await launch.preview(own)).arguments)
+
+
+def test_what_would_be_another_now(config: Config, model: Model, tmp_path: Path) -> None:
+    launch, own = Launch(lambda: config, dict), stand_in(tmp_path / "own")
+
+    def told(build: str, **settings: Setting) -> tuple[str, ...]:
+        record = Record(model="", path="", endpoint="", run_file="", begins=0, launched=0.0)
+        record = msgspec.structs.replace(record, settings=launch.digest(model), build=build)
+        return launch.outdated(msgspec.structs.replace(model, settings={**model.settings, **settings}), record)
+
+    build = launch.executable().build
+    assert told(build) == told(build, pinned=True, ttl=5) == ()
+    assert told(build, threads=4) == ("settings",)
+    assert told("") == (), "an earlier version did not write down the build"
+    assert told(build, server_path=str(own)) == ("llama-server",)
+    before = launch.executable(msgspec.structs.replace(model, settings={"server_path": str(own)})).build
+    os.utime(own, ns=(1, 1))
+    assert told(before, server_path=str(own)) == ("llama-server",), "installed anew at the same place"
+    assert told(build, server_path="/nonesuch") == ("settings",)
 
 
 async def test_the_llama_server_of_a_preset(config: Config, model: Model, run: Run, tmp_path: Path) -> None:

@@ -131,6 +131,18 @@ async def test_what_it_has_of_a_gpu_counts(place: Place) -> None:
     assert place.needs.plan(MODEL).source == "measured"
 
 
+async def test_measured_when_it_is_adopted(place: Place) -> None:
+    server = Server(SAID)
+    await place.needs.adopted(MODEL, server)  # type: ignore[arg-type]
+    assert place.needs.plan(MODEL).source == "measured"
+    assert len(place.samples()) == 1
+    server.before_end()
+    assert len(place.samples()) == 2
+    place.private.clear()
+    await place.needs.adopted(MODEL, Server(SAID))  # type: ignore[arg-type]
+    assert len(place.samples()) == 2, "it is gone"
+
+
 async def test_measured_again_before_it_ends(place: Place) -> None:
     server = Server(SAID)
     await place.run(server)

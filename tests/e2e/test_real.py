@@ -44,6 +44,21 @@ def test_chat_completion_embeddings(home: Home, real: Daemon, tiny: Path) -> Non
     assert len(events) > 10
 
 
+def test_nobody_is_left_behind_when_many_come_at_once(home: Home, real: Daemon, tiny: Path) -> None:
+    home.run("models", "add", str(tiny), "--name", "tiny")
+    home.run("start", "tiny")
+
+    def longest(_: int) -> float:
+        took = []
+        for _ in range(15):
+            began = time.monotonic()
+            assert real.ask("/v1/completions", {"model": "tiny", "prompt": "x", "max_tokens": 1}).status == 200
+            took.append(time.monotonic() - began)
+        return max(took)
+
+    assert max(together(30, longest)) < 4.5, "with its own few threads llama-server lets some wait for 5 s and more"
+
+
 def test_answers_are_those_of_llama_server(home: Home, real: Daemon, tiny: Path) -> None:
     """The same request directly and through the port: status, content type and body."""
     home.run("models", "add", str(tiny), "--name", "tiny")

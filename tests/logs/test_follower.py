@@ -118,7 +118,9 @@ def test_killed_fifty_times_while_it_puts_aside(tmp_path: Path) -> None:
     try:
         while not run.exists():
             time.sleep(0.005)
-        for _ in range(50):
+        for number in range(500):
+            if number >= 50 and len(runs.pieces(run)) > 10:  # a busy machine puts less aside between two deaths
+                break
             child = os.fork()
             if not child:
                 runs.TAIL = 4096

@@ -57,6 +57,7 @@ class Control:
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
+        instances = InstanceCalls(config, hub, catalogue, supervisor, launch)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,
@@ -68,8 +69,8 @@ class Control:
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
-            **InstanceCalls(config, hub, catalogue, supervisor, launch).handlers,
-            **WhyCalls(catalogue, supervisor, exits).handlers,
+            **instances.handlers,
+            **WhyCalls(catalogue, supervisor, exits, instances.outdated).handlers,
         }
         for noun in nouns:
             self.handlers |= noun.handlers

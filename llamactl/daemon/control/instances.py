@@ -9,12 +9,13 @@ import msgspec
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Config
-from llamactl.core.errors import LlamactlError, NotRunning
+from llamactl.core.errors import LlamactlError, NotFound, NotRunning
 from llamactl.core.instance import Alive, Backoff, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.launch import Launch
 from llamactl.hub import Hub, Watcher
 from llamactl.llamaserver import api
+from llamactl.llamaserver.process import LlamaServer
 from llamactl.rpc import calls
 from llamactl.rpc.calls import InstanceRow, Lost, Snapshot
 from llamactl.rpc.server import Stream
@@ -55,7 +56,18 @@ class InstanceCalls:
             if call.all or not isinstance(instance.phase, Stopped) or instance.waiting or instance.pinned
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
-        return [msgspec.structs.replace(row, sleeping=True) if row.name in asleep else row for row in shown]
+        return [
+            msgspec.structs.replace(row, sleeping=row.name in asleep, outdated=self.outdated(row.name))
+            for row in shown
+        ]
+
+    def outdated(self, name: str) -> tuple[str, ...]:
+        """What would be another if it were started now; nothing of one that does not run, or is no model any more."""
+        server = self._supervisor.serving(name)
+        with suppress(NotFound):
+            if isinstance(server, LlamaServer):
+                return self._launch.outdated(self._catalogue.resolve(name), server.record)
+        return ()
 
     async def _asleep(self, names: list[str]) -> set[str]:
         """Those that have given their memory back by themselves. Only those are asked that may; it wakes none."""

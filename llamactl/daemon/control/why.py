@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
+import msgspec
 
 from llamactl.catalogue import Catalogue
 from llamactl.daemon.control.instances import instance_row
@@ -23,12 +24,19 @@ TAIL = 64 << 10
 
 
 class WhyCalls:
-    """`instances.why`. `exits` are those of a model, the newest first."""
+    """`instances.why`. `exits` are those of a model, the newest first, `outdated` what would be another in it now."""
 
-    def __init__(self, catalogue: Catalogue, supervisor: Supervisor, exits: Callable[[str], list[Ended]]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        supervisor: Supervisor,
+        exits: Callable[[str], list[Ended]],
+        outdated: Callable[[str], tuple[str, ...]],
+    ) -> None:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._exits = exits
+        self._outdated = outdated
         self.handlers: Handlers = {calls.WhyModel: self._why}
 
     async def _why(self, call: calls.WhyModel) -> Explanation:
@@ -37,7 +45,7 @@ class WhyCalls:
         told = [ended for ended in exits if ended.kind != "asked"] or exits
         log = told[0].log if told else ""
         return Explanation(
-            instance=instance_row(instance),
+            instance=msgspec.structs.replace(instance_row(instance), outdated=self._outdated(name)),
             decision=self._supervisor.decision(name),
             exits=[_row(ended) for ended in exits],
             log=log,

@@ -18,7 +18,8 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     it failed. Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the
     time it will take by what loads took before. `sleeping`: it has given its memory back by itself, until it is asked
     something. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
-    happens next; `wedged` for how long nothing has moved in it though it has requests.
+    happens next; `wedged` for how long nothing has moved in it though it has requests. `outdated` names
+    what would be another if it were started now: `settings`, `llama-server`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     next_try: float | None = None
     wedged: float | None = None
+    outdated: tuple[str, ...] = ()
     problem: Problem | None = None
 
 
