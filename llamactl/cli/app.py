@@ -13,6 +13,7 @@ from llamactl.cli import (
     config,
     daemon,
     db,
+    events,
     fit,
     instances,
     keys,
@@ -161,6 +162,7 @@ app.command()(instances.unpin)
 app.command()(instances.wait)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(events.events)
 app.command()(fit.fit)
 app.command()(fit.devices)
 app.add_typer(models.app, name="models")

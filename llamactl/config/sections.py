@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Meta
 
 from llamactl.config.directories import Directories
-from llamactl.config.values import Address, Duration, FilePath, GroupText, Idleness, Of, Program, Rate, Size, Tier
+from llamactl.config.values import (
+    Address,
+    Duration,
+    FilePath,
+    GroupText,
+    Idleness,
+    Of,
+    Program,
+    Rate,
+    SecretUrl,
+    Size,
+    Tier,
+)
 from llamactl.core.model import Setting
 from llamactl.core.parameters import OF_ONE_MODEL, PARAMETERS
 
@@ -21,6 +33,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Factor = Annotated[float, Meta(ge=1, le=1000)]
+Limit = Annotated[float, Meta(ge=0)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 Level = Literal["debug", "info", "warn", "error"]
 
 
@@ -188,6 +202,31 @@ class Metrics(Section, frozen=True, kw_only=True):
     """Count requests and tokens for each API key, too, in what Prometheus reads."""
 
 
+class Alerts(Section, frozen=True, kw_only=True):
+    """When to tell that something is beyond its limit; 0 is no limit."""
+
+    cpu: Limit = 90.0
+    """Percent of the processors that are busy."""
+    memory: Limit = 85.0
+    """Percent of host memory that is in use."""
+    disk: Limit = 95.0
+    """Percent of a file system that is in use."""
+    gpu: Limit = 90.0
+    """Percent of the time that a GPU computes."""
+    gpu_temperature: Limit = 85.0
+    """Degrees Celsius of a GPU."""
+    gpu_memory: Limit = 90.0
+    """Percent of a GPU's memory that is in use."""
+    gpu_power: Limit = 300.0
+    """Watts that a GPU draws."""
+    margin: Percent = 5.0
+    """How far below its limit a value has to be until it is well again, in percent of the limit."""
+    hold: Duration = Duration(10.0)
+    """How long a value has to be beyond its limit before that is told, and well again before that is."""
+    webhook: SecretUrl | None = None
+    """A URL that each alert is posted to as JSON, when it is raised and when it is cleared."""
+
+
 class Logging(Section, frozen=True, kw_only=True):
     """What is written down about the daemon and its models."""
 
@@ -222,6 +261,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     restart: Restart = Restart()
     access: Access = Access()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     logging: Logging = Logging()
 
 

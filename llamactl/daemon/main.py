@@ -24,9 +24,11 @@ from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports, tls
 from llamactl.daemon.adopt import adopt, remember
+from llamactl.daemon.alerting import Alerting
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
@@ -34,6 +36,7 @@ from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
@@ -139,7 +142,8 @@ async def _live(
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     gpus = Gpus(lambda: budget.devices, time.monotonic)
     try:
-        hub = Hub(last=inherited.last_event if inherited else 0)
+        journal = Journal(database.events)
+        hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
@@ -192,10 +196,12 @@ async def _live(
                 WorkerCalls(workers, lending),
                 KeyCalls(database.keys, door.gate),
                 log_calls,
+                EventCalls(hub, database.events, supervisor.instances),
                 MetricCalls(current, measuring, database.samples, prometheus),
             ],
             began,
         )
+        alerting = Alerting(hub)
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -216,6 +222,7 @@ async def _live(
                 connections=config.http.connections,
             )
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
+            alerting.configure(config.alerts)
             needs.changed()
             discovery.again()
             tiers = [(tier.step, tier.keep) for tier in config.metrics.tiers]
@@ -245,6 +252,7 @@ async def _live(
         )
         control.services = services = Services(
             [
+                Service("journal", partial(journal.run, hub.tell)),
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
                 Service("footprints", partial(_learn, launch, needs, analyst, hub, adopted)),
                 Service("workers", workers.run),
@@ -255,6 +263,7 @@ async def _live(
                 Service("watchdog", watchdog.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
                 Service("keys", partial(note_use, door.gate, database.keys)),
+                Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
@@ -279,6 +288,7 @@ async def _live(
 
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
+            journal.close()
             database.close()
             gpus.close()
             records.flush()
@@ -305,6 +315,7 @@ async def _live(
                 for name in [name for name, past in known.items() if past.begun]:
                     supervisor.begin(catalogue.resolve(name), known[name].ttl)
                 group.start_soon(again.run)
+            journal.close()
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from llamactl.core.access import Caller
-from llamactl.core.errors import BadRequest, LlamactlError, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, TimedOut, UpstreamDied
 from llamactl.core.model import Model
-from llamactl.proxy import dialects
+from llamactl.proxy import dialects, failures
 from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
@@ -16,6 +17,7 @@ from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
+from llamactl.proxy.waiting import Announced, Waiting, way
 from llamactl.supervisor import Lease
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 IDLE, HEAD, BODY, STALLED = 75, 10, 30, 60
 """Seconds: between requests; for a whole head; between two pieces of a body; for a client that takes nothing."""
+MOURNED = 2.0
+"""Seconds that a llama-server which hung up is given to be gone; then it has not died."""
 LINGER = 2
 """Seconds for a client to read a refusal while it is still sending the body nobody wants."""
 NEVER = 1 << 62
@@ -38,8 +42,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
-        "_waiting", "added", "closing", "forward", "paused", "transport",
+        "_again", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
+        "_serving", "_waiting", "added", "closing", "forward", "paused", "transport",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -48,10 +53,12 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, None)
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
+        self._again: Request | None = None  # what has been asked a second time
         self._caller: Caller | None = None  # of that
         self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
+        self.waiting: Waiting | None = None
         self.closing = False
         self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
@@ -195,13 +202,17 @@ class Connection(asyncio.Protocol):
         self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
+        if self.waiting is None and (told := way(request)):
+            self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
+        if self.waiting is not None:
+            self.waiting.go_on()
         try:
             priority = 0 if self._caller is None else self._caller.priority
             lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
             if not self._gone:
-                self.refuse(request, error)
+                self.refuse(request, failures.with_lines(error, self._door.supervisor.last_lines(model.name)))
             return
         except Exception as error:  # a bug: logged here, answered as one
             log.exception("no lease on %s", model.name)
@@ -209,19 +220,42 @@ class Connection(asyncio.Protocol):
             self.refuse(request, LlamactlError(f"internal error: {error!r}"))
             return
         self._waiting = None
+        if self.waiting is not None:
+            self.waiting.end()
         if self._gone:
             lease.release()
         else:
             self._send(request, self._door.pool(lease.endpoint), lease)
 
+    def bereft(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
+        """Its llama-server has gone away, and nothing has gone to the client. `again`: nothing had come for him."""
+        self.forward = None
+        again = again and self._again is not request
+        self._waiting = asyncio.get_running_loop().create_task(self._mourn(request, lease, error, again=again))
+
+    async def _mourn(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
+        """Find out whether it died, and of what; then ask a fresh one, once."""
+        exit = await lease.fate(MOURNED)
+        if exit is not None:
+            error = failures.died(error, exit)
+            if again:
+                self._again = request
+                with suppress(LlamactlError):  # what is wrong now was not when it was first asked
+                    await self._wait(request, self._door.model_for(request))
+                    return
+        self._waiting = None
+        self.refuse(request, error)
+
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        asked = None if lease is None or pool.plain else as_stream(request.path, request.body)
-        if lease is None or asked is None:
+        streamed = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
+            self.forward = Announced(self, request, pool, lease)
+        elif lease is None or streamed is None:
             self.forward = Forward(self, request, pool, lease)
         else:
-            self.forward = Gathering(self, request, pool, lease, asked)
+            self.forward = Gathering(self, request, pool, lease, streamed)
         self.forward.start()
 
     def tunnelled(self) -> None:
@@ -235,6 +269,11 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, request: Request, error: LlamactlError) -> None:
         """Answer with an error."""
+        waiting = self.waiting
+        if waiting is not None and waiting.begun:
+            waiting.fail(error)
+            self.finished(broken=waiting.way != "space")
+            return
         self.closing = self.closing or not request.head.keep_alive
         if request.record is not None:
             request.record.status = error.status
@@ -281,6 +320,9 @@ class Connection(asyncio.Protocol):
     def _done(self) -> None:
         """With the request that was being answered, if there is one."""
         asked, self._asked = self._asked, None
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
         caller, self._caller = self._caller, None

@@ -55,6 +55,7 @@ class Forward:
     _chunks: Chunks | None = None
     _tail = b""
     _retried = False
+    _hinted = False
     tunnel = False
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
@@ -88,7 +89,7 @@ class Forward:
 
     def not_connected(self, error: OSError) -> None:
         if self._client.forward is self:
-            self.fail(UpstreamDied(f"{self._behind} does not answer: {error.strerror or error}"))
+            self._bereft(UpstreamDied(f"{self._behind} does not answer: {error.strerror or error}"))
 
     def received(self, data: bytes) -> None:
         if self._answer is not None or self.tunnel:
@@ -113,7 +114,17 @@ class Forward:
             self._retried = True  # it was closed as too old at the very moment we took it
             self._pool.take(self, fresh=True)
         else:
-            self.fail(UpstreamDied(f"{self._behind} went away before it had answered completely"))
+            self._bereft(UpstreamDied(f"{self._behind} went away before it had answered completely"))
+
+    def _bereft(self, error: UpstreamDied) -> None:
+        """Whoever was to answer is gone."""
+        lease = self._lease
+        if lease is None or self._answer is not None or self.tunnel:
+            self.fail(error)
+            return
+        begun = bool(self._received) or self._hinted
+        self._let_go(keep=False)
+        self._client.bereft(self._request, lease, error, again=not begun)
 
     def hold(self) -> None:
         if self.tunnel:
@@ -177,7 +188,7 @@ class Forward:
     def _informational(self, answer: Answer, data: bytes, end: int) -> None:
         """101 opens the tunnel that was asked for; others (`103 Early Hints` …) are for us, not the client."""
         self._received = b""
-        self._retried = True  # it has begun to answer: it is not asked a second time
+        self._retried = self._hinted = True  # it has begun to answer: it is not asked a second time
         if answer.status == 101 and self._request.head.upgrade:
             self.tunnel = True
             self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))

@@ -1,7 +1,6 @@
 """A request that is asked for as a stream, though the client is to be answered at once and whole."""
 
 import re
-from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,6 @@ import httptools
 
 from llamactl.core.errors import UpstreamDied
 from llamactl.proxy import answer as answers
-from llamactl.proxy import shaping
 from llamactl.proxy.answer import Answer
 from llamactl.proxy.dialects import REASONS
 from llamactl.proxy.forward import Chunks, Forward
@@ -33,11 +31,9 @@ class Gathering(Forward):
     _gather: Gather | None = None
     _head: Answer
 
-    def __init__(
-        self, client: "Connection", request: Request, pool: Pool, lease: Lease, asked: Mapping[str, bytes]
-    ) -> None:
+    def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes) -> None:
         super().__init__(client, request, pool, lease)
-        self._asked = asked
+        self._streamed = streamed  # the body that asks for it
 
     def connected(self, upstream: Upstream) -> None:
         if self._pool.plain:
@@ -45,7 +41,7 @@ class Gathering(Forward):
             return
         request, body = self._request, self._request.body
         try:
-            request.body = shaping.edit(body, self._asked)
+            request.body = self._streamed
             super().connected(upstream)
         finally:
             request.body = body
@@ -94,13 +90,18 @@ class Gathering(Forward):
         record = self._request.record
         if record is not None:
             record.status = status
+        waiting = client.waiting
+        if waiting is not None and waiting.begun:
+            waiting.finish(body)
+            self._finish()
+            return
         client.closing = client.closing or head.old or not head.keep_alive
         wire = _STREAMED.sub(b"\r\nContent-Type: application/json; charset=utf-8", self._head.wire)
         if status != 200:
             reason = REASONS.get(status, "Error").encode()
             wire = b"HTTP/1.1 %d %b%b" % (status, reason, wire[wire.index(b"\r\n") :])
         ending = b"Connection: close\r\n" if client.closing else b""
-        client.transport.write(b"%bContent-Length: %d\r\n%b\r\n%b" % (wire, len(body), ending, body))
+        client.transport.write(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (wire, client.added, len(body), ending, body))
         chunks = self._chunks
         self._finish(keep=chunks is not None and chunks.done and self._head.keep)
 
@@ -118,5 +119,5 @@ class Gathering(Forward):
         if self._gather is None:
             super().lost()
         else:
-            self._upstream = None
-            self.fail(UpstreamDied("llama-server went away before it had answered completely"))
+            self._upstream, self._hinted = None, True
+            self._bereft(UpstreamDied("llama-server went away before it had answered completely"))

@@ -202,6 +202,17 @@ FootprintTable = _table(
     stamps=("created_at",),
 )
 
+EventTable = _table(
+    "events",
+    {
+        "id": peewee.IntegerField(primary_key=True),
+        "at": peewee.IntegerField(),
+        "type": peewee.TextField(),
+        "event": peewee.TextField(),
+    },
+    stamps=(),
+)
+
 KeyTable = _table(
     "keys",
     {
@@ -283,6 +294,7 @@ TABLES = (
     SampleTable,
     SeriesTable,
     FootprintTable,
+    EventTable,
     KeyTable,
     RequestTable,
 )

@@ -7,7 +7,7 @@ import anyio
 from anyio import CancelScope
 
 from llamactl.core.errors import LlamactlError
-from llamactl.core.instance import Phase, Stopped
+from llamactl.core.instance import Backoff, Exit, Failed, Phase, Stopped
 from llamactl.core.model import Model
 from llamactl.core.scheduler import Resident
 from llamactl.supervisor.recovery import Recovery
@@ -41,6 +41,15 @@ class Lease:
         if self in leases:
             leases.remove(self)
             self._supervisor._released(self._resident)
+
+    async def fate(self, patience: float) -> Exit | None:
+        """How the process ended that it was on; None if that is still there after so many seconds."""
+        instance = self._instance
+        with anyio.move_on_after(patience):
+            await instance.settled.wait()
+            exit = instance.phase.exit if isinstance(instance.phase, Stopped | Backoff | Failed) else None
+            return exit or Exit("its process ended")
+        return None
 
     def release_unused(self) -> None:
         """The same, by one who only wanted the instance to be there."""

@@ -13,6 +13,9 @@ from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry
 from llamactl.supervisor.server import Server
 
+LINES = 5
+"""Of what a process wrote, as told to those who wanted it."""
+
 
 class Overview:
     """The tables of the supervisor, and the questions that they answer."""
@@ -61,6 +64,12 @@ class Overview:
         if isinstance(instance.phase, Stopped | Stopping) and instance.phase.why:
             return instance.decision if instance.phase.why in instance.decision else instance.phase.why
         return "" if isinstance(instance.phase, Backoff | Failed) else instance.decision
+
+    def last_lines(self, name: str) -> tuple[str, ...]:
+        """What the last process of a model that died, or did not load, wrote at the end."""
+        instance = self._instances.get(name)
+        phase = Stopped() if instance is None else instance.phase
+        return phase.exit.lines[-LINES:] if isinstance(phase, Backoff | Failed) and phase.exit is not None else ()
 
     async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
         """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds.

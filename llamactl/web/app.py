@@ -16,7 +16,7 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import logs, monitoring, router, rpc, templates
+from llamactl.web import conversation, logs, monitoring, router, rpc, stream, templates
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ def application(ask: Ask) -> web.Application:
     templates.add(app, ask)
     monitoring.add(app, ask)
     rpc.add(app, ask)
+    conversation.add(app, ask)
+    stream.add(app, ask)
     logs.add(app, ask)
     return app
 

@@ -24,6 +24,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .watching import watching
 from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "writing": writing,
     "measuring": measuring,
     "deciding": deciding,
+    "watching": watching,
     "logs": logs,
 }
 

@@ -16,8 +16,8 @@ from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.devices import Device
-from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, TimedOut
-from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
+from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, Refused, TimedOut
+from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement, ServiceChanged
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
@@ -27,6 +27,7 @@ from llamactl.core.shape import Shape
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
@@ -130,6 +131,7 @@ class Office:
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Gate()),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+                EventCalls(self.hub, db.events, self.supervisor.instances),
                 MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
             ],
         )
@@ -520,6 +522,59 @@ async def test_a_watch_is_the_present_and_then_every_event(stocked: Office) -> N
     stocked.hub.publish(CatalogueChanged())
     with anyio.move_on_after(1):
         pytest.fail(f"after the end came {await anext(stream.then)}")
+
+
+async def test_a_watch_goes_on_where_another_ended(stocked: Office, db: Database) -> None:
+    """Without a gap or a double one, whether or not more happens while the old ones are read."""
+    for number in range(1200):
+        stocked.hub.publish(CatalogueChanged((str(number),)))
+    first = stocked.hub.last - 1199
+    db.events.put_now([Numbered(first + number, 0.0, CatalogueChanged((str(number),))) for number in range(1200)])
+    stream = await stocked.ask(calls.Watch(since=first + 9))
+    assert stream.first.last_event == first + 1199
+    seen = [await anext(stream.then) for _ in range(600)]
+    late = stocked.hub.publish(ServiceChanged("web", "up"))
+    db.events.put_now([late])
+    seen += [await anext(stream.then) for _ in range(591)]
+    last = stocked.hub.publish(CatalogueChanged(("last",)))
+    seen.append(await anext(stream.then))
+    assert [each.id for each in seen] == [*range(first + 10, last.id + 1)]
+    await stream.then.aclose()
+    stream.close()
+
+
+async def test_a_watch_of_some_types_only(stocked: Office) -> None:
+    stream = await stocked.ask(calls.Watch(types=("service", "alert")))
+    stocked.hub.publish(CatalogueChanged())
+    wanted = stocked.hub.publish(ServiceChanged("web", "up"))
+    assert await anext(stream.then) == wanted
+    await stream.then.aclose()
+    stream.close()
+    for call in (calls.Watch(types=("servic",)), calls.ListEvents(types=("servic",))):
+        with pytest.raises(BadRequest, match="'servic'"):
+            await stocked.ask(call)
+
+
+async def test_who_comes_back_too_late_is_told_what_is_kept_no_more(stocked: Office, db: Database) -> None:
+    stocked.hub.last = stocked.hub.kept = 20
+    db.events.put_now([Numbered(number, 0.0, CatalogueChanged()) for number in (19, 20)])
+    stream = await stocked.ask(calls.Watch(since=5))
+    assert await anext(stream.then) == Lost(13)
+    assert [(await anext(stream.then)).id for _ in range(2)] == [19, 20]
+    await stream.then.aclose()
+    stream.close()
+    of_another_life = await stocked.ask(calls.Watch(since=500))
+    assert await anext(of_another_life.then) == Lost(18)
+    await of_another_life.then.aclose()
+    of_another_life.close()
+
+
+async def test_listing_events(stocked: Office, db: Database) -> None:
+    put = [Numbered(number, 0.0, CatalogueChanged()) for number in range(1, 8)]
+    db.events.put_now(put)
+    assert await stocked.ask(calls.ListEvents(since=2, limit=3)) == put[2:5]
+    assert await stocked.ask(calls.ListEvents(limit=3)) == put[-3:]
+    assert await stocked.ask(calls.ListEvents(types=("alert",))) == []
 
 
 async def test_a_slow_watcher_is_told_what_it_lost_before_it_goes_on(stocked: Office) -> None:

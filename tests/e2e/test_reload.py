@@ -43,6 +43,9 @@ TRIED = {
     *("logging.max_size", "logging.max_files", "logging.max_total"),
     *("residency.max_wait", "residency.queue_per_model"),  # in tests/supervisor/test_configure.py
     *("restart.wedge_after", "restart.wedged"),  # in tests/supervisor/test_watchdog.py
+    *("alerts.hold", "alerts.margin", "alerts.webhook"),  # in tests/daemon/test_alerting.py, as are the limits
+    *("alerts.cpu", "alerts.memory", "alerts.disk"),
+    *("alerts.gpu", "alerts.gpu_temperature", "alerts.gpu_memory", "alerts.gpu_power"),
     "residency.groups",  # in tests/core/test_scheduler_places.py
     *("http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),  # in tests/e2e/test_access.py
     *("access.jwt_secret", "access.jwt_public_key", "access.jwt_issuer", "access.jwt_audience"),

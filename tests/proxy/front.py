@@ -6,12 +6,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.instance import Exit, Instance, Loading
 from llamactl.core.model import Model
 from llamactl.core.shape import Shape
 from llamactl.proxy.access import Gate
@@ -28,7 +30,8 @@ PATIENCE = 20.0
 class FakeLease:
     """`released`: how often it was given back."""
 
-    def __init__(self, model: str, endpoint: str) -> None:
+    def __init__(self, leases: "Leases", model: str, endpoint: str) -> None:
+        self.leases = leases
         self.model = model
         self.endpoint = endpoint
         self.on_revoked: Callable[[], None] | None = None
@@ -36,6 +39,10 @@ class FakeLease:
 
     def release(self) -> None:
         self.released += 1
+
+    async def fate(self, patience: float) -> Exit | None:
+        await anyio.lowlevel.checkpoint()
+        return self.leases.fates.pop(0) if self.leases.fates else None
 
     def revoke(self) -> None:
         assert self.on_revoked is not None
@@ -50,6 +57,8 @@ class Leases:
         self.loading: dict[str, asyncio.Event] = {}
         self.failing: dict[str, LlamactlError] = {}
         self.granted: list[FakeLease] = []
+        self.fates: list[Exit] = []  # how llama-servers end that hang up; by default they do not
+        self.lines: tuple[str, ...] = ()
         self.waiting = 0
         self.priorities: list[int] = []
         self.on_grant: Callable[[FakeLease], object] = lambda _: None
@@ -61,10 +70,16 @@ class Leases:
     def try_lease(self, name: str) -> FakeLease | None:
         if name in self.failing or name in self.loading:
             return None
-        lease = FakeLease(name, self.endpoints[name])
+        lease = FakeLease(self, name, self.endpoints[name])
         self.granted.append(lease)
         self.on_grant(lease)
         return lease
+
+    def instance(self, name: str) -> Instance:
+        return Instance(model=name, phase=Loading(monotonic() - 3, 1), eta=1.0)
+
+    def last_lines(self, name: str) -> tuple[str, ...]:
+        return self.lines
 
     def serving(self, name: str) -> object:
         return None if name in self.failing or name in self.loading else self

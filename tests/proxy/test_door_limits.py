@@ -439,7 +439,7 @@ async def test_connections_from_one_address() -> None:
     def connect(address: str) -> Line:
         connection = Connection(door)
         line = Line(connection)
-        line._extra["peername"] = (address, 5)  # type: ignore[attr-defined]
+        line._extra |= {"peername": (address, 5), "sockname": (address, 6)}  # type: ignore[attr-defined]
         connection.connection_made(line)
         return line
 

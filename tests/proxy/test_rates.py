@@ -64,8 +64,8 @@ def test_rates_that_are_no_whole_number_a_minute(
     assert counted.hit("a", rate)[1] == 0.0
 
 
-@given(st.lists(st.floats(0, 200), min_size=1, max_size=60), st.integers(1, 5))
-def test_never_more_than_the_rate_in_a_window(pauses: list[float], rate: int) -> None:
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=60), st.integers(1, 5))
+def test_never_more_than_the_rate_in_a_window(pauses: list[int], rate: int) -> None:
     clock = Clock()
     counted = Rates(clock, clock)
     let_in: list[float] = []

@@ -7,10 +7,14 @@ import pytest
 
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import (
+    AlertCleared,
+    AlertRaised,
     CatalogueChanged,
     ConfigChanged,
     Event,
     InstanceChanged,
+    InstanceDoubted,
+    KeyMisused,
     LogLines,
     Numbered,
     Placement,
@@ -180,6 +184,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
+    calls.ListEvents: [[], [Numbered(7, 1.5, CatalogueChanged(added=("a",)))]],
     calls.ShowMetrics: [SAMPLE],
     calls.ShowHistory: [
         calls.History(
@@ -204,6 +209,10 @@ EVENTS: list[Event] = [
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
+    InstanceDoubted("qwen", None),
+    KeyMisused("k1", "revoked", "10.0.0.1"),
+    AlertRaised("cpu_usage", 91.5, 90.0, " %"),
+    AlertCleared("cpu_usage", None, 90.0, " %", 7.5),
     SamplesTaken(SAMPLE),
 ]
 

@@ -12,5 +12,6 @@ stream it is silent about it.
 
 from llamactl.proxy.gather.asked import as_stream as as_stream
 from llamactl.proxy.gather.asked import gather as gather
+from llamactl.proxy.gather.asked import streams as streams
 from llamactl.proxy.gather.stream import Gather as Gather
 from llamactl.proxy.gather.stream import Unexpected as Unexpected

@@ -1,7 +1,6 @@
 """Which requests are asked for as streams. (pure)"""
 
 import mmap
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +11,11 @@ from llamactl.proxy.gather.native import Native
 from llamactl.proxy.gather.response import Response
 from llamactl.proxy.gather.stream import Gather
 from llamactl.proxy.gather.text import Text
+from llamactl.proxy.shaping import edit
 
 _STREAM = {"stream": b"true"}
 _WITH_USAGE = {"stream": b"true", "stream_options": b'{"include_usage":true}'}
+_ADDED: dict[type[Gather], bytes] = {Chat: b',"stream":true,"stream_options":{"include_usage":true}'}
 
 _BY_PATH: dict[bytes, type[Gather]] = {
     b"/v1/chat/completions": Chat,
@@ -35,7 +36,8 @@ class _Asked(msgspec.Struct):
     What is of another type than llama-server takes is an error that it tells itself: it comes as it is.
     """
 
-    stream: Any = None
+    stream: Any = msgspec.UNSET
+    stream_options: Any = msgspec.UNSET
     n: Any = None
     n_cmpl: Any = None
     logprobs: Any = None
@@ -51,8 +53,8 @@ class _Asked(msgspec.Struct):
 _asked = msgspec.json.Decoder(_Asked).decode
 
 
-def as_stream(path: bytes, body: bytes | mmap.mmap) -> Mapping[str, bytes] | None:
-    """What to set in the body so that it is answered as a stream; None where it should stay as it is."""
+def as_stream(path: bytes, body: bytes | mmap.mmap) -> bytes | None:
+    """The body, so that it is answered as a stream; None where it should stay as it is."""
     gather = _BY_PATH.get(path)
     if gather is None:
         return None
@@ -69,9 +71,18 @@ def as_stream(path: bytes, body: bytes | mmap.mmap) -> Mapping[str, bytes] | Non
         return None
     if asked.reasoning_format == "deepseek-legacy":  # puts it into the content, but of streams only
         return None
-    return _WITH_USAGE if gather is Chat else _STREAM
+    if asked.stream is msgspec.UNSET and asked.stream_options is msgspec.UNSET:
+        end = body.rfind(b"}")
+        if body[max(0, end - 8) : end].rstrip()[-1:] not in (b"", b"{"):  # something is before it; the usual case
+            return b"%b%b%b" % (body[:end], _ADDED.get(gather, b',"stream":true'), body[end:])
+    return edit(body, _WITH_USAGE if gather is Chat else _STREAM)
 
 
 def gather(path: bytes) -> Gather:
     """For an answer of llama-server at `path`."""
     return _BY_PATH[path]()
+
+
+def streams(path: bytes) -> bool:
+    """Can it be answered with a stream?"""
+    return path in _BY_PATH

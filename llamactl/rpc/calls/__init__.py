@@ -19,24 +19,21 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.events import ListEvents, Lost, Notice, Snapshot, Watch
 from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     ExitRow,
     Explanation,
     InstanceRow,
     ListInstances,
-    Lost,
-    Notice,
     PinModel,
     Plan,
     PlanStart,
     RestartModel,
-    Snapshot,
     StartModel,
     StopModel,
     UnpinModel,
     WaitModel,
-    Watch,
     WhyModel,
 )
 from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
@@ -111,6 +108,7 @@ __all__ = [
     "InstanceRow",
     "KeyRow",
     "ListDevices",
+    "ListEvents",
     "ListInstances",
     "ListKeys",
     "ListModels",

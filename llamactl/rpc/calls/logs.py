@@ -62,6 +62,7 @@ class SetLogger(Call[LoggerSettings], frozen=True, kw_only=True):
     """
 
     method = "logger.set"
+    scope = "admin"
     console_level: Level | None = None
     file_level: Level | None = None
     errors_level: Level | None = None
