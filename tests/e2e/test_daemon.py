@@ -32,6 +32,7 @@ def test_start_status_stop(home: Home) -> None:
             ("watchdog", "up"),
             ("door", "up"),
             ("keys", "up"),
+            ("alerts", "up"),
             ("learning", "up"),
             ("discovery", "up"),
             ("keeping", "up"),
