@@ -22,6 +22,7 @@ def test_start_status_stop(home: Home) -> None:
         status = home.json("daemon", "status")
         assert status["schema"] == "llamactl.daemon/v1"
         assert [(service["name"], service["state"]) for service in status["services"]] == [
+            ("journal", "up"),
             ("exits", "up"),
             ("footprints", "up"),
             ("workers", "up"),

@@ -47,6 +47,7 @@ TRIED = {
     *("alerts.cpu", "alerts.memory", "alerts.disk"),
     *("alerts.gpu", "alerts.gpu_temperature", "alerts.gpu_memory", "alerts.gpu_power"),
     *("metrics.interval", "metrics.history", "metrics.per_key"),  # in tests/metrics and tests/store/test_samples.py
+    "http.connections",  # in tests/proxy/test_door_limits.py
     "residency.groups",  # in tests/core/test_scheduler_places.py
     *("http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),  # in tests/e2e/test_access.py
     *("access.jwt_secret", "access.jwt_public_key", "access.jwt_issuer", "access.jwt_audience"),
