@@ -16,7 +16,7 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import conversation, logs, requests, router, rpc, stream, templates
+from llamactl.web import conversation, logs, monitoring, requests, router, rpc, stream, templates
 from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def application(ask: Ask, guests: Guests | None = None) -> web.Application:
     router.add(app, ask)
     requests.add(app, ask)
     templates.add(app, ask)
+    monitoring.add(app, ask)
     rpc.add(app, ask)
     conversation.add(app, ask, guests)
     stream.add(app, ask, guests)
