@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         if request.record is not None:
             request.record.leased = monotonic()
         as_it_is = lease is None or pool.plain or request.head.route.named == "path"
-        streamed = None if as_it_is else as_stream(request.path, request.body)
+        streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
         if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
             self.forward = Announced(self, request, pool, lease)
         elif lease is None or streamed is None:

@@ -15,6 +15,7 @@ from llamactl.core.errors import BadRequest, Cancelled
 from llamactl.core.model import Model
 from llamactl.proxy import naming, shaping
 from llamactl.proxy.access import Gate
+from llamactl.proxy.asked import asked as read
 from llamactl.proxy.connection import Connection
 from llamactl.proxy.leaving import Leaving, give_up
 from llamactl.proxy.naming import Moved
@@ -95,7 +96,7 @@ class Door:
             case "query":
                 name = naming.in_query(head.query)
             case _:
-                name = naming.in_body(request.body, head.kind, head.content_type, head.query)
+                name = self._named(request)
         name = name or self._default
         if not name:
             raise BadRequest(
@@ -107,12 +108,22 @@ class Door:
             self._shape(request, model)
         return model
 
+    def _named(self, request: Request) -> str | None:
+        head, body = request.head, request.body
+        if body and head.kind == b"application/json":  # most are, and what they say is wanted again
+            asked = request.asked = read(body)
+            if asked.model:
+                return asked.model
+            return naming.in_query(head.query)
+        return naming.in_body(body, head.kind, head.content_type, head.query)
+
     def _shape(self, request: Request, model: Model) -> None:
         """Of forms there is nothing to be changed, nor of what has no body."""
         shape = model.shapes.get("")
         if shape is not None and request.body and naming.is_json(request.body, request.head.kind):
             values = {name: msgspec.json.encode(value) for name, value in shape.set.items()}
             request.body = shaping.edit(request.body, values, shape.strip)
+            request.asked = None  # it may say something else now
 
     def _through(self, request: Request) -> Model:
         """For `/upstream/MODEL/…`, whose end is what the llama-server is asked for."""

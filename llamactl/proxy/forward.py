@@ -56,6 +56,7 @@ class Forward:
     _tail = b""
     _retried = False
     _hinted = False
+    _streamed: bytes | None = None  # the body that is sent instead of the client's
     _record: Record | None = None  # once it is answered
     tunnel = False
 
@@ -79,11 +80,11 @@ class Forward:
             return
         self._upstream = upstream
         request = self._request
-        body = request.body
+        body = self._streamed or request.body
         if isinstance(body, bytes) and len(body) < _ONE_WRITE:
-            upstream.transport.write(request.wire() + body)
+            upstream.transport.write(request.wire(len(body)) + body)
         else:
-            upstream.transport.write(request.wire())
+            upstream.transport.write(request.wire(len(body)))
             upstream.transport.write(memoryview(body))
         if self._client.paused:
             upstream.transport.pause_reading()
@@ -142,20 +143,25 @@ class Forward:
             self.fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
             return
         answer, length = read
-        client, head = self._client, self._request.head
         if answer.status < 200:
             self._informational(answer, data, end)
-            return
+        else:
+            self._begun(answer, length, data, end + 4)
+
+    def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
+        """The final head has come: its body, of `length` if that is known, is `data[start:]` so far."""
+        client, request = self._client, self._request
+        head = request.head
         self._answer = answer
-        record = self._record = self._request.record
+        record = self._record = request.record
         if record is not None:
             record.answered(answer.status, events=answer.events)
-        rest = data[end + 4 :]
+        rest = data[start:]
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
             self._left = left = length - len(rest)
-            start = answer.wire + client.added + b"Content-Length: %d\r\n\r\n" % length
-            client.transport.write(start + rest if left >= 0 else start)
+            wire = b"%b%bContent-Length: %d\r\n\r\n" % (answer.wire, client.added, length)
+            client.transport.write(wire + rest if left >= 0 else wire)
             if record is not None and rest and left >= 0:
                 record.take(rest)
             if left == 0:

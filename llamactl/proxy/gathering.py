@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 import httptools
 
 from llamactl.core.errors import UpstreamDied
-from llamactl.proxy import answer as answers
 from llamactl.proxy.answer import Answer
 from llamactl.proxy.dialects import REASONS
 from llamactl.proxy.forward import Chunks, Forward
 from llamactl.proxy.gather import Gather, Unexpected, gather
 from llamactl.proxy.request import Request
-from llamactl.proxy.upstream import Pool, Upstream
+from llamactl.proxy.upstream import Pool
 from llamactl.supervisor import Lease
 
 if TYPE_CHECKING:
@@ -32,30 +31,18 @@ class Gathering(Forward):
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes) -> None:
         super().__init__(client, request, pool, lease)
-        self._streamed = streamed  # the body that asks for it
+        self._streamed = None if pool.plain else streamed
 
-    def connected(self, upstream: Upstream) -> None:
-        if self._pool.plain:
-            super().connected(upstream)
+    def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
+        if not answer.events or answer.status != 200:
+            super()._begun(answer, length, data, start)
             return
-        request, body = self._request, self._request.body
-        try:
-            request.body = self._streamed
-            super().connected(upstream)
-        finally:
-            request.body = body
-
-    def _begin(self, data: bytes, end: int) -> None:
-        read = answers.read(data, end)
-        if read is None or read[0].status != 200 or not read[0].events:
-            super()._begin(data, end)
-            return
-        self._head = read[0]
+        self._head = answer
         self._gather = gather(self._request.path)
         self._chunks = Chunks(keep=True)
         if self._request.record is not None:
             self._request.record.answered(0, events=True)  # not yet to the client
-        self._take(self._gather, self._chunks, data[end + 4 :])
+        self._take(self._gather, self._chunks, data[start:])
 
     def received(self, data: bytes) -> None:
         if self._gather is not None and self._chunks is not None:
@@ -111,6 +98,7 @@ class Gathering(Forward):
     def _ask_without(self) -> None:
         """As the client did; and so for all that come after it."""
         self._pool.plain = True
+        self._streamed = None
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abandon()

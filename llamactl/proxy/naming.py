@@ -6,22 +6,16 @@ from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote
 
-import msgspec
-
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound
+from llamactl.proxy.asked import asked
 
 M = TypeVar("M")
-
-class _Named(msgspec.Struct):
-    model: str | None = None
-
 
 _MANY = 1000
 """Fields of a form, or parts of a multipart body: no client has so many, and each takes its time."""
 _LONGEST, _MOST_SLASHES = 255, 8
 """Of a model's name; to look for more would take its time."""
 
-_decode = msgspec.json.Decoder(_Named).decode
 _Body = bytes | mmap.mmap
 
 
@@ -34,7 +28,7 @@ def in_body(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str 
     if not body:
         name = None
     elif is_json(body, kind):
-        name = _in_json(body)
+        name = asked(body).model
     elif kind == b"multipart/form-data":
         name = _in_multipart(body, content_type)
     else:
@@ -81,17 +75,6 @@ def in_path(rest: bytes, resolve: Callable[[str], M]) -> tuple[M, bytes]:
         with suppress(NotFound):
             return resolve(names[count - 1]), rest[len(b"/".join(segments[:count])) :]
     return resolve(names[0]), rest[len(segments[0]) :]
-
-
-def _in_json(body: _Body) -> str | None:
-    try:
-        return _decode(body).model
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"the body does not fit: {error}", '"model" must be a string') from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise BadRequest("the body's JSON is nested too deep") from None
 
 
 def _in_form(form: bytes) -> str | None:

@@ -12,6 +12,7 @@ import httptools
 
 from llamactl.core.errors import BadRequest, BodyTooLarge
 from llamactl.core.units import show_size
+from llamactl.proxy.asked import Asked
 from llamactl.proxy.head import HOP, Head, framing, has_body, request_id, take_options, to_origin_form
 from llamactl.proxy.record import Record
 from llamactl.proxy.room import NoRoom, Room
@@ -39,33 +40,36 @@ class Request:
     """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
     `added` are headers that we add for whoever answers it. `target` is what is asked of the llama-server, where its
-    head does not say that.
+    head does not say that. `asked` is what its JSON body says, once that was read.
     """
 
-    __slots__ = ("added", "body", "fault", "head", "record", "target")
+    __slots__ = ("added", "asked", "body", "fault", "head", "record", "target")
 
     def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
         self.record: Record | None = None
+        self.asked: Asked | None = None
         self.added = b""
         self.target = b""
 
     @property
     def path(self) -> bytes:
         """What the llama-server is asked for, without the query."""
-        return self.target.partition(b"?")[0] or self.head.route.path or self.head.path
+        if self.target:
+            return self.target.partition(b"?")[0]
+        return self.head.route.path or self.head.path
 
-    def wire(self) -> bytes:
-        """The head as it goes upstream."""
+    def wire(self, size: int) -> bytes:
+        """The head as it goes upstream, before a body of `size` bytes."""
         head = self.head
         wire = head.wire
         if self.target:
             wire = b"%b %b%b" % (head.method, self.target, wire[wire.index(b" HTTP/1.1\r\n") :])
         if head.length is None and not head.chunked:
             return wire + self.added + b"\r\n"
-        return wire + self.added + b"Content-Length: %d\r\n\r\n" % len(self.body)
+        return b"%b%bContent-Length: %d\r\n\r\n" % (wire, self.added, size)
 
 
 class Reader:

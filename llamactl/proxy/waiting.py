@@ -143,13 +143,8 @@ class Waiting:
 class Announced(Forward):
     """The answer to one who has been told so long that he waits that its head has gone already."""
 
-    def _begin(self, data: bytes, end: int) -> None:
-        read = answers.read(data, end)
-        if read is None or read[0].status < 200:
-            super()._begin(data, end)
-            return
-        answer, length = read
-        rest = data[end + 4 :]
+    def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
+        rest = data[start:]
         if answer.status == 200 and answer.events:
             self._go_on(answer, rest)
         elif len(rest) < min(length, answers.MAX_HEAD):

@@ -31,7 +31,7 @@ def feed(reader: Reader, piece: bytes) -> None:
 def emitted(request: Request) -> Sent:
     """What somebody else reads in what goes upstream."""
     assert request.fault is None, request.fault
-    [sent] = requests(request.wire() + bytes(request.body))
+    [sent] = requests(request.wire(len(request.body)) + bytes(request.body))
     assert (sent.method, sent.target, sent.body) == (request.head.method, request.head.target, bytes(request.body))
     return sent
 

@@ -1,10 +1,12 @@
 """Which requests are asked for as streams. (pure)"""
 
 import mmap
-from typing import Any
 
 import msgspec
 
+from llamactl.core.errors import BadRequest
+from llamactl.proxy.asked import Asked
+from llamactl.proxy.asked import asked as read
 from llamactl.proxy.gather.chat import Chat
 from llamactl.proxy.gather.message import Message
 from llamactl.proxy.gather.native import Native
@@ -30,38 +32,16 @@ _BY_PATH: dict[bytes, type[Gather]] = {
 }
 
 
-class _Asked(msgspec.Struct):
-    """What a request says about the form of its answer; None or the default where it says nothing.
-
-    What is of another type than llama-server takes is an error that it tells itself: it comes as it is.
-    """
-
-    stream: Any = msgspec.UNSET
-    stream_options: Any = msgspec.UNSET
-    n: Any = None
-    n_cmpl: Any = None
-    logprobs: Any = None
-    top_logprobs: Any = None
-    n_probs: Any = None
-    stop: Any = None
-    return_tokens: Any = None
-    verbose: Any = None
-    response_fields: Any = None
-    reasoning_format: Any = None
-
-
-_asked = msgspec.json.Decoder(_Asked).decode
-
-
-def as_stream(path: bytes, body: bytes | mmap.mmap) -> bytes | None:
-    """The body, so that it is answered as a stream; None where it should stay as it is."""
+def as_stream(path: bytes, body: bytes | mmap.mmap, asked: Asked | None = None) -> bytes | None:
+    """The body, so that it is answered as a stream; None where it should stay as it is. `asked`: what it says."""
     gather = _BY_PATH.get(path)
     if gather is None:
         return None
-    try:
-        asked = _asked(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    if asked is None:
+        try:
+            asked = read(body)
+        except BadRequest:
+            return None
     if asked.stream or asked.return_tokens or asked.verbose or asked.response_fields:
         return None
     probabilities = asked.logprobs or asked.top_logprobs or asked.n_probs
