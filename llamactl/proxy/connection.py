@@ -79,7 +79,11 @@ class Connection(asyncio.Protocol):
         if self.forward is not None and self.forward.tunnel:
             self.forward.send(data)
         elif not self._lingering:
-            self._reader.feed(data)
+            whole = self._reader.feed(data)
+            if whole and self.forward is None:
+                self._serve()
+                if self.forward is not None and not self._reader.requests:
+                    return  # nothing else was read
             self._look()
 
     def _look(self) -> None:

@@ -109,13 +109,15 @@ class Reader:
             self._max_body = max_body
             self._again = b""  # its size was allowed by the old one
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> bool:
+        """True if it was one whole request, and nothing else: the usual case."""
         if not (self.ended or self.in_head or self.in_body) and self._is_known(data):
-            return
+            return True
         while data and not self.ended:
             data = self._parse(data)
         if self._switched:
             self.rest += data
+        return False
 
     def _parse(self, data: bytes) -> bytes:
         """What the parser does not want of it."""
