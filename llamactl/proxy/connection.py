@@ -79,8 +79,7 @@ class Connection(asyncio.Protocol):
         if self.forward is not None and self.forward.tunnel:
             self.forward.send(data)
         elif not self._lingering:
-            whole = self._reader.feed(data)
-            if whole and self.forward is None:
+            if self._reader.feed(data):
                 self._serve()
                 if self.forward is not None and not self._reader.requests:
                     return  # nothing else was read
@@ -269,9 +268,10 @@ class Connection(asyncio.Protocol):
             request.record.leased = monotonic()
         as_it_is = lease is None or pool.plain or request.head.route.named == "path"
         streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
-        if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
+        begun = self.waiting.way if self.waiting is not None and self.waiting.begun else ""
+        if begun and begun != "space":
             self.forward = Announced(self, request, pool, lease)
-        elif lease is None or streamed is None:
+        elif lease is None or (streamed is None and not begun):
             self.forward = Forward(self, request, pool, lease)
         else:
             self.forward = Gathering(self, request, pool, lease, streamed)

@@ -1,12 +1,13 @@
 """One request through a lease: sent upstream, its answer spliced back as it comes."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httptools
 
 from llamactl.core.errors import LlamactlError, UpstreamDied
 from llamactl.proxy import answer as answers
-from llamactl.proxy import dialects
+from llamactl.proxy import dialects, failures
 from llamactl.proxy.answer import Answer
 from llamactl.proxy.record import Record
 from llamactl.proxy.request import Request
@@ -16,6 +17,8 @@ from llamactl.supervisor import Lease
 if TYPE_CHECKING:
     from llamactl.proxy.connection import Connection
 
+EXPLAINED = 0.5
+"""Seconds that the end of a stream may wait for the reason why it broke off."""
 _ONE_WRITE = 64 << 10
 """Bytes of a body up to which copying it behind its head is cheaper than a write of its own."""
 
@@ -57,6 +60,7 @@ class Forward:
     _retried = False
     _hinted = False
     _streamed: bytes | None = None  # the body that is sent instead of the client's
+    _explaining: asyncio.Task[None] | None = None
     _record: Record | None = None  # once it is answered
     tunnel = False
 
@@ -120,13 +124,28 @@ class Forward:
 
     def _bereft(self, error: UpstreamDied) -> None:
         """Whoever was to answer is gone."""
-        lease = self._lease
-        if lease is None or self._answer is not None or self.tunnel:
+        lease, answer = self._lease, self._answer
+        if lease is None or self.tunnel or (answer is not None and not answer.events):
             self.fail(error)
+            return
+        if answer is not None:
+            self._let_go(keep=False)
+            self._explaining = asyncio.get_running_loop().create_task(self._explain(lease, error))
             return
         begun = bool(self._received) or self._hinted
         self._let_go(keep=False)
         self._client.bereft(self._request, lease, error, again=not begun)
+
+    async def _explain(self, lease: Lease, error: UpstreamDied) -> None:
+        """The last event of a stream that broke off says of what, if that is known soon."""
+        exit = await lease.fate(EXPLAINED)
+        self._explaining = None
+        self.fail(error if exit is None else failures.died(error, exit))
+
+    def _explain_no_more(self) -> None:
+        explaining, self._explaining = self._explaining, None
+        if explaining is not None:
+            explaining.cancel()
 
     def hold(self) -> None:
         if self.tunnel:
@@ -271,6 +290,7 @@ class Forward:
 
     def client_lost(self) -> None:
         """Nobody wants the answer any more: llama-server stops when its connection closes."""
+        self._explain_no_more()
         self._let_go(keep=False)
 
     @property
@@ -290,6 +310,7 @@ class Forward:
 
     def fail(self, error: LlamactlError) -> None:
         """Say so if it can still be said; a started answer must not look complete."""
+        self._explain_no_more()
         self._let_go(keep=False)
         client, answer = self._client, self._answer
         if answer is None and not self.tunnel:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import httptools
 
 from llamactl.core.errors import UpstreamDied
+from llamactl.proxy import failures
 from llamactl.proxy.answer import Answer
 from llamactl.proxy.dialects import REASONS
 from llamactl.proxy.forward import Chunks, Forward
@@ -29,20 +30,40 @@ class Gathering(Forward):
     _gather: Gather | None = None
     _head: Answer
 
-    def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes) -> None:
+    def __init__(
+        self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes | None
+    ) -> None:
+        """`streamed` is the body that asks for a stream, where there is to be one."""
         super().__init__(client, request, pool, lease)
-        self._streamed = None if pool.plain else streamed
+        self._streamed = streamed
 
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
         if not answer.events or answer.status != 200:
-            super()._begun(answer, length, data, start)
+            waiting = self._client.waiting
+            if waiting is None or not waiting.begun:
+                super()._begun(answer, length, data, start)
+            else:
+                self._follow(answer, length, data, start)
             return
         self._head = answer
         self._gather = gather(self._request.path)
         self._chunks = Chunks(keep=True)
         if self._request.record is not None:
-            self._request.record.answered(0, events=True)  # not yet to the client
+            self._request.record.answered(self._request.record.status, events=True)  # the client is told none yet
         self._take(self._gather, self._chunks, data[start:])
+
+    def _follow(self, answer: Answer, length: int, data: bytes, start: int) -> None:
+        """White space has gone before it, and a head: of the answer there is only its body to come."""
+        body, record = data[start:], self._request.record
+        if not answer.sized:
+            self.fail(UpstreamDied("llama-server answered in a way that cannot follow upon white space"))
+        elif len(body) < length:
+            self._received = data
+        else:
+            if record is not None:
+                record.answered(record.status, events=False)
+                record.take(body)
+            self._answer_with(answer.status, body)
 
     def received(self, data: bytes) -> None:
         if self._gather is not None and self._chunks is not None:
@@ -75,15 +96,17 @@ class Gathering(Forward):
     def _answer_with(self, status: int, body: bytes) -> None:
         client, head = self._client, self._request.head
         record = self._request.record
-        if record is not None:
-            record.status = status
-            if record.captured is not None:
-                record.captured.instead(body)
+        if record is not None and record.captured is not None:
+            record.captured.instead(body)
         waiting = client.waiting
         if waiting is not None and waiting.begun:
+            if record is not None and status != 200:  # which is what the client was told
+                record.error = failures.answered(status, body).code
             waiting.finish(body)
             self._finish()
             return
+        if record is not None:
+            record.status = status
         client.closing = client.closing or head.old or not head.keep_alive
         wire = _STREAMED.sub(b"\r\nContent-Type: application/json; charset=utf-8", self._head.wire)
         if status != 200:

@@ -98,7 +98,9 @@ class Waiting:
 
     def fail(self, error: LlamactlError) -> None:
         """What came of it; the answer is whole only where white space is its beginning."""
-        dialect = self._request.head.route.dialect
+        dialect, record = self._request.head.route.dialect, self._request.record
+        if record is not None:
+            record.error = error.code
         if self.way == "space":
             self.finish(dialects.error_body(error, dialect=dialect))
         else:
@@ -155,8 +157,9 @@ class Announced(Forward):
     def _go_on(self, answer: Answer, rest: bytes) -> None:
         self._answer = answer
         self._chunks = Chunks(keep=False)
-        if self._request.record is not None:
-            self._request.record.first = monotonic()
+        record = self._record = self._request.record
+        if record is not None:
+            record.answered(answer.status, events=True)
         if rest:
             self._pass_on(rest)
 

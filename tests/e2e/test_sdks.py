@@ -20,6 +20,8 @@ HELLO = "hello"
 USER: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": HELLO}]
 PERSON: list[anthropic.types.MessageParam] = [{"role": "user", "content": HELLO}]
 LONG = 100_000
+LEFT = 0.5
+"""Seconds, the best of three. What is wanted is 0.1; the rest is for a machine that has other work."""
 SURE = {"temperature": 0, "seed": 1}
 
 
@@ -119,18 +121,24 @@ def test_who_is_not_answered_as_a_stream_learns_it_too(home: Home, daemon: Daemo
 
 def test_who_leaves_is_noticed_though_another_stream_goes_on(home: Home, daemon: Daemon) -> None:
     """llama-server itself would never notice it of a request that is not streamed."""
-    with daemon.stream("tiny", max_tokens=LONG) as answer:
-        answer.readline()
-        body = json.dumps({"model": "tiny", "max_tokens": LONG, "messages": USER}).encode()
-        place = urlsplit(daemon.url)
+    place = urlsplit(daemon.url)
+
+    def leave(streaming: bool) -> float:
+        """Seconds until llama-server works for the other one only."""
+        body = json.dumps({"model": "tiny", "max_tokens": LONG, "messages": USER, "stream": streaming}).encode()
         with socket.create_connection((place.hostname or "", place.port or 0)) as client:
             head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
             client.sendall(head % len(body) + body)
-            endpoint = str(next((home.runtime / "sockets").glob("*.sock")))
             until(lambda: _working(endpoint) == 2)
         left = time.monotonic()
         until(lambda: _working(endpoint) == 1)
-        assert time.monotonic() - left < 2.0
+        return time.monotonic() - left
+
+    with daemon.stream("tiny", max_tokens=LONG) as answer:
+        answer.readline()
+        endpoint = str(next((home.runtime / "sockets").glob("*.sock")))
+        for streaming in (True, False):
+            assert min(leave(streaming) for _ in range(3)) < LEFT
 
 
 def _working(endpoint: str) -> int:

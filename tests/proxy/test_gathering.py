@@ -9,6 +9,7 @@ import pytest
 from llamactl.core.errors import UpstreamDied
 from tests.proxy.asking import post
 from tests.proxy.front import opened, until
+from tests.proxy.test_door_records import ended
 from tests.proxy.upstreams import CLOSE, EVENTS, HANG, Play, always, chunk, chunked, chunked_head, sized
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +130,18 @@ async def test_who_leaves_ends_it(tmp_path: Path) -> None:
         async with asyncio.timeout(1):
             await front.upstream.visits[0].gone.wait()
         await until(lambda: not front.leases.out)
+
+
+async def test_one_that_is_cancelled_is_refused_and_remembered(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = always(chunked_head(*MORE), chunk(SAID), HANG)
+        client = await front.client()
+        client.send(post(HELLO, b"X-Request-Id: this", path=CHAT))
+        await until(lambda: [record for record in front.door.journal.under_way if record.first])
+        assert front.door.cancel("this")
+        assert (await client.answer(b"POST")).status == 499
+        [one] = await ended(front)
+        assert (one.status, one.error) == (499, "cancelled")
+        assert one.first is not None
+        async with asyncio.timeout(1):
+            await front.upstream.visits[0].gone.wait()

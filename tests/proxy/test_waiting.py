@@ -13,8 +13,9 @@ from llamactl.proxy import waiting
 from llamactl.proxy.waiting import told
 from tests.proxy.asking import post
 from tests.proxy.front import Front, opened, until
+from tests.proxy.test_door_records import ended
 from tests.proxy.test_gathering import LAST, MORE, SAID, WHOLE
-from tests.proxy.upstreams import CLOSE, always, chunk, chunked, chunked_head, sized
+from tests.proxy.upstreams import CLOSE, HANG, always, chunk, chunked, chunked_head, sized
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +152,77 @@ async def test_who_leaves_waits_no_more(tmp_path: Path) -> None:
         await client.until(COMMENT)
         client.leave()
         await until(lambda: not front.leases.waiting and not front.door.connections)
+
+
+SPACE = (b"X-Llamactl-Wait: space", b"Connection: close")
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+async def test_after_white_space_there_is_no_second_head(tmp_path: Path, status: str) -> None:
+    async with opened(tmp_path) as front:
+        body = b'{"error":{"message":"no"}}'
+        front.upstream.play = always(sized(body, status))
+        received = await loaded(front, post(b'{"model":"a"}', *SPACE, path=CHAT), b"1\r\n \r\n")
+        assert received.count(b"HTTP/1.1") == 1
+        assert received.endswith(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        [one] = await ended(front)
+        assert (one.status, one.error) == (200, "" if status == "200 OK" else "bad_request")
+
+
+# --- what is remembered of it -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "lines", "shown"), [(STREAM, (), COMMENT), (b'{"model":"a"}', SPACE[:1], b"1\r\n \r\n")]
+)
+async def test_one_that_was_announced_is_remembered_like_any_other(
+    tmp_path: Path, body: bytes, lines: tuple[bytes, ...], shown: bytes
+) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = always(chunked(SAID, LAST, headers=MORE))
+        await loaded(front, post(body, *lines, b"Connection: close", path=CHAT), shown)
+        [one] = await ended(front)
+        assert (one.status, one.error, one.generated_tokens, one.finish) == (200, "", 2, "stop")
+        assert one.first is not None and one.first > 0.02
+
+
+@pytest.mark.parametrize(("how", "code"), [(fails, "load_failed"), (dies, "upstream_died"), (refuses, "bad_request")])
+async def test_what_goes_wrong_later_is_remembered(tmp_path: Path, how: Callable[[Front], None], code: str) -> None:
+    async with opened(tmp_path) as front:
+        how(front)
+        await loaded(front, post(STREAM, path=CHAT), COMMENT)
+        [one] = await ended(front)
+        assert (one.status, one.error) == (200, code)
+
+
+@pytest.mark.parametrize("loaded_by_then", [False, True])
+async def test_one_that_is_cancelled_after_it_was_announced(tmp_path: Path, *, loaded_by_then: bool) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = always(HANG)
+        ready = front.leases.loading["a"] = asyncio.Event()
+        client = await front.client()
+        client.send(post(STREAM, b"X-Request-Id: this", path=CHAT))
+        await client.until(COMMENT)
+        if loaded_by_then:
+            ready.set()
+            await until(lambda: front.upstream.requests)
+        assert front.door.cancel("this")
+        rest = await client.rest()
+        assert b'"code":"cancelled"' in rest and b"HTTP/1.1" not in rest
+        [one] = await ended(front)
+        assert (one.status, one.error, one.first) == (200, "cancelled", None)
+        await until(lambda: not front.leases.out and not front.leases.waiting)
+
+
+async def test_who_leaves_after_white_space_was_told_200(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        front.upstream.play = always(chunked_head(*MORE), chunk(SAID), HANG)
+        ready = front.leases.loading["a"] = asyncio.Event()
+        client = await front.client()
+        client.send(post(b'{"model":"a"}', *SPACE, path=CHAT))
+        await client.until(b"1\r\n \r\n")
+        ready.set()
+        await until(lambda: [record for record in front.door.journal.under_way if record.first])
+        client.leave()
+        [one] = await ended(front)
+        assert (one.status, one.error) == (200, "client_left")
