@@ -14,6 +14,7 @@ from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
 from llamactl.proxy.gathering import Gathering
+from llamactl.proxy.head import Head
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -85,6 +86,8 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Something was read: what is to be done?"""
         reader = self._reader
+        if reader.begun is not None:
+            self._look_ahead(reader.begun)
         if reader.requests:
             self._serve()
         if (len(reader.requests) > 1 or reader.rest) and not self._held:
@@ -95,6 +98,14 @@ class Connection(asyncio.Protocol):
             Upload(self, reader)
         if self._idle():
             self._expect_more()
+
+    def _look_ahead(self, head: Head) -> None:
+        """Who may not is told before the body is read, and before it is asked for."""
+        self._reader.begun = None
+        try:
+            self._door.gate.look(head, self._peer)
+        except LlamactlError as error:
+            self._reader.refuse(error)
 
     def _expect_more(self) -> None:
         """Of a request that has begun, and is the next to be answered."""
@@ -176,10 +187,6 @@ class Connection(asyncio.Protocol):
             model = door.model_for(request)
             if self._caller.models is not None:
                 self._caller.demand_model(model.name)
-        except TooMany as error:
-            self.added += error.lines
-            self.refuse(request, error)
-            return
         except LlamactlError as error:
             self.refuse(request, error)
             return
@@ -274,7 +281,9 @@ class Connection(asyncio.Protocol):
             waiting.fail(error)
             self.finished(broken=waiting.way != "space")
             return
-        self.closing = self.closing or not request.head.keep_alive
+        self.closing = self.closing or request.fault is not None or not request.head.keep_alive
+        if isinstance(error, TooMany):
+            self.added += error.lines
         if request.record is not None:
             request.record.status = error.status
         unread = request.fault is not None

@@ -77,7 +77,8 @@ class Rates:
         """`now` is monotonic, `clock` seconds since the epoch."""
         self._now = now
         self.windows = _Windows(now, clock)
-        self._hit = FixedWindowRateLimiter(self.windows).hit
+        limiter = FixedWindowRateLimiter(self.windows)
+        self._hit, self._test = limiter.hit, limiter.test
         self._limits: dict[float, _Limit] = {}
 
     def hit(self, who: str, rate: float) -> tuple[bytes, float]:
@@ -85,14 +86,24 @@ class Rates:
 
         0 seconds: it may go on.
         """
-        limit = self._limits.get(rate)
-        if limit is None:
-            limit = self._limits[rate] = _limit(rate)
+        limit = self._limits.get(rate) or self._known(rate)
         ok = self._hit(limit, who)
         count, end, reset = self.windows.seen(who)
         if ok:
             return _LINES % (limit.amount, limit.amount - count, reset), 0.0
         return _LINES % (limit.amount, 0, reset), max(0.001, end - self._now())
+
+    def left(self, who: str, rate: float) -> tuple[bytes, float]:
+        """What `hit` would say to one who has none left, but not counted; else no headers and 0 seconds."""
+        limit = self._limits.get(rate) or self._known(rate)
+        if self._test(limit, who):
+            return b"", 0.0
+        _, end, reset = self.windows.seen(who)
+        return _LINES % (limit.amount, 0, reset), max(0.001, end - self._now())
+
+    def _known(self, rate: float) -> _Limit:
+        limit = self._limits[rate] = _limit(rate)
+        return limit
 
 
 _LINES = b"X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %d\r\n"

@@ -10,7 +10,7 @@ from collections import deque
 
 import httptools
 
-from llamactl.core.errors import BadRequest, BodyTooLarge
+from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError
 from llamactl.core.units import show_size
 from llamactl.proxy.head import HOP, Head, framing, has_body, take_options, to_origin_form
 from llamactl.proxy.record import Record
@@ -44,7 +44,7 @@ class Request:
 
     __slots__ = ("added", "body", "fault", "head", "record", "target")
 
-    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
+    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: LlamactlError | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
@@ -93,6 +93,7 @@ class Reader:
         self.in_head = False  # a head has begun and is not complete
         self.in_body = False
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
+        self.begun: Head | None = None  # of a request whose body is to come; cleared by whoever has looked at it
         self.ended = False
         self.rest = b""  # what followed a request for another protocol
         self._switched = False  # to that protocol
@@ -140,6 +141,10 @@ class Reader:
             if self._around > MAX_HEAD + len(data):
                 self._fail(_head_too_large())
         return b""
+
+    def refuse(self, fault: LlamactlError) -> None:
+        """The request whose body is being read."""
+        self._fail(fault)
 
     def filled(self, count: int) -> bool:
         """So many bytes were put into `place`. True when the body is whole."""
@@ -252,6 +257,7 @@ class Reader:
                 self._fail(fault)
                 return
         self.awaits_continue = head.expects and not head.old
+        self.begun = head
         self._size = self._around = 0
         if self._template:
             seen_whole = self._sized or head.length is None  # or the length is written in a way that `_LENGTH` misses
@@ -289,14 +295,15 @@ class Reader:
         body = self._room.body if self._room is not None else bytes(self._chunks) or b"".join(self._pieces)
         self._room, self._pieces, self._chunks = None, [], bytearray()
         self.in_body = self.awaits_continue = False
+        self.begun = None
         self.ended = not head.keep_alive and not head.upgrade
         self.requests.append(Request(head, body))
 
-    def _fail(self, fault: BadRequest) -> None:
+    def _fail(self, fault: LlamactlError) -> None:
         self.ended = True
         self.in_head = self.in_body = self.awaits_continue = False
         self._room, self._pieces, self._chunks = None, [], bytearray()
-        self._head.keep_alive = False
+        self.begun = None
         self.requests.append(Request(self._head, fault=fault))
 
 

@@ -12,3 +12,6 @@ class OpenGate(Gate):
 
     def enter(self, head: Head, peer: Peer) -> tuple[Caller, bytes]:
         return OWNER, b""
+
+    def look(self, head: Head, peer: Peer) -> None:
+        pass
