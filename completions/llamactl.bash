@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--grep|--host|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--strip|--system|--threads|--timeout|--ttl|--until|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--strip|--system|--threads|--timeout|--ttl|--type|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -62,9 +62,10 @@ _llamactl() {
             /presets/list) place=/presets/ls ;;
             /presets/remove) place=/presets/rm ;;
             /templates/list) place=/templates/ls ;;
+            /requests/list) place=/requests/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -80,7 +81,7 @@ _llamactl() {
     else
         case $place in
             '')
-                words='quickstart chat ps start stop restart pin unpin wait why logs fit devices version models presets templates keys rpc config daemon db'
+                words='quickstart chat ps start stop restart pin unpin wait why logs events fit devices version models presets templates requests keys rpc config daemon db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -105,6 +106,9 @@ _llamactl() {
                 ;;
             /logs)
                 options='-f --follow -n --lines --since --until --level --grep --previous'
+                ;;
+            /events)
+                options='-f --follow --since --type -n --lines'
                 ;;
             /fit)
                 options='--ctx --parallel --save'
@@ -184,6 +188,16 @@ _llamactl() {
                 ;;
             /templates/default)
                 options='--none'
+                ;;
+            /requests)
+                options='--model --since --key --status -n --lines -f --follow'
+                words='ls show cancel'
+                ;;
+            /requests/ls)
+                options='--model --since --key --status -n --lines -f --follow'
+                ;;
+            /requests/show)
+                options='--body'
                 ;;
             /keys)
                 words='create ls revoke rotate'

@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --grep --host --level --lines --max-tokens --mem --model --name --output --parallel --priority --prompt --rate --scope --since --strip --system --threads --timeout --ttl --until -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --grep --host --key --level --lines --max-tokens --mem --model --name --output --parallel --priority --prompt --rate --scope --since --status --strip --system --threads --timeout --ttl --type --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -77,11 +77,13 @@ function __llamactl_at
                 set place /presets/rm
             case /templates/list
                 set place /templates/ls
+            case /requests/list
+                set place /requests/ls
             case /keys/list
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -111,12 +113,14 @@ complete -c llamactl -n '__llamactl_at ' -a unpin -d 'Models may be evicted agai
 complete -c llamactl -n '__llamactl_at ' -a wait -d 'Return when models are in a state, whoever brings them there.'
 complete -c llamactl -n '__llamactl_at ' -a why -d 'Show why a model is as it is: how it ended, when it is started again, what it wrote last.'
 complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what the daemon, or models\' llama-servers, wrote.'
+complete -c llamactl -n '__llamactl_at ' -a events -d 'Show what happened, and what happens.'
 complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
 complete -c llamactl -n '__llamactl_at ' -a presets -d 'Named bundles of settings.'
 complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of models.'
+complete -c llamactl -n '__llamactl_at ' -a requests -d 'What was asked of models: what is under way, and what has been.'
 complete -c llamactl -n '__llamactl_at ' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n '__llamactl_at ' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
@@ -149,6 +153,10 @@ complete -c llamactl -n '__llamactl_at /logs' -l until -x -d 'Until then.'
 complete -c llamactl -n '__llamactl_at /logs' -l level -x -a 'debug info warn error' -d 'Only lines at least that grave.'
 complete -c llamactl -n '__llamactl_at /logs' -l grep -x -d 'Only lines in which this is found.'
 complete -c llamactl -n '__llamactl_at /logs' -l previous -d 'The run before the last one.'
+complete -c llamactl -n '__llamactl_at /events' -s f -l follow -d 'Go on with what happens from now on.'
+complete -c llamactl -n '__llamactl_at /events' -l since -x -d 'All after the event with this number; 0: all there are.'
+complete -c llamactl -n '__llamactl_at /events' -l type -x -d 'Only these; may be given several times.'
+complete -c llamactl -n '__llamactl_at /events' -s n -l lines -x -d 'Without --since: how many of the last.'
 complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
 complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
 complete -c llamactl -n '__llamactl_at /fit' -l save -d 'Set what is recommended.'
@@ -214,6 +222,22 @@ complete -c llamactl -n '__llamactl_at /templates' -a set -d 'Give a model a cha
 complete -c llamactl -n '__llamactl_at /templates' -a unset -d 'Leave the chat template of a model to its preset, the defaults, and its file.'
 complete -c llamactl -n '__llamactl_at /templates' -a default -d 'Show or set the model of requests that name none.'
 complete -c llamactl -n '__llamactl_at /templates/default' -l none -d 'Let there be none.'
+complete -c llamactl -n '__llamactl_at /requests' -l model -x -d 'Of this model only.'
+complete -c llamactl -n '__llamactl_at /requests' -l since -x -d 'From then on: 10m, 14:30, 2026-01-31.'
+complete -c llamactl -n '__llamactl_at /requests' -l key -x -d 'Of this API key only.'
+complete -c llamactl -n '__llamactl_at /requests' -l status -x -d 'Answered with this HTTP status only.'
+complete -c llamactl -n '__llamactl_at /requests' -s n -l lines -x -d 'How many at most, besides those under way.'
+complete -c llamactl -n '__llamactl_at /requests' -s f -l follow -d 'Go on with those that end from now on.'
+complete -c llamactl -n '__llamactl_at /requests' -a ls -d 'List requests: those under way, then those that have ended, the newest first.'
+complete -c llamactl -n '__llamactl_at /requests' -a show -d 'Show one request.'
+complete -c llamactl -n '__llamactl_at /requests' -a cancel -d 'End a request that is under way.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l model -x -d 'Of this model only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l since -x -d 'From then on: 10m, 14:30, 2026-01-31.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l key -x -d 'Of this API key only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -l status -x -d 'Answered with this HTTP status only.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -s n -l lines -x -d 'How many at most, besides those under way.'
+complete -c llamactl -n '__llamactl_at /requests/ls' -s f -l follow -d 'Go on with those that end from now on.'
+complete -c llamactl -n '__llamactl_at /requests/show' -l body -d 'With both bodies, if requests.capture is set.'
 complete -c llamactl -n '__llamactl_at /keys' -a create -d 'Make a key, and show it: this once.'
 complete -c llamactl -n '__llamactl_at /keys' -a ls -d 'List the keys; secrets are shown to nobody.'
 complete -c llamactl -n '__llamactl_at /keys' -a revoke -d 'Take a key back; it counts no more, at once.'

@@ -49,6 +49,8 @@ HOMES = {
     "yaml": "config",
     "platformdirs": "config",
     "aiohttp": "web",
+    "websockets": "rpc.remote",
+    "socketio": "web.dashboard",
     "httptools": "proxy",
     "limits": "proxy.rates",
     "jwt": "proxy.tokens",

@@ -7,7 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from trio.testing import wait_all_tasks_blocked
 
-from llamactl.core.events import CatalogueChanged, Event, Numbered, ServiceChanged
+from llamactl.core.events import CatalogueChanged, Event, Numbered, ServiceChanged, kind
 from llamactl.hub import Hub, Watcher
 
 pytestmark = pytest.mark.anyio
@@ -169,3 +169,64 @@ def test_numbers_go_on_from_those_of_before() -> None:
     hub = Hub(last=41)
     assert hub.last == 41
     assert hub.publish(ServiceChanged("door", "up")).id == 42
+
+
+# --- who is outside ------------------------------------------------------------------------------
+
+
+class LogLines(CatalogueChanged, frozen=True, tag="log"):
+    """Passes: it has the name of an event that does."""
+
+
+async def test_who_follows_hears_when_it_is_kept() -> None:
+    kept: list[Numbered] = []
+    hub = Hub(keep=kept.append)
+    with hub.follow() as follower, hub.watch() as watcher:
+        say(hub, 3)
+        assert await ids(watcher, 3) == [1, 2, 3]
+        assert await has_no_more(follower)
+        assert (hub.last, hub.kept) == (3, 0)
+        hub.tell(kept[:2])
+        assert await ids(follower, 2) == [1, 2]
+        assert await has_no_more(follower)
+        assert hub.kept == 2
+
+
+async def test_what_passes_has_no_number_and_is_heard_by_who_wants_it() -> None:
+    hub = Hub(keep=lambda _: None)
+    with hub.follow() as follower, hub.follow(only=lambda each: kind(each.event) == "log") as reader:
+        with hub.watch() as watcher:
+            numbered = hub.publish(LogLines(("a",)))
+            assert (numbered.id, hub.last) == (0, 0)
+            say(hub)
+            assert await ids(watcher, 2) == [0, 1]
+        assert await anext(reader) is numbered
+        assert await has_no_more(reader)
+        assert await has_no_more(follower)
+
+
+async def test_what_is_not_wanted_takes_no_room(hub: Hub) -> None:
+    with hub.watch(room=1, only=lambda each: kind(each.event) == "service") as watcher:
+        hub.publish(ServiceChanged("web", "up"))
+        say(hub, 5)
+        assert watcher.take_lost() == 0
+        assert await ids(watcher, 1) == [1]
+
+
+async def test_waiting_until_it_is_kept() -> None:
+    kept: list[Numbered] = []
+    hub = Hub(keep=kept.append)
+    done = []
+
+    async def wait(number: int) -> None:
+        await hub.until_kept(number)
+        done.append(number)
+
+    async with anyio.create_task_group() as group:
+        for number in (0, 1, 2):
+            group.start_soon(wait, number)
+        say(hub, 2)
+        await wait_all_tasks_blocked()
+        assert done == [0]
+        hub.tell(kept)
+    assert sorted(done) == [0, 1, 2]

@@ -13,6 +13,7 @@ from llamactl.cli import (
     config,
     daemon,
     db,
+    events,
     fit,
     instances,
     keys,
@@ -21,6 +22,7 @@ from llamactl.cli import (
     presets,
     quickstart,
     render,
+    requests,
     rpc,
     templates,
     why,
@@ -160,11 +162,13 @@ app.command()(instances.unpin)
 app.command()(instances.wait)
 app.command()(why.why)
 app.command()(logs.logs)
+app.command()(events.events)
 app.command()(fit.fit)
 app.command()(fit.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(presets.app, name="presets")
 app.add_typer(templates.app, name="templates")
+app.add_typer(requests.app, name="requests")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")

@@ -49,6 +49,8 @@ def run(
     ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None,
 ) -> None:
     """Run the daemon in the foreground."""
+    if session.host:
+        raise Refused("a daemon runs here, and is not asked for elsewhere", "leave -H out")
     from llamactl.daemon.process import announce, detach as leave  # isort: skip
 
     from llamactl.daemon.reexec import inherited
@@ -162,6 +164,9 @@ def bring_down(patience: float, *, keep_models: bool = False) -> bool:
         with session.client() as client:
             pid = client.call(Status()).pid
             client.call(Shutdown(keep_models=keep_models))
+            if session.host.startswith("http"):  # its process is not one of ours to look for
+                client.wait_for_end()
+                return True
     except Unreachable:
         return False
     with render.working("stopping the daemon …"):

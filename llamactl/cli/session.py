@@ -3,14 +3,17 @@
 import fnmatch
 import os
 import sys
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from llamactl.config.sockets import control_sockets
-from llamactl.core.errors import BadRequest, NotFound
+from llamactl.core.errors import NotFound
 from llamactl.rpc.calls import ListModels
 from llamactl.rpc.client import Client
+
+if TYPE_CHECKING:
+    from llamactl.rpc.remote import Remote
 
 Output = Literal["table", "wide", "json", "jsonl", "name"]
 
@@ -36,12 +39,19 @@ class Session(msgspec.Struct):
         """May progress move on stderr?"""
         return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
 
-    def client(self, timeout: float | None = 10.0) -> Client:
+    def client(self, timeout: float | None = 10.0) -> "Client | Remote":
         """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes."""
         paths = control_sockets(host=self.host)
         if not paths:
-            raise BadRequest("a daemon over HTTP cannot be asked yet", "use -H unix:///path/to/control.sock")
+            from llamactl.rpc.remote import Remote  # 180 ms that only this needs
+
+            url = self.host or os.environ["LLAMACTL_HOST"]
+            return Remote(url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), self._say)
         return Client([str(path) for path in paths], timeout)
+
+    def _say(self, state: str) -> None:
+        if not self.quiet:
+            print(f"llamactl: {state}", file=sys.stderr)  # as `render` does, which knows of this
 
     def models(self, patterns: list[str], *, everything: bool = False) -> list[str]:
         """Names of the catalogue, globs expanded; each pattern must match something."""

@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Meta
 
 from llamactl.config.directories import Directories
-from llamactl.config.values import Address, Duration, FilePath, GroupText, Idleness, Of, Program, Rate, Size, Tier
+from llamactl.config.values import (
+    Address,
+    Duration,
+    FilePath,
+    GroupText,
+    Idleness,
+    Of,
+    Program,
+    Rate,
+    SecretUrl,
+    Size,
+    Tier,
+)
 from llamactl.core.model import Setting
 from llamactl.core.parameters import OF_ONE_MODEL, PARAMETERS
 
@@ -21,6 +33,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Factor = Annotated[float, Meta(ge=1, le=1000)]
+Limit = Annotated[float, Meta(ge=0)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 Level = Literal["debug", "info", "warn", "error"]
 
 
@@ -175,6 +189,19 @@ class Access(Section, frozen=True, kw_only=True):
     """How far the clocks of who signs tokens and of this machine may differ."""
 
 
+class Requests(Section, frozen=True, kw_only=True):
+    """The memory of requests for models."""
+
+    keep: Duration = Duration(604800.0)
+    """How long requests are remembered."""
+    rows: Count = 100_000
+    """How many of them at most; 0 remembers none."""
+    capture: Count = 0
+    """Of how many, the latest, the bodies are held in memory for `requests show --body`; 0 holds none."""
+    capture_size: Size = Size(64 << 10)
+    """How much of each body."""
+
+
 class Metrics(Section, frozen=True, kw_only=True):
     """What is measured, and how long it is kept."""
 
@@ -184,6 +211,31 @@ class Metrics(Section, frozen=True, kw_only=True):
     """How long every measurement is kept."""
     tiers: tuple[Tier, ...] = (Tier(60.0, 86400.0), Tier(900.0, 2592000.0))
     """How older ones are thinned out: `step:kept`."""
+
+
+class Alerts(Section, frozen=True, kw_only=True):
+    """When to tell that something is beyond its limit; 0 is no limit."""
+
+    cpu: Limit = 90.0
+    """Percent of the processors that are busy."""
+    memory: Limit = 85.0
+    """Percent of host memory that is in use."""
+    disk: Limit = 95.0
+    """Percent of a file system that is in use."""
+    gpu: Limit = 90.0
+    """Percent of the time that a GPU computes."""
+    gpu_temperature: Limit = 85.0
+    """Degrees Celsius of a GPU."""
+    gpu_memory: Limit = 90.0
+    """Percent of a GPU's memory that is in use."""
+    gpu_power: Limit = 300.0
+    """Watts that a GPU draws."""
+    margin: Percent = 5.0
+    """How far below its limit a value has to be until it is well again, in percent of the limit."""
+    hold: Duration = Duration(10.0)
+    """How long a value has to be beyond its limit before that is told, and well again before that is."""
+    webhook: SecretUrl | None = None
+    """A URL that each alert is posted to as JSON, when it is raised and when it is cleared."""
 
 
 class Logging(Section, frozen=True, kw_only=True):
@@ -219,7 +271,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     residency: Residency = Residency()
     restart: Restart = Restart()
     access: Access = Access()
+    requests: Requests = Requests()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     logging: Logging = Logging()
 
 

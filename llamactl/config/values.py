@@ -34,6 +34,8 @@ GroupText = NewType("GroupText", str)
 """A set of models, as `core.scheduler.Group` reads it."""
 Secret = NewType("Secret", str)
 """Text that is neither shown nor quoted in an error."""
+SecretUrl = NewType("SecretUrl", str)
+"""Of http or https; as secret as what it may have in it."""
 
 
 Reader = Callable[[object, Path], object]
@@ -139,7 +141,7 @@ def parameter_of(kind: Any) -> Parameter | None:
 
 def is_secret(kind: Any) -> bool:
     parameter = parameter_of(kind)
-    return without_none(kind) is Secret or (parameter is not None and parameter.secret)
+    return without_none(kind) in (Secret, SecretUrl) or (parameter is not None and parameter.secret)
 
 
 def _setting(parameter: Parameter, raw: object, base: Path) -> Setting:
@@ -213,6 +215,12 @@ def _group(raw: object, _: Path) -> str:
     return raw
 
 
+def _secret_url(raw: object, _: Path) -> str:
+    if not isinstance(raw, str) or not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", raw):
+        raise BadRequest("expected a URL like https://host/path")
+    return raw
+
+
 _READERS: dict[Any, Reader] = {
     Duration: _duration,
     Idleness: _idleness,
@@ -222,6 +230,7 @@ _READERS: dict[Any, Reader] = {
     Program: _program,
     Tier: _tier,
     GroupText: _group,
+    SecretUrl: _secret_url,
 }
 
 
@@ -254,6 +263,7 @@ _EXPECTED: dict[Any, str] = {
     Program: "the path or name of a program",
     Address: "an address",
     Secret: "a text",
+    SecretUrl: "a URL",
     Tier: "step:kept like 1m:24h",
     bool: "true or false",
     int: "a whole number",

@@ -19,5 +19,6 @@ pin         a lease without a request: the instance is never evicted
 drain       to let the leases of an instance run out while granting no new ones
 eviction    stopping an idle instance to make room for another
 effect      something the scheduler wants done: `Start`, `Stop`, `Grant`, `Refuse`
+request     one HTTP request for a model, remembered when it has ended: `ModelRequest`
 slot        one of the sequences that a llama-server works on at once (its `--parallel`)
 """

@@ -17,6 +17,7 @@
     ├── LoadFailed             1  −32013  503   llama-server did not become ready
     │   └── WorkerLost         1  −32016  503   a machine that was to compute with it does not answer
     ├── UpstreamDied           1  −32014  502   llama-server went away under a request
+    ├── Cancelled              1  −32019  499   somebody ended the request
     └── StoreFailed            1  −32015  503   the database cannot be read or written; nothing was changed
 
 The three numbers are the exit code of the command line, the JSON-RPC error code and the HTTP status.
@@ -121,6 +122,10 @@ class WorkerLost(LoadFailed):
 
 class UpstreamDied(LlamactlError):
     code, rpc, status = "upstream_died", -32014, 502
+
+
+class Cancelled(LlamactlError):
+    code, rpc, status = "cancelled", -32019, 499
 
 
 class StoreFailed(LlamactlError):

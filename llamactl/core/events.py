@@ -1,11 +1,12 @@
 """What happened, as told to the hub and through it to every watcher."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from llamactl.core.instance import Phase
 from llamactl.core.lines import Level
+from llamactl.core.requests import ModelRequest
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -61,6 +62,13 @@ class ConfigChanged(msgspec.Struct, frozen=True, tag="config"):
     restart_for: tuple[str, ...] = ()
 
 
+class RequestsFinished(msgspec.Struct, frozen=True, tag="requests"):
+    """Requests for models that have ended within a second, the latest of them; `more` others are not told of."""
+
+    requests: tuple[ModelRequest, ...]
+    more: int = 0
+
+
 class LogLines(msgspec.Struct, frozen=True, tag="logs"):
     """New lines of a model, or of llamactl itself: those of one level that follow each other, without secrets.
 
@@ -75,8 +83,46 @@ class LogLines(msgspec.Struct, frozen=True, tag="logs"):
     lost: int = 0
 
 
-Event = InstanceChanged | InstanceDoubted | Placement | CatalogueChanged | ServiceChanged | ConfigChanged | LogLines
+class KeyMisused(msgspec.Struct, frozen=True, tag="key"):
+    """A key, by its id, was used in a way that its owner should know of; `what` says how, from `address`."""
 
+    key: str
+    what: str
+    address: str = ""
+
+
+class AlertRaised(msgspec.Struct, frozen=True, tag="alert"):
+    """A value is beyond its limit, and has been for a while. `series` names what was measured."""
+
+    series: str
+    value: float
+    limit: float
+    unit: str = ""
+
+
+class AlertCleared(msgspec.Struct, frozen=True, tag="cleared"):
+    """It is within its limit again, after so many seconds; `value` is None if it is measured no more."""
+
+    series: str
+    value: float | None
+    limit: float
+    unit: str = ""
+    seconds: float = 0.0
+
+
+Event = (
+    InstanceChanged
+    | InstanceDoubted
+    | Placement
+    | CatalogueChanged
+    | ServiceChanged
+    | ConfigChanged
+    | KeyMisused
+    | AlertRaised
+    | AlertCleared
+    | RequestsFinished
+    | LogLines
+)
 
 PASSING = frozenset(("SamplesTaken", "LogLines", "RequestsFinished"))
 """What is told and not numbered, since what it tells is kept elsewhere."""
@@ -86,10 +132,17 @@ def passing(event: Event) -> bool:
     return type(event).__name__ in PASSING
 
 
-class Numbered(msgspec.Struct, frozen=True):
-    """An event with its place in the order of all events and its time (seconds since the epoch).
+def kind(event: Event) -> str:
+    """Its type as one word: that by which events are asked for."""
+    return str(event.__struct_config__.tag)
 
-    Numbers rise by one, without a gap, for the life of the daemon; 0 is that of events that pass.
+
+KINDS = tuple(str(type_.__struct_config__.tag) for type_ in get_args(Event))
+"""Of all events."""
+class Numbered(msgspec.Struct, frozen=True):
+    """An event with its place in the order of all events and its time (seconds since the epoch, to the millisecond).
+
+    Numbers rise by one, without a gap, over restarts too; 0 is that of events that pass.
     """
 
     id: int

@@ -23,15 +23,20 @@ from llamactl.core.restart import Policy
 from llamactl.core.scheduler import Group, Limits
 from llamactl.daemon import ports, tls
 from llamactl.daemon.adopt import adopt, remember
+from llamactl.daemon.alerting import Alerting
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
+from llamactl.daemon.history import History
+from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
 from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
@@ -133,7 +138,8 @@ async def _live(
             log.warning("%s can be reached from other machines, without keys or without TLS", ports.url(listener))
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
     try:
-        hub = Hub(last=inherited.last_event if inherited else 0)
+        journal = Journal(database.events)
+        hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
@@ -164,6 +170,7 @@ async def _live(
         # Files are put where models are, on a disk: the runtime directory mostly is memory.
         door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
+        history = History(current, door.journal, database.requests, hub)
         log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
@@ -176,9 +183,17 @@ async def _live(
             database.presets,
             database.server,
             database.exits.of,
-            [fit, WorkerCalls(workers, lending), KeyCalls(database.keys, door.gate), log_calls],
+            [
+                fit,
+                WorkerCalls(workers, lending),
+                KeyCalls(database.keys, door.gate),
+                RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
+                log_calls,
+                EventCalls(hub, database.events, supervisor.instances),
+            ],
             inherited.began if inherited else None,
         )
+        alerting = Alerting(hub)
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -198,7 +213,9 @@ async def _live(
                 drain=config.residency.drain,
                 connections=config.http.connections,
             )
+            door.journal.capture.configure(config.requests.capture, config.requests.capture_size)
             watchdog.configure(config.restart.wedge_after, config.restart.wedged)
+            alerting.configure(config.alerts)
             needs.changed()
             discovery.again()
 
@@ -224,6 +241,7 @@ async def _live(
         )
         control.services = services = Services(
             [
+                Service("journal", partial(journal.run, hub.tell)),
                 Service("exits", ExitBook(hub, database.exits, supervisor.instances).run),
                 Service("footprints", partial(_learn, launch, needs, analyst, hub, adopted)),
                 Service("workers", workers.run),
@@ -232,8 +250,10 @@ async def _live(
                 Service("control", partial(channel.serve, control_socket)),
                 Service("web", partial(web.serve, control.answer, directories.web_socket)),
                 Service("watchdog", watchdog.run),
+                Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
                 Service("keys", partial(note_use, door.gate, database.keys)),
+                Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
@@ -257,6 +277,7 @@ async def _live(
 
         def close() -> None:
             supervisor.keeps = True  # should even the execution fail
+            journal.close()
             database.close()
             records.flush()
 
@@ -282,6 +303,7 @@ async def _live(
                 for name in [name for name, past in known.items() if past.begun]:
                     supervisor.begin(catalogue.resolve(name), known[name].ttl)
                 group.start_soon(again.run)
+            journal.close()
             log.info("llamactl ended")
             group.cancel_scope.cancel()
     finally:

@@ -32,6 +32,8 @@ EVERY = 0.25
 inotify; a look is one `stat` for each llama-server that runs."""
 SHOWN = 1000
 """Lines of one model that are told at once. Nobody reads 4000 a second."""
+REST = 60.0
+"""Seconds after which what failed is tried again."""
 SOURCES = 64
 """Models whose recent lines are kept in memory."""
 
@@ -42,6 +44,8 @@ class Source:
     def __init__(self, name: str, directory: Path, since: float) -> None:
         """Lines of runs that began before `since` are no news."""
         self.recent: deque[Line] = deque(maxlen=RECENT)
+        self.rests_until = 0.0
+        """On the monotonic clock: it could not be read, or nothing put aside, and is let alone for a while."""
         self.stays_whole = False
         """The file system cannot make holes: nothing is put aside."""
         self._name = name
@@ -141,8 +145,10 @@ class Follower:
                 await self._look_at(name)
 
     async def _look_at(self, name: str) -> None:
+        source = self._sources.get(name)
+        if source is not None and time.monotonic() < source.rests_until:
+            return
         try:
-            source = self._sources.get(name)
             if source is None:
                 source = await anyio.to_thread.run_sync(Source, name, self._runs_of(name), self._since)
                 while len(self._sources) >= SOURCES and (idle := self._sources.keys() - self._active):
@@ -159,6 +165,8 @@ class Follower:
                 log.warning("%s: no holes can be made in files here: what models write stays whole", self._directory)
             elif not isinstance(error, FileNotFoundError):  # thrown away meanwhile
                 log.warning("the log of %s: %s", name, error.strerror)
+                if source is not None:
+                    source.rests_until = time.monotonic() + REST
 
     def _put_aside(self, source: Source) -> None:
         config = self._config()

@@ -7,8 +7,8 @@ nor answer anything itself but refusals.
 
 One client connection is a `Connection` (`connection`), which reads `Request`s (`request`, `head`), asks whether
 they may be made (`access`) and sends each through a `Forward` (`forward`) over an `Upstream` (`upstream`);
-`record` remembers it. `routing` and `dialects` are pure. `leaving` is how the door is closed without turning
-anybody away.
+`record` remembers it, `usage` reads what its answer says of itself, `capture` holds bodies for who looks for a fault.
+`routing`, `dialects` and `usage` are pure. `leaving` is how the door is closed without turning anybody away.
 
 Start reading at `door`.
 """

@@ -7,7 +7,8 @@ MAX_HEAD = 64 << 10
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?![^ \r])")
 _FRAMING = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|access-control-[a-z-]+)[ \t]*:[ \t]*([^\r\n]*)",
+    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|x-request-id|access-control-[a-z-]+)[ \t]*:[ \t]*"
+    rb"([^\r\n]*)",
     re.IGNORECASE,
 )
 _EVENTS = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream", re.IGNORECASE)

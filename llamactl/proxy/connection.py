@@ -132,6 +132,8 @@ class Connection(asyncio.Protocol):
         forward, self.forward = self.forward, None
         if forward is not None:
             forward.client_lost()
+        if self._asked is not None and self._asked.record is not None:
+            self._asked.record.error = "client_left"
         self._done()
 
     def pause_writing(self) -> None:
@@ -168,7 +170,10 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
         door, head = self._door, request.head
-        self.added = door.gate.origins.lines(head.origin) if head.origin else b""
+        name = head.request_id or door.journal.name()
+        self.added = b"X-Request-Id: %b\r\n" % name
+        if head.origin:
+            self.added += door.gate.origins.lines(head.origin)
         if request.fault is not None:
             self.refuse(request, request.fault)
             return
@@ -188,9 +193,20 @@ class Connection(asyncio.Protocol):
             if self._caller.models is not None:
                 self._caller.demand_model(model.name)
         except LlamactlError as error:
+            if isinstance(error, TooMany):
+                self.added += error.lines
+            if head.route.kind == "model":
+                request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)
+                if self._caller is not None:
+                    request.record.key = self._caller.key
             self.refuse(request, error)
             return
-        request.record = door.journal.begin(head.route.endpoint, model.name)
+        journal = door.journal
+        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._peer.address)
+        if self._caller.key:
+            record.key = self._caller.key
+        if journal.capture.count:
+            record.captured = journal.capture.begin(name, request.body)
         lease = door.supervisor.try_lease(model.name)
         if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
             self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
@@ -232,6 +248,8 @@ class Connection(asyncio.Protocol):
         if self._gone:
             lease.release()
         else:
+            if request.record is not None:
+                request.record.loading = lease.loading(request.record.arrived)
             self._send(request, self._door.pool(lease.endpoint), lease)
 
     def bereft(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
@@ -256,7 +274,8 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         if request.record is not None:
             request.record.leased = monotonic()
-        streamed = None if lease is None or pool.plain else as_stream(request.path, request.body)
+        as_it_is = lease is None or pool.plain or request.head.route.named == "path"
+        streamed = None if as_it_is else as_stream(request.path, request.body)
         if self.waiting is not None and self.waiting.begun and self.waiting.way != "space":
             self.forward = Announced(self, request, pool, lease)
         elif lease is None or streamed is None:
@@ -285,7 +304,7 @@ class Connection(asyncio.Protocol):
         if isinstance(error, TooMany):
             self.added += error.lines
         if request.record is not None:
-            request.record.status = error.status
+            request.record.status, request.record.error = error.status, error.code
         unread = request.fault is not None
         head = request.head
         told = dialects.refusal(
@@ -359,10 +378,17 @@ class Connection(asyncio.Protocol):
         begun = self._reader.in_head or self._reader.in_body
         if begun and self._idle() and not self._lingering and not self.transport.is_closing():
             self._deadline = self._door.tick + LINGER
-            self.transport.write(dialects.refusal(TimedOut("the request took too long"), close=True, status=408))
+            added = b"X-Request-Id: %b\r\n" % self._door.journal.name()
+            late = TimedOut("the request took too long")
+            self.transport.write(dialects.refusal(late, close=True, status=408, added=added))
             self.transport.close()
         else:
             self.transport.abort()
+
+    @property
+    def asked(self) -> bytes:
+        """The id of the request that is being answered, if that is for a model; else empty."""
+        return b"" if self._asked is None or self._asked.record is None else self._asked.record.id
 
     @property
     def due(self) -> int:

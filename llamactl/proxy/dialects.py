@@ -31,7 +31,10 @@ _ANTHROPIC = _OPENAI | {413: "request_too_large", 503: "overloaded_error", 504: 
 _FIVES = {"anthropic": "api_error"}
 _TYPES: dict[Dialect, dict[int, str]] = {"anthropic": _ANTHROPIC, "llama": _LLAMA}
 
-REASONS = {status.value: status.phrase for status in HTTPStatus} | {431: "Request Header Fields Too Large"}
+REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    431: "Request Header Fields Too Large",
+    499: "Client Closed Request",  # nginx's; what repeats requests by itself leaves it alone
+}
 
 
 def error_body(error: LlamactlError, status: int | None = None, dialect: Dialect = "openai") -> bytes:

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import msgspec
 from anyio.abc import TaskStatus
 
-from llamactl.core.errors import BadRequest
+from llamactl.core.errors import BadRequest, Cancelled
 from llamactl.core.model import Model
 from llamactl.proxy import naming, shaping
 from llamactl.proxy.access import Gate
@@ -174,6 +174,14 @@ class Door:
         """How far each answer is that this endpoint is giving, tunnels aside."""
         forwards = [connection.forward for connection in self.connections]
         return {id(f): f.progress for f in forwards if f is not None and f.behind == endpoint and not f.tunnel}
+
+    def cancel(self, id: str) -> bool:
+        """End the request with that id; false if there is none under way."""
+        wanted = id.encode("latin-1", "replace")
+        found = [connection for connection in self.connections if connection.asked == wanted]
+        for connection in found:
+            connection.give_up(Cancelled(f"request {id} was cancelled"))
+        return bool(found)
 
     def entered(self, connection: Connection, address: str) -> bool:
         """False if there are too many from there. `address` is empty for this machine's."""

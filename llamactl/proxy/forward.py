@@ -1,6 +1,5 @@
 """One request through a lease: sent upstream, its answer spliced back as it comes."""
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
@@ -9,6 +8,7 @@ from llamactl.core.errors import LlamactlError, UpstreamDied
 from llamactl.proxy import answer as answers
 from llamactl.proxy import dialects
 from llamactl.proxy.answer import Answer
+from llamactl.proxy.record import Record
 from llamactl.proxy.request import Request
 from llamactl.proxy.upstream import Pool, Upstream
 from llamactl.supervisor import Lease
@@ -56,6 +56,7 @@ class Forward:
     _tail = b""
     _retried = False
     _hinted = False
+    _record: Record | None = None  # once it is answered
     tunnel = False
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
@@ -146,15 +147,17 @@ class Forward:
             self._informational(answer, data, end)
             return
         self._answer = answer
-        record = self._request.record
+        record = self._record = self._request.record
         if record is not None:
-            record.status, record.first = answer.status, monotonic()
+            record.answered(answer.status, events=answer.events)
         rest = data[end + 4 :]
         if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
             # The common case: one write for what is here, which mostly is all of it.
             self._left = left = length - len(rest)
             start = answer.wire + client.added + b"Content-Length: %d\r\n\r\n" % length
             client.transport.write(start + rest if left >= 0 else start)
+            if record is not None and rest and left >= 0:
+                record.take(rest)
             if left == 0:
                 self._finish(keep=answer.keep)
             elif left < 0:
@@ -191,7 +194,10 @@ class Forward:
         self._retried = self._hinted = True  # it has begun to answer: it is not asked a second time
         if answer.status == 101 and self._request.head.upgrade:
             self.tunnel = True
-            self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (answer.wire, data[end + 4 :]))
+            head = answer.wire + self._client.added
+            self._client.transport.write(b"%bConnection: Upgrade\r\n\r\n%b" % (head, data[end + 4 :]))
+            if self._request.record is not None:
+                self._request.record.answered(answer.status, events=False)
             self._client.tunnelled()
         elif answer.status == 101:
             self.fail(UpstreamDied(f"{self._behind} changed to a protocol nobody asked for"))
@@ -200,6 +206,8 @@ class Forward:
 
     def _pass_on(self, data: bytes) -> None:
         client = self._client
+        if self._record is not None:
+            self._record.take(data)
         if self._chunks is not None:
             self._pass_chunks(data, self._chunks)
         elif self._left is None:
@@ -281,6 +289,8 @@ class Forward:
         if answer is None and not self.tunnel:
             client.refuse(self._request, error)
             return
+        if self._request.record is not None:
+            self._request.record.error = error.code
         if answer is not None and answer.events and not self._request.head.old and self._tail in (b"\n\n\r\n", b""):
             dialect = self._request.head.route.dialect
             client.transport.write(dialects.error_event(error, dialect))  # at the border of a chunk

@@ -1,7 +1,6 @@
 """A request that is asked for as a stream, though the client is to be answered at once and whole."""
 
 import re
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
@@ -54,9 +53,8 @@ class Gathering(Forward):
         self._head = read[0]
         self._gather = gather(self._request.path)
         self._chunks = Chunks(keep=True)
-        record = self._request.record
-        if record is not None:
-            record.first = monotonic()
+        if self._request.record is not None:
+            self._request.record.answered(0, events=True)  # not yet to the client
         self._take(self._gather, self._chunks, data[end + 4 :])
 
     def received(self, data: bytes) -> None:
@@ -67,6 +65,8 @@ class Gathering(Forward):
 
     def _take(self, gather: Gather, chunks: Chunks, data: bytes) -> None:
         self._tail = data  # it goes on
+        if self._request.record is not None:
+            self._request.record.take(data)
         try:
             chunks.feed(data)
             for piece in chunks.kept:
@@ -90,6 +90,8 @@ class Gathering(Forward):
         record = self._request.record
         if record is not None:
             record.status = status
+            if record.captured is not None:
+                record.captured.instead(body)
         waiting = client.waiting
         if waiting is not None and waiting.begun:
             waiting.finish(body)
@@ -101,7 +103,8 @@ class Gathering(Forward):
             reason = REASONS.get(status, "Error").encode()
             wire = b"HTTP/1.1 %d %b%b" % (status, reason, wire[wire.index(b"\r\n") :])
         ending = b"Connection: close\r\n" if client.closing else b""
-        client.transport.write(b"%b%bContent-Length: %d\r\n%b\r\n%b" % (wire, client.added, len(body), ending, body))
+        head_lines = wire + client.added
+        client.transport.write(b"%bContent-Length: %d\r\n%b\r\n%b" % (head_lines, len(body), ending, body))
         chunks = self._chunks
         self._finish(keep=chunks is not None and chunks.done and self._head.keep)
 
@@ -113,6 +116,8 @@ class Gathering(Forward):
             upstream.abandon()
         self._gather = self._chunks = None
         self._received = b""
+        if self._request.record is not None:
+            self._request.record.forget()
         self._pool.take(self)
 
     def lost(self) -> None:

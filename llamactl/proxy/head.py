@@ -13,6 +13,7 @@ HOP = frozenset(
     )
 )  # fmt: skip
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _AUTHORITY = re.compile(rb"[^/?#]*")
 
 
@@ -21,14 +22,13 @@ class Head:
 
     `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
     `authorization` and `api_key` are the client's credentials as they came; they are never passed on. `credential` is
-    the one that counts.
+    the one that counts. `request_id` is what the client calls it, empty if nothing that one could write down.
     """
 
     __slots__ = (
         "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "credential", "expects",
-        "host", "keep_alive", "kind", "length", "lines", "method", "old", "origin", "path", "query", "route", "size",
-        "target",
-        "upgrade", "wire",
+        "host", "keep_alive", "kind", "length", "lines", "method", "old", "origin", "path", "query", "request_id",
+        "route", "size", "target", "upgrade", "wire",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -40,6 +40,7 @@ class Head:
         self.accept_encoding = b""
         self.authorization = b""
         self.api_key = b""
+        self.request_id = b""
         self.credential = b""
         self.host = b""
         self.origin = b""  # of the page that asks, if a browser does
@@ -80,6 +81,11 @@ class Head:
         if self.upgrade:
             parts += (b"Connection: Upgrade\r\nUpgrade: ", self.upgrade, b"\r\n")
         self.wire = b"".join(parts)
+
+
+def request_id(value: bytes) -> bytes:
+    """The same, if it is printable and of a decent length; else nothing."""
+    return value if _REQUEST_ID.fullmatch(value) else b""
 
 
 def take_options(head: Head) -> None:

@@ -12,7 +12,7 @@ import httptools
 
 from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError
 from llamactl.core.units import show_size
-from llamactl.proxy.head import HOP, Head, framing, has_body, take_options, to_origin_form
+from llamactl.proxy.head import HOP, Head, framing, has_body, request_id, take_options, to_origin_form
 from llamactl.proxy.record import Record
 from llamactl.proxy.room import NoRoom, Room
 
@@ -203,6 +203,8 @@ class Reader:
         lower = name.lower()
         if lower not in HOP:
             head.lines += (name, b": ", value, b"\r\n")
+            if lower == b"x-request-id":
+                head.request_id = request_id(value)
         elif lower == b"content-type":
             head.content_type = value
         elif lower == b"content-length":
@@ -261,7 +263,8 @@ class Reader:
         self._size = self._around = 0
         if self._template:
             seen_whole = self._sized or head.length is None  # or the length is written in a way that `_LENGTH` misses
-            if seen_whole and not (head.expects or head.upgrade or head.chunked or head.connection):
+            once = head.expects or head.upgrade or head.chunked or head.connection or head.request_id
+            if seen_whole and not once:
                 if len(_heads) >= _REMEMBERED:
                     _heads.clear()
                 _heads[self._template] = head

@@ -112,7 +112,8 @@ def _web(verb: str, name: str, v1: bool) -> Route:
         return Route("web", first, "openai" if v1 else "llama", "infer")
     if v1 or first not in _INTERNAL:
         return ELSEWHERE
-    reads = verb == "GET" and first != "rpc"
+    # What is sent over a Socket.IO that has no WebSocket comes as a POST; who may call what is asked there.
+    reads = (verb == "GET" and first != "rpc") or first == "llamaproxws"
     if name.startswith("api/keys") or (not reads and name.startswith(("api/config", "api/logger"))):
         return Route("web", first, "web", "admin")
     return Route("web", first, "web" if first == "api" else "openai", "observe" if reads else "control")

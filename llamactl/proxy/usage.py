@@ -127,7 +127,9 @@ def _sum_up(answers: list[_Answer]) -> Usage:
     said: dict[str, Any] = {}
     for answer in answers:
         for news in _said(answer):
-            said |= {name: value for name, value in news.items() if value is not None}
+            for name, value in news.items():  # a comprehension takes twice as long
+                if value is not None:
+                    said[name] = value  # noqa: PERF403
     return Usage(**said)
 
 

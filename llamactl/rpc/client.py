@@ -64,10 +64,10 @@ class Client:
                 self._connect_again(waited)
                 call = asked.later(waited)
 
-    def watch(self) -> tuple[Snapshot, Iterator[Notice]]:
-        """The present, then every event; this connection serves nothing else any more."""
-        snapshot = self.call(Watch())
-        return snapshot, self._notices(snapshot.last_event)
+    def watch(self, since: int | None = None, types: tuple[str, ...] = ()) -> tuple[Snapshot, Iterator[Notice]]:
+        """The present, then every event, as `Watch` says; this connection serves nothing else any more."""
+        snapshot = self.call(Watch(since, types))
+        return snapshot, self._notices(snapshot.last_event if since is None else since, types)
 
     def wait_for_end(self) -> None:
         """Until the daemon ends this connection. Raises `TimedOut`."""
@@ -75,18 +75,16 @@ class Client:
             while True:
                 self._line()
 
-    def _notices(self, last: int) -> Iterator[Notice]:
+    def _notices(self, last: int, types: tuple[str, ...]) -> Iterator[Notice]:
         """Those after event number `last`."""
         while True:
             try:
                 notice = _notice(_decoded(self._line(), _Notification).params)
             except _Again:
                 self._connect_again()
-                missed = self.call(Watch()).last_event - last
-                if missed <= 0:
-                    continue
-                notice = Lost(missed)
-            last = last + notice.lost if isinstance(notice, Lost) else notice.id
+                self.call(Watch(last, types))
+                continue
+            last = last + notice.lost if isinstance(notice, Lost) else max(last, notice.id)
             yield notice
 
     def _ask(self, call: Call[A]) -> A:

@@ -13,6 +13,7 @@ Start reading at `database.Database`, then `tables`. Importing this takes 75 ms;
 
 from llamactl.core.errors import StoreFailed
 from llamactl.store.database import Database
+from llamactl.store.events import Events
 from llamactl.store.exits import Ended, Exits
 from llamactl.store.fits import FitParams, Fits
 from llamactl.store.footprints import Footprints
@@ -26,6 +27,7 @@ from llamactl.store.server import ServerSettings
 __all__ = [
     "Database",
     "Ended",
+    "Events",
     "Exits",
     "FitParams",
     "Fits",

@@ -12,6 +12,7 @@ from llamactl.core.errors import StoreFailed
 from llamactl.core.parameters import GROUPS, columns
 from llamactl.store.access import Access
 from llamactl.store.copying import copy
+from llamactl.store.events import Events
 from llamactl.store.exits import Exits
 from llamactl.store.failures import CHECK, corrupt, told_of
 from llamactl.store.fits import Fits
@@ -65,6 +66,8 @@ class Database:
         self._writer = Writer(path, patience)
         self.samples = Samples(access, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
+        self.events = Events(access, self._writer)
+        """What happened; it is written in that thread, too."""
         self.keys = Keys(access, self._writer)
         self.requests = Requests(access, self._writer)
         """Requests that have ended; in the same thread."""

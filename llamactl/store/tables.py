@@ -184,6 +184,17 @@ FootprintTable = _table(
     stamps=("created_at",),
 )
 
+EventTable = _table(
+    "events",
+    {
+        "id": peewee.IntegerField(primary_key=True),
+        "at": peewee.IntegerField(),
+        "type": peewee.TextField(),
+        "event": peewee.TextField(),
+    },
+    stamps=(),
+)
+
 KeyTable = _table(
     "keys",
     {
@@ -263,6 +274,7 @@ TABLES = (
     ExitTable,
     SampleTable,
     FootprintTable,
+    EventTable,
     KeyTable,
     RequestTable,
 )

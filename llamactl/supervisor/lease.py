@@ -7,7 +7,7 @@ import anyio
 from anyio import CancelScope
 
 from llamactl.core.errors import LlamactlError
-from llamactl.core.instance import Backoff, Exit, Failed, Phase, Stopped
+from llamactl.core.instance import Backoff, Exit, Failed, Phase, Ready, Stopped
 from llamactl.core.model import Model
 from llamactl.core.scheduler import Resident
 from llamactl.supervisor.recovery import Recovery
@@ -34,6 +34,11 @@ class Lease:
         self.on_revoked: Callable[[], None] | None = None
         instance.leases.add(self)
         instance.requests += 1
+
+    def loading(self, since: float) -> float:
+        """Seconds after that moment (of the monotonic clock) in which the model was loading."""
+        phase = self._instance.phase
+        return max(0.0, min(phase.took, phase.since - since)) if isinstance(phase, Ready) else 0.0
 
     def release(self) -> None:
         """Give it back; a second time does nothing."""

@@ -16,7 +16,7 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import logs, router, rpc, templates
+from llamactl.web import conversation, logs, requests, router, rpc, stream, templates
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,11 @@ def application(ask: Ask) -> web.Application:
     app.router.add_get("/health", health)
     app.router.add_get("/v1/health", health)
     router.add(app, ask)
+    requests.add(app, ask)
     templates.add(app, ask)
     rpc.add(app, ask)
+    conversation.add(app, ask)
+    stream.add(app, ask)
     logs.add(app, ask)
     return app
 

@@ -10,7 +10,7 @@ while the two programs share the other: nothing (`direct`), nginx with one worke
 at once, and one at a time gets work, in rounds A B C, B C A, …: machines drift by a quarter, so a ratio is taken
 between neighbours in time, and the median of the ratios is what counts. Believe ratios, not numbers.
 
-`traffic.py` has what goes through the door (requests, streams, hold, bodies), `swap.py`, `outliving.py`, `idle.py` and
-`startup.py` the rest of the daemon, `headers.py` the reading of model files. Needs Linux, gcc, and nginx as the
-yardstick; what is missing is named and left out.
+`traffic.py` has what goes through the door (requests, streams, hold, bodies), `features.py` what each feature costs
+that can be switched off, `swap.py`, `outliving.py`, `idle.py` and `startup.py` the rest of the daemon, `headers.py` the
+reading of model files. Needs Linux, gcc, and nginx as the yardstick; what is missing is named and left out.
 """

@@ -14,6 +14,7 @@ from typing import NoReturn
 from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .deciding import deciding
+from .features import features, growth
 from .headers import headers
 from .idle import idle
 from .logs import logs
@@ -23,6 +24,7 @@ from .processes import end_leftovers, warn_of_company
 from .startup import startup
 from .swap import swap
 from .traffic import bodies, hold, requests, streams
+from .watching import watching
 from .writing import writing
 
 BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
@@ -30,6 +32,8 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "streams": streams,
     "hold": hold,
     "bodies": bodies,
+    "features": features,
+    "growth": growth,
     "swap": swap,
     "adoption": adoption,
     "reexec": reexec,
@@ -39,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "catalogue": catalogue,
     "writing": writing,
     "deciding": deciding,
+    "watching": watching,
     "logs": logs,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,13 @@ def nginx(place: Place) -> Iterator[Contender]:
 
 
 @contextmanager
-def llamactl(place: Place) -> Iterator[Contender]:
-    """The daemon as it is delivered, its llama-server replaced by the C upstream and moved to the core of the load."""
-    settings = {"LLAMACTL_LLAMA_SERVER_PATH": str(place.upstream), "LLAMACTL_RESIDENCY_TTL": "-1"}
-    with daemon(place, settings, core=place.proxy_core) as running:
+def llamactl(place: Place, settings: Mapping[str, str] | None = None) -> Iterator[Contender]:
+    """The daemon as it is delivered, its llama-server replaced by the C upstream and moved to the core of the load.
+
+    `settings` are further ones.
+    """
+    own_settings = {"LLAMACTL_LLAMA_SERVER_PATH": str(place.upstream), "LLAMACTL_RESIDENCY_TTL": "-1"}
+    with daemon(place, {**own_settings, **(settings or {})}, core=place.proxy_core) as running:
         running.run("models", "add", str(place.model()), "--name", "bench")
         running.load(CHAT, place.body().read_bytes())
         own, servers = running.family(place.upstream)

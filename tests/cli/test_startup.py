@@ -19,6 +19,7 @@ SLOW = {
     "tomlkit",
     "urllib.request",
     "uvloop",
+    "websockets",
 }
 RUN = """
 import sys

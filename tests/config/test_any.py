@@ -12,7 +12,7 @@ import tomlkit
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llamactl.config.sections import SECTIONS, Factor, Port, Text
+from llamactl.config.sections import SECTIONS, Factor, Limit, Percent, Port, Text
 from llamactl.config.values import (
     Address,
     Duration,
@@ -21,6 +21,7 @@ from llamactl.config.values import (
     Idleness,
     Program,
     Rate,
+    SecretUrl,
     Size,
     Tier,
     parameter_of,
@@ -45,7 +46,10 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     Address: WORDS,
     Tier: st.builds(Tier, st.integers(0, 10**6).map(float), st.integers(0, 10**6).map(float)),
     GroupText: st.sampled_from(["g=a;max=1", "big=a:b,c d;max=2;exclusive", "x=y;exclusive"]),
+    SecretUrl: st.sampled_from(["https://h/a?b=c", "http://[::1]:1"]),
     Factor: st.floats(1, 1000),
+    Limit: st.floats(0, 1e9),
+    Percent: st.floats(0, 100),
     Port: st.integers(0, 65535),
     Text: WORDS,
     str: st.just("") | WORDS,

@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "systemd" / "llamactl.example.toml"
 def test_every_key_says_what_it_is_for(described: Described) -> None:
     assert re.fullmatch(r"[A-Z0-9-].*[^ .]\.", described.about) and len(described.about) > 10
     assert described.may_be
-    assert described.secret == (described.name in ("hf_token", "api_key", "mcp_servers_json"))
+    assert described.secret == (described.name in ("hf_token", "api_key", "mcp_servers_json", "webhook"))
 
 
 def test_every_section_says_what_it_is_for() -> None:

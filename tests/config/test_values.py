@@ -1,12 +1,15 @@
 """What a value means, in the file and in the environment."""
 
 import os
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from llamactl.config.sections import SECTIONS
-from llamactl.config.values import Address, Tier, untext
+from llamactl.config.values import Address, SecretUrl, Tier, untext
+from llamactl.config.values import read as value
+from llamactl.core.errors import BadRequest
 
 from .reading import Write, read
 
@@ -103,3 +106,15 @@ def test_addresses_keep_their_own_colons(text: str, addresses: list[str]) -> Non
 
 def test_other_variables_that_begin_so_are_left_alone() -> None:
     read(LLAMACTL_HOST="unix:///x", LLAMACTL_API_KEY="llk_1", LLAMACTL_COLOUR="x", LLAMACTL_HTTP="x")
+
+
+@pytest.mark.parametrize("text", ["", "ftp://h/", "https://", "https://h/ x", "https://user:pass@h/", 7])
+def test_a_url_that_cannot_be_posted_to(text: object) -> None:
+    with pytest.raises(BadRequest) as caught:
+        value(SecretUrl, text, Path("/"))
+    assert "pass" not in caught.value.message
+
+
+def test_a_url() -> None:
+    assert value(SecretUrl | None, "https://h:1/a?b=c", Path("/")) == "https://h:1/a?b=c"
+    assert value(SecretUrl | None, "", Path("/")) is None

@@ -19,6 +19,7 @@ from llamactl.config.values import (
     Program,
     Rate,
     Secret,
+    SecretUrl,
     Size,
     Tier,
     expected,
@@ -162,6 +163,7 @@ def test_a_secret_is_neither_shown_nor_quoted() -> None:
     assert shown(Secret, "hunter2") == shown(Secret | None, "hunter2") == HIDDEN
     assert shown(types("llama_server")["hf_token"], "hunter2") == HIDDEN
     assert typed(Secret, "hunter2", HERE) == "hunter2"
+    assert shown(SecretUrl | None, "https://h/hunter2") == HIDDEN
     for kind in (Secret, tuple[Secret, ...]):
         with pytest.raises(BadRequest) as caught:
             read(kind, 4711 if kind is Secret else [4711], HERE)

@@ -1,5 +1,6 @@
 """What each call does, with the real parts behind it; only the llama-servers are fakes."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,8 +15,8 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
-from llamactl.core.errors import LlamactlError, LoadFailed, NotFound, Refused, TimedOut
-from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement
+from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, Refused, TimedOut
+from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement, ServiceChanged
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
@@ -24,11 +25,14 @@ from llamactl.core.shape import Shape
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
+from llamactl.daemon.history import History
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.needs import Needs
@@ -39,6 +43,7 @@ from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.proxy.access import Gate
+from llamactl.proxy.record import Journal
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
 from llamactl.rpc.client import Client
@@ -102,6 +107,8 @@ class Office:
         workers = Workers(
             current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
         )
+        self.journal = Journal()
+        self.history = History(current, self.journal, db.requests, self.hub)
         fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
         self.control = Control(
             current,
@@ -118,12 +125,17 @@ class Office:
                 fit,
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Gate()),
+                RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
+                EventCalls(self.hub, db.events, self.supervisor.instances),
             ],
         )
         self.control.services = self.services = Services(
             [Service("supervisor", self.supervisor.run, vital=True)], self.hub, now
         )
+
+    def cancelled(self, id: str) -> bool:
+        return any(record.id == id.encode() for record in self.journal.under_way)
 
     async def ask(self, call: Call[Any]) -> Any:
         return await self.control.answer(call)
@@ -502,6 +514,59 @@ async def test_a_watch_is_the_present_and_then_every_event(stocked: Office) -> N
         pytest.fail(f"after the end came {await anext(stream.then)}")
 
 
+async def test_a_watch_goes_on_where_another_ended(stocked: Office, db: Database) -> None:
+    """Without a gap or a double one, whether or not more happens while the old ones are read."""
+    for number in range(1200):
+        stocked.hub.publish(CatalogueChanged((str(number),)))
+    first = stocked.hub.last - 1199
+    db.events.put_now([Numbered(first + number, 0.0, CatalogueChanged((str(number),))) for number in range(1200)])
+    stream = await stocked.ask(calls.Watch(since=first + 9))
+    assert stream.first.last_event == first + 1199
+    seen = [await anext(stream.then) for _ in range(600)]
+    late = stocked.hub.publish(ServiceChanged("web", "up"))
+    db.events.put_now([late])
+    seen += [await anext(stream.then) for _ in range(591)]
+    last = stocked.hub.publish(CatalogueChanged(("last",)))
+    seen.append(await anext(stream.then))
+    assert [each.id for each in seen] == [*range(first + 10, last.id + 1)]
+    await stream.then.aclose()
+    stream.close()
+
+
+async def test_a_watch_of_some_types_only(stocked: Office) -> None:
+    stream = await stocked.ask(calls.Watch(types=("service", "alert")))
+    stocked.hub.publish(CatalogueChanged())
+    wanted = stocked.hub.publish(ServiceChanged("web", "up"))
+    assert await anext(stream.then) == wanted
+    await stream.then.aclose()
+    stream.close()
+    for call in (calls.Watch(types=("servic",)), calls.ListEvents(types=("servic",))):
+        with pytest.raises(BadRequest, match="'servic'"):
+            await stocked.ask(call)
+
+
+async def test_who_comes_back_too_late_is_told_what_is_kept_no_more(stocked: Office, db: Database) -> None:
+    stocked.hub.last = stocked.hub.kept = 20
+    db.events.put_now([Numbered(number, 0.0, CatalogueChanged()) for number in (19, 20)])
+    stream = await stocked.ask(calls.Watch(since=5))
+    assert await anext(stream.then) == Lost(13)
+    assert [(await anext(stream.then)).id for _ in range(2)] == [19, 20]
+    await stream.then.aclose()
+    stream.close()
+    of_another_life = await stocked.ask(calls.Watch(since=500))
+    assert await anext(of_another_life.then) == Lost(18)
+    await of_another_life.then.aclose()
+    of_another_life.close()
+
+
+async def test_listing_events(stocked: Office, db: Database) -> None:
+    put = [Numbered(number, 0.0, CatalogueChanged()) for number in range(1, 8)]
+    db.events.put_now(put)
+    assert await stocked.ask(calls.ListEvents(since=2, limit=3)) == put[2:5]
+    assert await stocked.ask(calls.ListEvents(limit=3)) == put[-3:]
+    assert await stocked.ask(calls.ListEvents(types=("alert",))) == []
+
+
 async def test_a_slow_watcher_is_told_what_it_lost_before_it_goes_on(stocked: Office) -> None:
     stream = await stocked.ask(calls.Watch())
     for _ in range(1003):
@@ -536,3 +601,51 @@ def test_a_watcher_who_does_not_read_loses_events_and_slows_nobody(tmp_path: Pat
                 assert notice.id == expected
                 expected += 1
         assert lost > 0
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+async def test_requests_under_way_and_ended(office: Office) -> None:
+    journal = office.journal
+    for number in range(3):
+        journal.end(journal.begin(b"e-%d" % number, "completions", "qwen" if number else "gemma", "::1"))
+    await anyio.to_thread.run_sync(asyncio.run, office.history._turn())  # the store writes for asyncio only
+    latest = journal.begin(b"e-3", "completions", "qwen", "::1")
+    latest.key = "ab"
+    journal.end(latest)
+    journal.begin(b"u-1", "completions", "qwen", "::1").answered(200, events=True)
+
+    async def ids(**filters: Any) -> list[str]:
+        return [one.id for one in await office.ask(calls.ListRequests(**filters))]
+
+    assert await ids() == ["u-1", "e-3", "e-2", "e-1", "e-0"]
+    assert await ids(limit=2) == ["u-1", "e-3", "e-2"]
+    assert await ids(limit=0) == ["u-1"]
+    assert await ids(model="gemma") == ["e-0"]
+    assert await ids(model="gone") == []
+    assert await ids(key="ab") == ["e-3"]
+    assert await ids(status=200) == ["u-1"]
+    assert await ids(since=4e9) == []
+    for name in ("u-1", "e-3", "e-0"):
+        assert (await office.ask(calls.ShowRequest(name))).id == name
+    with pytest.raises(NotFound, match="x-1"):
+        await office.ask(calls.ShowRequest("x-1"))
+
+
+async def test_a_request_can_be_cancelled_while_it_is_under_way(office: Office) -> None:
+    record = office.journal.begin(b"u-1", "completions", "qwen", "::1")
+    await office.ask(calls.CancelRequest("u-1"))
+    office.journal.end(record)
+    with pytest.raises(NotFound, match="under way"):
+        await office.ask(calls.CancelRequest("u-1"))
+
+
+async def test_bodies_of_a_request(office: Office) -> None:
+    office.journal.capture.configure(1, 100)
+    office.journal.end(office.journal.begin(b"e-1", "completions", "qwen", "::1"))
+    with pytest.raises(NotFound, match="not captured"):
+        await office.ask(calls.ShowBodies("e-1"))
+    office.journal.capture.begin(b"e-1", b'{"api_key":"secret"}').take(b"\xff")
+    bodies = await office.ask(calls.ShowBodies("e-1"))
+    assert bodies == calls.Bodies(asked='{"api_key":"***"}', answered="\ufffd", asked_size=20, answered_size=1)

@@ -283,7 +283,13 @@ def test_logs_are_there_without_the_daemon(home: Home, begin: Begin) -> None:
     home.run("start", "al/pha:1")
     home.run("stop", "al/pha:1")
     home.run("start", "al/pha:1")
+    answer = daemon.ask("/api/logs?model=al/pha:1&text=LISTENING").json()
+    assert [line["source"] for line in answer["data"]["logs"]] == ["al/pha:1"]
+    assert daemon.ask("/api/logger/config").json()["data"]["consoleLevel"] == "info"
+    assert "console: error" in home.run("daemon", "log-level", "error").stdout
+    assert daemon.ask("/api/logger/config").json()["data"]["consoleLevel"] == "error"
     daemon.end()
+    assert "llamactl ended" not in daemon.log() + home.run("logs").stdout, "that is no error"
     assert "listening on unix://" in home.run("logs", "al/pha:1").stdout
     assert home.run("logs", "-n", "1", "al/pha:1").stdout.count("\n") == 1
     assert "cleaning up" in home.run("logs", "--previous", "al/pha:1").stdout

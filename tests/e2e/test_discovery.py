@@ -70,7 +70,7 @@ def test_files_come_move_and_go_and_the_catalogue_follows(home: Home, begin: Beg
 
         language_model(models / "again.gguf")
         assert seen.next() == CatalogueChanged(added=("again",))
-    assert "models new: smollm2-q4_1" in daemon.log() and "models missing: smollm2-q4_1" in daemon.log()
+    until(lambda: "models new: smollm2-q4_1" in daemon.log() and "models missing: smollm2-q4_1" in daemon.log())
 
 
 def test_what_is_still_being_copied_is_left_until_it_is_whole(home: Home, begin: Begin) -> None:

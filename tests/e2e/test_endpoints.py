@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llamactl.rpc.calls import AddModel, SetModel
+from llamactl.rpc.calls import AddModel, CreateKey, RevokeKey, SetModel
 from tests.e2e.running import Daemon, Home, until
 from tests.e2e.test_real import SMALL
 from tests.leftovers import put_down
@@ -204,30 +204,39 @@ def test_anything_of_one(served: Daemon) -> None:
 
 
 def test_as_the_web_page_of_a_router_does(served: Daemon) -> None:
-    def status() -> str:
-        return str(next(one["status"]["value"] for one in served.ask("/models").json()["data"] if one["id"] == "idle"))
+    """With a key, as its settings have one: to load and unload takes that."""
+    assert served.ask("/models/load", {"model": "idle"}).status == 401
+    made = served.home.tell(CreateKey("page", scopes=("control",)))
+    key = {"Authorization": f"Bearer {made.text}"}
 
-    with _changes(served) as events:
+    def status() -> str:
+        models = served.ask("/models", **key).json()["data"]
+        return str(next(one["status"]["value"] for one in models if one["id"] == "idle"))
+
+    with _changes(served, key) as events:
         assert status() == "unloaded"
-        refused = served.ask("/props?model=idle&autoload=false")
+        refused = served.ask("/props?model=idle&autoload=false", **key)
         assert (refused.status, refused.error["code"]) == (400, 400)
         assert refused.error["message"].startswith("model is not loaded")
-        assert served.ask("/models/load", {"model": "idle"}).json() == {"success": True}
+        assert served.ask("/models/load", {"model": "idle"}, **key).json() == {"success": True}
         until(lambda: status() == "loaded")
-        assert served.ask("/models/load", {"model": "idle"}).error["message"] == "model is already running"
-        assert served.ask("/props?model=idle&autoload=false").status == 200
-        assert served.ask("/models/unload", {"model": "idle"}).json() == {"success": True}
+        assert served.ask("/models/load", {"model": "idle"}, **key).error["message"] == "model is already running"
+        assert served.ask("/props?model=idle&autoload=false", **key).status == 200
+        assert served.ask("/models/unload", {"model": "idle"}, **key).json() == {"success": True}
         until(lambda: status() == "unloaded")
         told = [next(events) for _ in range(3)]
     assert told == [("idle", "loading"), ("idle", "loaded"), ("idle", "unloaded")]
+    served.home.tell(RevokeKey(made.key.id))
 
 
 @contextmanager
-def _changes(daemon: Daemon) -> Iterator[Iterator[tuple[str, str]]]:
+def _changes(daemon: Daemon, key: dict[str, str]) -> Iterator[Iterator[tuple[str, str]]]:
     """The states that `/models/sse` tells."""
     connection = daemon.connect()
-    connection.request("GET", "/models/sse")
-    with connection.getresponse() as answer:  # its head is there: it is subscribed
-        events = (json.loads(line[6:]) for line in answer if line.startswith(b"data: "))
-        yield ((one["model"], one["data"]["status"]) for one in events if one["event"] == "status_change")
-    connection.close()
+    try:
+        connection.request("GET", "/models/sse", headers=key)
+        with connection.getresponse() as answer:  # its head is there: it is subscribed
+            events = (json.loads(line[6:]) for line in answer if line.startswith(b"data: "))
+            yield ((one["model"], one["data"]["status"]) for one in events if one["event"] == "status_change")
+    finally:
+        connection.close()

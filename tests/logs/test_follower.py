@@ -1,6 +1,8 @@
 """What the hub is told of new lines, and what a killed follower costs: nothing."""
 
+import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import anyio
 import pytest
 
 from llamactl.core.events import InstanceChanged, LogLines
-from llamactl.core.instance import Stopped
+from llamactl.core.instance import Starting, Stopped
 from llamactl.hub import Hub
 from llamactl.logs import follower, reading, runs
 from llamactl.logs.follower import Follower
@@ -99,6 +101,29 @@ async def test_what_is_too_much_is_counted(stage: Stage) -> None:
     assert sum(len(each.lines) + each.lost for each in found) == 5000 and found[0].lost == 4000
 
 
+async def test_a_disk_that_is_full_is_told_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = 0
+
+    def full(source: follower.Source, piece: int) -> bool:
+        nonlocal tried
+        tried += 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(follower.Source, "put_aside", full)
+    with stage.hub.watch() as watcher:
+        stage.hub.publish(InstanceChanged("a", Starting(0.0)))
+        stage.write("0.00.000.000 I 1")
+        await stage.told(1, watcher)
+        [warned] = await stage.told(1, watcher)
+        assert warned.lines == ("logs.follower: the log of a: No space left on device",)
+        for number in range(3):
+            stage.write("0.00.000.000 I 2")
+            log.info("%d", number)
+            [said] = await stage.told(1, watcher)
+            assert said.source == "llamactl"
+    assert tried == 1
+
+
 WRITER = """
 import os, sys, time
 file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -111,28 +136,33 @@ print(number)
 """
 
 
-def test_killed_fifty_times_while_it_puts_aside(tmp_path: Path) -> None:
+def test_killed_fifty_times_while_it_puts_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No line of a llama-server is lost or there twice, wherever the daemon is killed."""
+    monkeypatch.setattr(runs, "TAIL", 4096)
+    play = random.Random(1)
     run, enough = tmp_path / runs.name_of(10**18), tmp_path / "enough"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(run), str(enough)], stdout=subprocess.PIPE, text=True)
     try:
         while not run.exists():
             time.sleep(0.005)
-        for number in range(500):
-            if number >= 50 and len(runs.pieces(run)) > 10:  # a busy machine puts less aside between two deaths
-                break
+        killed = 0
+        until = time.monotonic() + 30
+        while killed < 50 or len(runs.pieces(run)) < 5:
+            assert time.monotonic() < until
             child = os.fork()
             if not child:
-                runs.TAIL = 4096
-                while True:
-                    runs.put_aside(run, 100_000)
-            time.sleep(0.02)
+                try:
+                    while True:
+                        runs.put_aside(run, 20_000)
+                finally:
+                    os._exit(1)
+            time.sleep(play.uniform(0.001, 0.03))  # wherever it is by then
             os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+            killed += 1
     finally:
         enough.touch()
         written, _ = writer.communicate()
-    assert len(runs.pieces(run)) > 10
     lines = [line.text.split()[2] for line in reading.forward(reading.of_runs("m", [run]), Wanted())]
     assert lines == [str(number) for number in range(int(written))]
     assert run.stat().st_blocks * 512 < run.stat().st_size

@@ -37,6 +37,9 @@ class FakeLease:
         self.on_revoked: Callable[[], None] | None = None
         self.released = 0
 
+    def loading(self, since: float) -> float:
+        return 0.0
+
     def release(self) -> None:
         self.released += 1
 
@@ -211,7 +214,7 @@ class Front:
         self.web = web
         self._listener = listener
         self._tls = tls
-        self._address = listener.getsockname()
+        self.address = listener.getsockname()
         self._clients: list[Client] = []
         self._serving: asyncio.Task[None] | None = None
 
@@ -221,7 +224,7 @@ class Front:
         if narrow:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, self._address)
+        await asyncio.get_running_loop().sock_connect(sock, self.address)
         name = None if tls is None else "localhost"
         limit = 1 << 14 if narrow else 1 << 20
         client = Client(*await asyncio.open_connection(sock=sock, limit=limit, ssl=tls, server_hostname=name))

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
+import anyio.lowlevel
 import pytest
 
 from llamactl.proxy import answer, request
@@ -23,7 +24,7 @@ from tests.proxy.upstreams import (
     sized,
     until_close,
 )
-from tests.proxy.wire import Sent, answers, take_answer
+from tests.proxy.wire import ID_LINE, Sent, answers, take_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -268,6 +269,13 @@ def dying(data: bytes) -> Callable[[Sent], list[Step]]:
     return lambda _: [data, CLOSE]
 
 
+async def after_mourning(stage: Stage) -> bytes:
+    """What the client has been sent when it has been asked what its llama-server died of."""
+    for _ in range(4):
+        await anyio.lowlevel.checkpoint()
+    return bytes(stage.client.sent)
+
+
 async def test_a_stream_that_is_cut_off() -> None:
     """Wherever it ends: the client gets what there was, an error if one can be told, and no end."""
     ask = post(b'{"model":"a"}')
@@ -275,7 +283,8 @@ async def test_a_stream_that_is_cut_off() -> None:
     for place in range(1, len(STREAM) - 5):
         for cuts in (range(0), range(place - 1, place), range(place)):
             stage = Stage(dying(STREAM[:place]), cuts)
-            sent = stage.send([ask])
+            stage.send([ask])
+            sent = (await after_mourning(stage)).replace(ID_LINE, b"")
             assert [lease.released for lease in stage.leases.granted] == [1]
             if place < min(borders):
                 assert answers(sent, b"POST")[0].status == 502
@@ -296,7 +305,8 @@ async def test_a_sized_answer_that_is_cut_off() -> None:
     for place in range(len(whole)):
         for cuts in (range(0), range(place)):
             stage = Stage(dying(whole[:place]), cuts)
-            sent = stage.send([post(b'{"model":"a"}')])
+            stage.send([post(b'{"model":"a"}')])
+            sent = (await after_mourning(stage)).replace(ID_LINE, b"")
             assert [lease.released for lease in stage.leases.granted] == [1]
             if place < whole.index(b"0123"):
                 assert answers(sent, b"POST")[0].status == 502

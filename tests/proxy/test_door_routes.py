@@ -134,11 +134,11 @@ async def test_a_request_is_shaped_on_its_way(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
         client = await front.client()
         for _ in range(2):
-            await client.ask(post(body, path=b"/completion"))
-        await client.ask(post(b'{"model":"a"}', path=b"/completion"))
+            await client.ask(post(body, path=b"/tokenize"))
+        await client.ask(post(b'{"model":"a"}', path=b"/tokenize"))
         await client.ask(post(b"{}", path=b"/tokenize?model=a:shaped"))
-        await client.ask(post(body, path=b"/upstream/a:shaped/completion"))
-        head = b"POST /completion HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        await client.ask(post(body, path=b"/upstream/a:shaped/tokenize"))
+        head = b"POST /tokenize HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         await client.ask(head + b"Content-Length: %d\r\n\r\n%b" % (len(form), form))
         assert [sent.body for sent in front.upstream.requests] == [
             b'{"model":"a:shaped",  "seed":1}',

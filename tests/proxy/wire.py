@@ -12,6 +12,11 @@ _FIELD = re.compile(
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e]*)?\r\n")
 
 
+ID = b"r-1"
+"""Of every request that brings none with it."""
+ID_LINE = b"X-Request-Id: %b\r\n" % ID
+
+
 class Malformed(Exception):
     """Not HTTP/1.1 as its specification has it."""
 

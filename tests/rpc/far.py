@@ -12,7 +12,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from llamactl.core.errors import NotFound
-from llamactl.core.events import Event
+from llamactl.core.events import Event, Numbered
 from llamactl.hub import Hub, Watcher
 from llamactl.rpc.calls import (
     AddModel,
@@ -37,7 +37,8 @@ class Desk:
     """Answers like a daemon with one model. `StartModel` and `PinModel` take until `let_go`, `StopModel` has a bug."""
 
     def __init__(self) -> None:
-        self.hub = Hub()
+        self.hub = Hub(keep=self._keep)
+        self.kept: list[Numbered] = []
         self.under_way = 0
         self.finished = 0
         self.watched = self.ever_watched = 0
@@ -57,7 +58,7 @@ class Desk:
                 return ROW
             case StopModel():
                 raise ZeroDivisionError("a bug")
-            case Watch():
+            case Watch(since=since):
                 subscription = self.hub.watch()
                 watcher = subscription.__enter__()
                 self.watched += 1
@@ -67,7 +68,7 @@ class Desk:
                     self.watched -= 1
                     subscription.__exit__(None, None, None)
 
-                return Stream(Snapshot(last_event=self.hub.last, instances=[ROW]), _events(watcher), close)
+                return Stream(Snapshot(last_event=self.hub.last, instances=[ROW]), self._events(watcher, since), close)
             case AddModel():
                 raise MISSING
             case Shutdown():
@@ -77,10 +78,15 @@ class Desk:
     def let_go(self) -> None:
         self._go.set()
 
+    def _keep(self, numbered: Numbered) -> None:
+        self.kept.append(numbered)
+        self.hub.tell([numbered])
 
-async def _events(watcher: Watcher) -> AsyncGenerator[object, None]:
-    async for numbered in watcher:
-        yield numbered
+    async def _events(self, watcher: Watcher, since: int | None) -> AsyncGenerator[object, None]:
+        for numbered in [] if since is None else self.kept[since:]:
+            yield numbered
+        async for numbered in watcher:
+            yield numbered
 
 
 class Far:

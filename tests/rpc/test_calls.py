@@ -7,19 +7,25 @@ import pytest
 
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import (
+    AlertCleared,
+    AlertRaised,
     CatalogueChanged,
     ConfigChanged,
     Event,
     InstanceChanged,
+    InstanceDoubted,
+    KeyMisused,
     LogLines,
     Numbered,
     Placement,
+    RequestsFinished,
     ServiceChanged,
 )
 from llamactl.core.facts import Facts
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
+from llamactl.core.requests import ModelRequest
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -98,6 +104,11 @@ WORKER = calls.WorkerRow(
     problem=PROBLEM,
 )  # fmt: skip
 
+REQUEST = ModelRequest(
+    id="r-1", at=1.5, model="qwen", endpoint="chat/completions", client="::1", key="ab", status=200,
+    error="client_left", queued=0.5, loading=1.5, first=2.5, duration=3.5, prompt_tokens=7, generation_rate=40.5,
+    finish="stop",
+)  # fmt: skip
 KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
@@ -163,6 +174,10 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
             lines=["last", "words"],
         ),
     ],
+    calls.ListRequests: [[], [REQUEST]],
+    calls.ShowRequest: [REQUEST],
+    calls.ShowBodies: [calls.Bodies(asked="{}", answered="[", asked_size=2, answered_size=99)],
+    calls.CancelRequest: [None],
     calls.CreateKey: [calls.NewKey(key=KEY, text="llk_abcd_secret")],
     calls.ListKeys: [[], [KEY]],
     calls.RevokeKey: [KEY],
@@ -170,6 +185,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
+    calls.ListEvents: [[], [Numbered(7, 1.5, CatalogueChanged(added=("a",)))]],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 
@@ -184,6 +200,11 @@ EVENTS: list[Event] = [
     CatalogueChanged(("a",), ("b",), ("c",), ("d",)),
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
+    InstanceDoubted("qwen", None),
+    KeyMisused("k1", "revoked", "10.0.0.1"),
+    AlertRaised("cpu_usage", 91.5, 90.0, " %"),
+    AlertCleared("cpu_usage", None, 90.0, " %", 7.5),
+    RequestsFinished((REQUEST,), more=3),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))

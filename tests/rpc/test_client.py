@@ -235,8 +235,8 @@ def test_who_watches_goes_on_with_what_the_next_daemon_tells(far: Far, desk: Des
         lambda: far.publish(other.hub, CatalogueChanged()),
     )
     with meanwhile(*steps):
-        assert next(notices) == Lost(2), "what happened while nobody was connected"
-        assert next(notices) == Numbered(5, ANY, CatalogueChanged())
+        for number in (3, 4, 5):  # two of them while nobody was connected
+            assert next(notices) == Numbered(number, ANY, CatalogueChanged())
 
 
 def test_what_is_asked_later_has_less_time() -> None:

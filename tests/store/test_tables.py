@@ -53,7 +53,7 @@ def test_every_table_is_there(raw: sqlite3.Connection) -> None:
     groups = {f"model_{group}_config" for group in GROUPS if group != "model"}
     more = {
         *("models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"),
-        *("footprints", "keys", "requests"),
+        *("footprints", "events", "keys", "requests"),
     }
     assert names == groups | more == {table._meta.table_name for table in TABLES}
 

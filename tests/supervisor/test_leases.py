@@ -8,7 +8,7 @@ import pytest
 from llamactl.core.errors import DoesNotFit, LoadFailed, QueueFull
 from llamactl.core.instance import Failed
 from llamactl.core.model import Model
-from tests.supervisor.fakes import Engine, Habits
+from tests.supervisor.fakes import Engine, Habits, now
 from tests.supervisor.stage import MEMORY, A, B, stage
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,22 @@ async def test_a_ready_model_is_leased_without_awaiting() -> None:
         lease.release()
         lease.release()
         assert play.supervisor.instance("a").leases == 0
+
+
+async def test_how_much_of_a_wait_the_model_was_loading() -> None:
+    async with stage(Engine(a=Habits(launching=1.0, loading=2.0))) as play:
+        began = now()
+        first = play.ask(A)
+        await anyio.sleep(2.5)
+        late = now()
+        second = play.ask(A)
+        await anyio.sleep(1)
+        third = play.ask(A)
+        await anyio.sleep(0.1)
+        assert first.lease is not None and second.lease is not None and third.lease is not None
+        assert first.lease.loading(began - 5.0) == pytest.approx(3.0, abs=0.06)  # it waited for its turn before
+        assert second.lease.loading(late) == pytest.approx(0.5, abs=0.06)
+        assert third.lease.loading(now()) == 0.0
 
 
 async def test_only_a_ready_model_can_be_leased_at_once() -> None:

@@ -9,7 +9,7 @@ from llamactl.core.errors import NotFound
 from llamactl.rpc.calls import LoggerSettings, LogRow, ReadLogs, SetLogger
 from tests.web.test_app import ask
 
-CONTROL = Caller(scope="control")
+ADMIN = Caller(scope="admin")
 LOGS, LOGGER = "/api/logs", "/api/logger/config"
 SETTINGS = LoggerSettings(
     console_level="info",
@@ -73,7 +73,7 @@ def test_who_may_changes_what_is_named() -> None:
         return SETTINGS
 
     text = b'{"consoleLevel": "warn", "maxFileSize": "3k", "maxFiles": "2w", "enableFileLogging": false}'
-    code, _, body = ask(LOGGER, "POST", text, CONTROL, SetLogger=answer)
+    code, _, body = ask(LOGGER, "POST", text, ADMIN, SetLogger=answer)
     assert asked == [SetLogger(console_level="warn", max_size=3072, max_files=14 * 86400.0, file=False)]
     assert (code, body["data"]) == (200, SEVEN)
 
@@ -83,5 +83,12 @@ def test_who_may_changes_what_is_named() -> None:
     [b"", b"[]", b'{"level": "info"}', b'{"errorLevel": "debug"}', b'{"maxFileSize": "20"}', b'{"maxFiles": "30"}'],
 )
 def test_what_is_no_such_document(text: bytes) -> None:
-    code, _, body = ask(LOGGER, "POST", text, CONTROL)
+    code, _, body = ask(LOGGER, "POST", text, ADMIN)
     assert (code, body["error"]["code"]) == (400, "bad_request")
+
+
+def test_a_key_for_some_models_is_for_their_logs() -> None:
+    caller = Caller("k", "n", "observe", models=("a",))
+    assert ask(f"{LOGS}?model=a", caller=caller, ReadLogs=[])[0] == 200
+    assert [ask(f"{LOGS}?{query}", caller=caller)[0] for query in ("model=b", "model=a,b", "")] == [403, 403, 403]
+    assert ask(f"{LOGS}?model=a", caller=Caller("k", "n", "infer", models=("a",)))[0] == 403

@@ -57,7 +57,7 @@ class Control:
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `main`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
-        instances = InstanceCalls(config, hub, catalogue, supervisor, launch)
+        instances = InstanceCalls(config, catalogue, supervisor, launch)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,

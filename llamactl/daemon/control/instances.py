@@ -1,8 +1,8 @@
 """What runs, and what happens."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import msgspec
@@ -13,23 +13,20 @@ from llamactl.core.errors import LlamactlError, NotFound, NotRunning
 from llamactl.core.instance import Alive, Backoff, Failed, Instance, Ready, Stopped, pid_of, state
 from llamactl.daemon.control.noun import Handlers
 from llamactl.daemon.launch import Launch
-from llamactl.hub import Hub, Watcher
 from llamactl.llamaserver import api
 from llamactl.llamaserver.process import LlamaServer
 from llamactl.rpc import calls
-from llamactl.rpc.calls import InstanceRow, Lost, Snapshot
-from llamactl.rpc.server import Stream
+from llamactl.rpc.calls import InstanceRow
 from llamactl.supervisor import Supervisor
 
 
 class InstanceCalls:
-    """`instances.…` and `watch`."""
+    """`instances.…`"""
 
     def __init__(
-        self, config: Callable[[], Config], hub: Hub, catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+        self, config: Callable[[], Config], catalogue: Catalogue, supervisor: Supervisor, launch: Launch
     ) -> None:
         self._config = config
-        self._hub = hub
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
@@ -42,7 +39,6 @@ class InstanceCalls:
             calls.PinModel: self._pin,
             calls.UnpinModel: self._unpin,
             calls.WaitModel: self._wait,
-            calls.Watch: self._watch,
         }
 
     async def _list_instances(self, call: calls.ListInstances) -> list[InstanceRow]:
@@ -144,22 +140,6 @@ class InstanceCalls:
     async def _wait(self, call: calls.WaitModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
         return instance_row(await self._supervisor.wait(name, {call.state}, call.timeout))
-
-    async def _watch(self, _: calls.Watch) -> Stream:
-        subscription = ExitStack()
-        watcher = subscription.enter_context(self._hub.watch())
-        # No await between subscribing and looking: what happens from here on is in the watcher's queue.
-        rows = [instance_row(instance) for instance in self._supervisor.instances()]
-        return Stream(Snapshot(last_event=self._hub.last, instances=rows), _notices(watcher), subscription.close)
-
-
-async def _notices(watcher: Watcher) -> AsyncGenerator[object, None]:
-    async for numbered in watcher:
-        lost = watcher.take_lost()
-        if lost:
-            yield Lost(lost)
-        if numbered.id:  # what passes is told where it is asked for
-            yield numbered
 
 
 def instance_row(instance: Instance) -> InstanceRow:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from heapq import merge
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -33,6 +34,7 @@ class LogCalls:
             calls.SetLogger: self._set,
         }
         self._effective = config
+        self._one_at_a_time = anyio.CapacityLimiter(1)
 
     def __call__(self) -> Config:
         return self._effective
@@ -72,7 +74,9 @@ class LogCalls:
         )
         every_run = call.since is not None or call.until is not None
         names = list(dict.fromkeys(map(self._resolve, call.models)))
-        return await anyio.to_thread.run_sync(self._find, names, call.limit, wanted, every_run)
+        return await anyio.to_thread.run_sync(
+            self._find, names, call.limit, wanted, every_run, limiter=self._one_at_a_time
+        )
 
     def _find(self, names: list[str], limit: int, wanted: Wanted, every_run: bool) -> list[LogRow]:
         directories = self._config.directories

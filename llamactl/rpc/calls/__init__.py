@@ -19,24 +19,21 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.events import ListEvents, Lost, Notice, Snapshot, Watch
 from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
     ExitRow,
     Explanation,
     InstanceRow,
     ListInstances,
-    Lost,
-    Notice,
     PinModel,
     Plan,
     PlanStart,
     RestartModel,
-    Snapshot,
     StartModel,
     StopModel,
     UnpinModel,
     WaitModel,
-    Watch,
     WhyModel,
 )
 from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
@@ -73,6 +70,7 @@ from llamactl.rpc.calls.presets import (
     ShowDefaults,
     ShowPreset,
 )
+from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, ShowBodies, ShowRequest
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
 from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
 
@@ -89,7 +87,9 @@ __all__ = [
     "AliasModel",
     "Announcement",
     "ApplyPreset",
+    "Bodies",
     "Call",
+    "CancelRequest",
     "Check",
     "CloneModel",
     "CreateKey",
@@ -108,10 +108,12 @@ __all__ = [
     "InstanceRow",
     "KeyRow",
     "ListDevices",
+    "ListEvents",
     "ListInstances",
     "ListKeys",
     "ListModels",
     "ListPresets",
+    "ListRequests",
     "ListTemplates",
     "ListWorkers",
     "LogRow",
@@ -149,10 +151,12 @@ __all__ = [
     "SetTemplates",
     "SettingRow",
     "ShapeModel",
+    "ShowBodies",
     "ShowDefaults",
     "ShowLogger",
     "ShowModel",
     "ShowPreset",
+    "ShowRequest",
     "Shutdown",
     "Snapshot",
     "StartModel",

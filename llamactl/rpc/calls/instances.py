@@ -5,7 +5,6 @@ from typing import Literal
 import msgspec
 
 from llamactl.core.errors import Problem
-from llamactl.core.events import Numbered
 from llamactl.core.exits import Kind
 from llamactl.rpc.calls.call import Call
 
@@ -70,19 +69,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     exits: list[ExitRow] = []
     log: str = ""
     lines: list[str] = []
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The present, as of event number `last_event`; every later event follows."""
-
-    last_event: int
-    instances: list[InstanceRow]
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """So many events were dropped for this watcher, who was too slow."""
-
-    lost: int
 
 
 class ListInstances(Call[list[InstanceRow]], frozen=True):
@@ -183,14 +169,3 @@ class WhyModel(Call[Explanation], frozen=True):
     method = "instances.why"
     scope = "observe"
     name: str
-
-
-class Watch(Call[Snapshot], frozen=True):
-    """The present, then every event as a notification `event` with a `Numbered` or a `Lost`."""
-
-    method = "watch"
-    scope = "observe"
-    repeatable = True
-
-
-Notice = Numbered | Lost

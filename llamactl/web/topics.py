@@ -1,0 +1,58 @@
+"""Which events are told to those who subscribed to what, and as what. (pure)"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from llamactl.core.events import Event, InstanceChanged, Numbered
+from llamactl.core.instance import pid_of, state
+from llamactl.web.envelope import LEVELS, Level, Topic
+
+TOPICS: dict[str, Topic] = {
+    "SamplesTaken": "metrics",
+    "LogLines": "logs",
+    "RequestsFinished": "requests",
+    "InstanceChanged": "models",
+    "InstanceDoubted": "models",
+    "Placement": "models",
+    "CatalogueChanged": "models",
+}
+"""By the class of the event; all others are `status`. Whatever has a number is told to `events`, too."""
+
+
+def topic_of(event: Event) -> Topic:
+    return TOPICS.get(type(event).__name__, "status")
+
+
+def model_of(event: Event) -> str | None:
+    """The one that it is about, if it is one."""
+    model: str | None = getattr(event, "model", None) or getattr(event, "source", None)
+    return model
+
+
+def matches(globs: tuple[str, ...] | None, model: str) -> bool:
+    return globs is None or any(fnmatchcase(model, glob) for glob in globs)
+
+
+def data_of(numbered: Numbered) -> Any:
+    """What those hear who subscribed to the topic of something that has a number."""
+    event = numbered.event
+    told: dict[str, object] = {"id": numbered.id, "change": event}
+    if isinstance(event, InstanceChanged):
+        row = {"name": event.model, "state": state(event.phase), "pid": pid_of(event.phase), "reason": event.reason}
+        told = {"id": numbered.id, "whole": False, "models": [row], "change": event}
+    elif topic_of(event) == "models":
+        told = {"id": numbered.id, "whole": False, "models": [], "change": event}
+    return told
+
+
+def lines(events: Sequence[Any], globs: tuple[str, ...] | None, level: Level) -> list[Any]:
+    """What of many `LogLines` is wanted."""
+    wanted = LEVELS[LEVELS.index(level) :]
+    return [event for event in events if event.level in wanted and matches(globs, event.source)]
+
+
+def requests(event: Any, globs: tuple[str, ...] | None) -> list[Any]:
+    """What of a `RequestsFinished` is wanted."""
+    return [request for request in event.requests if matches(globs, request.model)]
+

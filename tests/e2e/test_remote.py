@@ -1,0 +1,108 @@
+"""A daemon over HTTP: its WebSocket through the door, and the command line with `-H http://…`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from llamactl.core.errors import Forbidden, NotFound, TimedOut, Unreachable
+from llamactl.core.events import CatalogueChanged, Numbered
+from llamactl.rpc.calls import AliasModel, ListInstances, StartModel, StopModel, WaitModel, WhyModel
+from llamactl.rpc.remote import Remote
+from tests.e2e.conftest import Begin
+from tests.e2e.running import PATIENCE, Daemon, Home
+from tests.e2e.test_workers import free_port
+
+
+def test_the_command_line_over_http(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    away = home.run("-H", daemon.url, "ps", "-a", "-o", "name", XDG_RUNTIME_DIR="/nowhere")
+    assert away.stdout == "alpha\n"
+    assert home.run("models", "-o", "name", LLAMACTL_HOST=daemon.url, XDG_RUNTIME_DIR="/nowhere").stdout == "alpha\n"
+    assert home.json("-H", daemon.url, "events", "--type", "catalogue")["items"][-1]["added"] == ["alpha"]
+    refused = home.json("-H", daemon.url, "start", "alpha", code=6)
+    assert refused["error"]["code"] == "forbidden" and "control" in refused["error"]["message"]
+    assert home.json("-H", daemon.url, "daemon", "run", code=5)["error"]["hint"] == "leave -H out"
+    assert home.json("-H", "http://127.0.0.1:1", "daemon", "start", code=5)["error"]["hint"] == "leave -H out"
+    nobody = home.json("-H", "http://127.0.0.1:1", "ps", code=7)
+    assert "127.0.0.1:1" in nobody["error"]["message"]
+
+
+def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    keys = {scope: home.json("keys", "create", scope, "--scope", scope)["text"] for scope in ("infer", "control")}
+    asked = ("-H", daemon.url)
+    assert home.json(*asked, "ps", code=6)["error"]["code"] in ("unauthorized", "forbidden")
+    home.env["LLAMACTL_API_KEY"] = keys["infer"]
+    assert home.json(*asked, "ps", code=6)["error"]["code"] == "forbidden"
+    home.env["LLAMACTL_API_KEY"] = keys["control"]
+    assert home.run(*asked, "start", "alpha").stderr.startswith("alpha is ready")
+    assert home.run(*asked, "stop", "alpha").stderr == "alpha is stopped\n"
+    assert home.json(*asked, "daemon", "stop", code=6)["error"]["code"] == "forbidden"
+
+
+def test_following_events_over_http(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    command = [sys.executable, "-m", "llamactl", "-H", daemon.url, "events", "-f", "-o", "jsonl", "--type", "catalogue"]
+    with subprocess.Popen(command, env=home.env, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout
+        assert json.loads(following.stdout.readline())["added"] == ["alpha"], "what there was"
+        home.tell(AliasModel("alpha", ("a",)))
+        assert json.loads(following.stdout.readline())["changed"] == ["alpha"]
+        following.terminate()
+        following.stdout.close()
+
+
+def test_a_watcher_comes_back_by_the_rules(home: Home, begin: Begin) -> None:
+    """1, 2, 4, 8, 16 s and then each 30 s; what happened meanwhile is told, once."""
+    port = str(free_port())
+    daemon = begin(http_port=port)
+    home.add("alpha")
+    pauses: list[float] = []
+    states: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            begin(http_port=port)
+            home.tell(AliasModel("alpha", ("while-away",)))
+
+    with Remote(daemon.url, PATIENCE, told=states.append, sleep=sleep) as remote:
+        snapshot, notices = remote.watch()
+        home.tell(AliasModel("alpha", ("before",)))
+        seen = [next(notices)]
+        daemon.process.kill()
+        daemon.process.wait()
+        while not isinstance(seen[-1], Numbered) or not isinstance(seen[-1].event, CatalogueChanged) or len(seen) < 2:
+            seen.append(next(notices))
+    numbers = [notice.id for notice in seen if isinstance(notice, Numbered)]
+    assert numbers == [*range(snapshot.last_event + 1, snapshot.last_event + 1 + len(seen))]
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [state.partition(" to ")[0].partition(" from ")[0] for state in states] == [
+        *["reconnecting"] * 5,
+        "disconnected",
+        "connected",
+    ]
+    assert "(5/5)" in states[4] and "every 30 s" in states[5]
+
+
+def test_calls_over_http(home: Home, daemon: Daemon) -> None:
+    home.add("alpha")
+    with Remote(daemon.url, PATIENCE) as remote:
+        assert [row.name for row in remote.call(ListInstances(all=True))] == ["alpha"]
+        assert remote.call(WhyModel("alpha")).instance.name == "alpha"
+        with pytest.raises(NotFound):
+            remote.call(WhyModel("beta"))
+        for call in (StartModel("alpha"), StopModel("alpha")):
+            with pytest.raises(Forbidden):
+                remote.call(call)
+    with Remote(daemon.url, 0.3) as remote, pytest.raises(TimedOut, match=r"within 0.3 s"):
+        remote.call(WaitModel("alpha", timeout=5.0))
+
+
+def test_what_is_no_daemon(home: Home, daemon: Daemon) -> None:
+    with pytest.raises(Unreachable):
+        Remote(daemon.url.replace("http://", "https://"), 2.0)
+    with pytest.raises(Unreachable):
+        Remote("http://no.such.host.invalid:1", 2.0)
