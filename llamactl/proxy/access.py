@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import msgspec
 
 from llamactl.core.access import RANK, Caller, Key, Needed, read_key, shown
-from llamactl.core.errors import RateLimited, Unauthorized
+from llamactl.core.errors import LlamactlError, RateLimited, Unauthorized
 from llamactl.proxy.head import Head
 from llamactl.proxy.origins import Origins
 
@@ -148,15 +148,19 @@ class Gate:
             return caller, self._count(caller, peer.counted, self._rate)
         return caller, b""
 
-    def look(self, head: Head, peer: Peer) -> None:
-        """Raises what `enter` would, of a request whose body is still to come. Nothing is counted, and how many
-        are under way is not looked at: until it is whole there may be fewer."""
-        caller = self._who(head, peer)
+    def look(self, head: Head, peer: Peer) -> LlamactlError | None:
+        """What `enter` would raise, of a request whose body is still to come. Nothing is counted, and how many are
+        under way is not looked at: until it is whole there may be fewer."""
+        try:
+            caller = self._who(head, peer)
+        except LlamactlError as error:
+            return error
         counted, rate = (caller.key, caller.rate) if caller.key else (peer.counted, self._rate if peer.address else 0.0)
         if rate and head.route.scope and self._rates is not None:
             lines, wait = self._rates.left(counted, rate)
             if wait:
-                raise _too_many(caller, counted, rate, lines, wait)
+                return _too_many(caller, counted, rate, lines, wait)
+        return None
 
     def _who(self, head: Head, peer: Peer) -> Caller:
         """Raises `Unauthorized` or `Forbidden` for who may not."""

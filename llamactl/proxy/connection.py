@@ -14,7 +14,6 @@ from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
 from llamactl.proxy.gathering import Gathering
-from llamactl.proxy.head import Head
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -86,8 +85,10 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Something was read: what is to be done?"""
         reader = self._reader
-        if reader.begun is not None:
-            self._look_ahead(reader.begun)
+        if (begun := reader.begun) is not None:
+            reader.begun = None
+            if fault := self._door.gate.look(begun, self._peer):
+                reader.fail(fault)
         if reader.requests:
             self._serve()
         if (len(reader.requests) > 1 or reader.rest) and not self._held:
@@ -98,14 +99,6 @@ class Connection(asyncio.Protocol):
             Upload(self, reader)
         if self._idle():
             self._expect_more()
-
-    def _look_ahead(self, head: Head) -> None:
-        """Who may not is told before the body is read, and before it is asked for."""
-        self._reader.begun = None
-        try:
-            self._door.gate.look(head, self._peer)
-        except LlamactlError as error:
-            self._reader.refuse(error)
 
     def _expect_more(self) -> None:
         """Of a request that has begun, and is the next to be answered."""
@@ -174,11 +167,10 @@ class Connection(asyncio.Protocol):
         self.added = b"X-Request-Id: %b\r\n" % name
         if head.origin:
             self.added += door.gate.origins.lines(head.origin)
-        if request.fault is not None:
-            self.refuse(request, request.fault)
-            return
         self._asked = request
         try:
+            if request.fault is not None:
+                raise request.fault
             if head.origin and head.method == b"OPTIONS":
                 self._preflight(request)
                 return
@@ -193,8 +185,6 @@ class Connection(asyncio.Protocol):
             if self._caller.models is not None:
                 self._caller.demand_model(model.name)
         except LlamactlError as error:
-            if isinstance(error, TooMany):
-                self.added += error.lines
             if head.route.kind == "model":
                 request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)
                 if self._caller is not None:

@@ -130,21 +130,17 @@ class Reader:
             raise  # a bug of ours, not of the client's
         except httptools.HttpParserError as error:
             if not self.ended:
-                self._fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
+                self.fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
         if self.in_head:
             self._template = b""
             self._size += len(data)
             if self._size > MAX_HEAD + len(data):
-                self._fail(_head_too_large())
+                self.fail(_head_too_large())
         elif self.in_body:
             self._around += len(data)
             if self._around > MAX_HEAD + len(data):
-                self._fail(_head_too_large())
+                self.fail(_head_too_large())
         return b""
-
-    def refuse(self, fault: LlamactlError) -> None:
-        """The request whose body is being read."""
-        self._fail(fault)
 
     def filled(self, count: int) -> bool:
         """So many bytes were put into `place`. True when the body is whole."""
@@ -214,7 +210,7 @@ class Reader:
         elif lower == b"transfer-encoding":
             head.chunked = True
             if value.strip().lower() != b"chunked":
-                self._fail(BadRequest("no transfer coding but chunked is known here"))
+                self.fail(BadRequest("no transfer coding but chunked is known here"))
         elif lower == b"expect":
             head.expects = value.lower() == b"100-continue"
         elif lower == b"upgrade":
@@ -236,27 +232,27 @@ class Reader:
         version = parser.get_http_version()
         head.old = version == "1.0"
         if version != "1.1" and not head.old:
-            self._fail(BadRequest(f"HTTP/{version} is not spoken here, but HTTP/1.1 is"))
+            self.fail(BadRequest(f"HTTP/{version} is not spoken here, but HTTP/1.1 is"))
             return
         if head.size + len(head.target) > MAX_HEAD or len(head.lines) > 4 * MAX_HEADERS:
-            self._fail(_head_too_large())
+            self.fail(_head_too_large())
             return
         if head.connection or head.upgrade:
             take_options(head)
             self._body_follows = not head.upgrade and has_body(head) and parser.should_upgrade()
         if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not to_origin_form(head)):
-            self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
+            self.fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
         head.complete()
         length = head.length
         if length is not None and length > self._max_body:
-            self._fail(_too_large(self._max_body, length))
+            self.fail(_too_large(self._max_body, length))
             return
         if length is not None and length >= LARGE:
             try:
                 self._room = Room(length, self._spool if head.kind == b"multipart/form-data" else "")
             except NoRoom as fault:
-                self._fail(fault)
+                self.fail(fault)
                 return
         self.awaits_continue = head.expects and not head.old
         self.begun = head
@@ -280,7 +276,7 @@ class Reader:
             return
         self._size += len(data)
         if self._size > self._max_body:
-            self._fail(_too_large(self._max_body))
+            self.fail(_too_large(self._max_body))
             return
         if self._head.chunked:
             self._chunks += data
@@ -302,7 +298,8 @@ class Reader:
         self.ended = not head.keep_alive and not head.upgrade
         self.requests.append(Request(head, body))
 
-    def _fail(self, fault: LlamactlError) -> None:
+    def fail(self, fault: LlamactlError) -> None:
+        """Read nothing more: neither the rest of this request nor any after it."""
         self.ended = True
         self.in_head = self.in_body = self.awaits_continue = False
         self._room, self._pieces, self._chunks = None, [], bytearray()
