@@ -243,13 +243,16 @@ _llamactl() {
                 words='run start stop restart reload log-level reexec status'
                 ;;
             /daemon/run)
-                options='--check'
+                options='--check --insecure'
+                ;;
+            /daemon/start)
+                options='--insecure'
                 ;;
             /daemon/stop)
                 options='--timeout --keep-models --no-keep-models'
                 ;;
             /daemon/restart)
-                options='--timeout --keep-models'
+                options='--timeout --keep-models --insecure'
                 ;;
             /daemon/reexec)
                 options='--timeout'

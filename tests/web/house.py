@@ -17,7 +17,7 @@ from llamactl.core.events import Event, Numbered, kind
 from llamactl.core.instance import Instance, Ready
 from llamactl.daemon.control.events import EventCalls
 from llamactl.hub import Hub
-from llamactl.rpc.calls import Call, DaemonStatus, InstanceRow, ListInstances, ShowModel, StartModel, Status
+from llamactl.rpc.calls import Call, DaemonStatus, InstanceRow, ListInstances, ListModels, ShowModel, StartModel, Status
 from llamactl.web.app import application
 from llamactl.web.caller import HEADER
 
@@ -67,6 +67,8 @@ class House:
                     version="1", pid=1, uptime=1.0, http=[], config="", data="", log="", models=2, services=[],
                     last_event=self.hub.last,
                 )  # fmt: skip
+            case ListModels():
+                return []
             case StartModel():
                 await self.go.wait()
                 return self.instances[0]
