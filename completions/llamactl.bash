@@ -70,13 +70,17 @@ _llamactl() {
         esac
     done
     if [[ -n $skip ]]; then
-        case $previous in
-            -o|--output) words='table wide json jsonl name' ;;
-            --color) words='auto always never' ;;
-            --for) words='ready stopped failed idle' ;;
-            --level) words='debug info warn error' ;;
-            --format) words='json ini' ;;
-            --config) files=yes ;;
+        case $place' '$previous in
+            /requests' '--model) : ;;
+            /requests/ls' '--model) : ;;
+            /keys/create' '--model) : ;;
+            *' '-o|*' '--output) words='table wide json jsonl name' ;;
+            *' '--color) words='auto always never' ;;
+            *' '--config) files=yes ;;
+            *' '--model) files=yes ;;
+            *' '--for) words='ready stopped failed idle' ;;
+            *' '--level) words='debug info warn error' ;;
+            *' '--format) words='json ini' ;;
         esac
     else
         case $place in
