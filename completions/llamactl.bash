@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--strip|--system|--threads|--timeout|--ttl|--type|--until|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--system|--threads|--timeout|--ttl|--type|--until|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -65,7 +65,7 @@ _llamactl() {
             /requests/list) place=/requests/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) arguments+=x ;;
         esac
     done
@@ -74,6 +74,9 @@ _llamactl() {
             /requests' '--model) : ;;
             /requests/ls' '--model) : ;;
             /keys/create' '--model) : ;;
+            /metrics/history' '--model) : ;;
+            /metrics/export' '--format) words='csv json prom' ;;
+            /metrics/export' '--model) : ;;
             *' '-o|*' '--output) words='table wide json jsonl name' ;;
             *' '--color) words='auto always never' ;;
             *' '--config) files=yes ;;
@@ -85,7 +88,7 @@ _llamactl() {
     else
         case $place in
             '')
-                words='quickstart chat ps start stop restart pin unpin wait why logs events fit devices version models presets templates requests keys rpc config daemon db'
+                words='quickstart chat ps start stop restart pin unpin wait why logs events fit devices version models presets templates requests keys rpc config daemon metrics db'
                 ;;
             /quickstart)
                 options='--model --prompt'
@@ -260,6 +263,15 @@ _llamactl() {
                 ;;
             /daemon/reexec)
                 options='--timeout'
+                ;;
+            /metrics)
+                words='show history export dashboard'
+                ;;
+            /metrics/history)
+                options='--since --step --model --gpu --metric --plot'
+                ;;
+            /metrics/export)
+                options='--format --since --step --model --gpu --metric'
                 ;;
             /db)
                 words='check backup vacuum'

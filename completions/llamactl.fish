@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --grep --host --key --level --lines --max-tokens --mem --model --name --output --parallel --priority --prompt --rate --scope --since --status --strip --system --threads --timeout --ttl --type --until -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --system --threads --timeout --ttl --type --until -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -83,7 +83,7 @@ function __llamactl_at
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -125,6 +125,7 @@ complete -c llamactl -n '__llamactl_at ' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n '__llamactl_at ' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
 complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
+complete -c llamactl -n '__llamactl_at ' -a metrics -d 'What was measured, now and before.'
 complete -c llamactl -n '__llamactl_at ' -a db -d 'The database.'
 complete -c llamactl -n '__llamactl_at /quickstart' -l model -r -F -d 'A GGUF file of your own.'
 complete -c llamactl -n '__llamactl_at /quickstart' -l prompt -x -d 'What to ask it.'
@@ -293,6 +294,22 @@ complete -c llamactl -n '__llamactl_at /daemon/restart' -l timeout -x -d 'Wait n
 complete -c llamactl -n '__llamactl_at /daemon/restart' -l keep-models -d 'Leave the models running meanwhile.'
 complete -c llamactl -n '__llamactl_at /daemon/restart' -l insecure -d 'Listen beyond loopback without keys and TLS, as access.insecure does.'
 complete -c llamactl -n '__llamactl_at /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
+complete -c llamactl -n '__llamactl_at /metrics' -a show -d 'Show what was measured last.'
+complete -c llamactl -n '__llamactl_at /metrics' -a history -d 'Show what was measured before. What is older is thinned out: a row is a mean then.'
+complete -c llamactl -n '__llamactl_at /metrics' -a export -d 'Write what was measured, for other programs: all of it, if nobody says of what.'
+complete -c llamactl -n '__llamactl_at /metrics' -a dashboard -d 'Write a dashboard for Grafana, to be imported there.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l since -x -d 'How far to go back.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l step -x -d 'One row for each.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l model -x -d 'Of a model.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l gpu -x -d 'Of a GPU, like CUDA0.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l metric -x -d 'Only this; may be given again.'
+complete -c llamactl -n '__llamactl_at /metrics/history' -l plot -d 'Draw it.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l format -x -a 'csv json prom' -d 'prom: what there is now.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l since -x -d 'How far to go back.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l step -x -d 'One row for each.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l model -x -d 'Of a model.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l gpu -x -d 'Of a GPU, like CUDA0.'
+complete -c llamactl -n '__llamactl_at /metrics/export' -l metric -x -d 'Only this; may be given again.'
 complete -c llamactl -n '__llamactl_at /db' -a check -d 'Look whether the database is sound. Exit 1 when it is not.'
 complete -c llamactl -n '__llamactl_at /db' -a backup -d 'Copy the database, also while the daemon writes.'
 complete -c llamactl -n '__llamactl_at /db' -a vacuum -d 'Give back the space that is free inside the database.'

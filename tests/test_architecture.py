@@ -44,6 +44,7 @@ HOMES = {
     "peewee": "store",
     "daemon": "daemon.process",
     "pynvml": "metrics.gpu",
+    "prometheus_client": "metrics.prometheus",
     "psutil": "metrics.host llamaserver",
     "tomlkit": "config",
     "yaml": "config",

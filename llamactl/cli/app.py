@@ -18,6 +18,7 @@ from llamactl.cli import (
     instances,
     keys,
     logs,
+    metrics,
     models,
     presets,
     quickstart,
@@ -173,5 +174,6 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
 app.command()(daemon.version)

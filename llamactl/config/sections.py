@@ -211,6 +211,8 @@ class Metrics(Section, frozen=True, kw_only=True):
     """How long every measurement is kept."""
     tiers: tuple[Tier, ...] = (Tier(60.0, 86400.0), Tier(900.0, 2592000.0))
     """How older ones are thinned out: `step:kept`."""
+    per_key: bool = False
+    """Count requests and tokens for each API key, too, in what Prometheus reads."""
 
 
 class Alerts(Section, frozen=True, kw_only=True):

@@ -20,5 +20,8 @@ drain       to let the leases of an instance run out while granting no new ones
 eviction    stopping an idle instance to make room for another
 effect      something the scheduler wants done: `Start`, `Stop`, `Grant`, `Refuse`
 request     one HTTP request for a model, remembered when it has ended: `ModelRequest`
+sample      everything that was measured at one moment
+series      numbers of one subject (the host, a GPU, a model) over time
+tier        a series thinned out: one range of numbers for each step of time
 slot        one of the sequences that a llama-server works on at once (its `--parallel`)
 """

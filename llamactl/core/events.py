@@ -7,6 +7,7 @@ import msgspec
 from llamactl.core.instance import Phase
 from llamactl.core.lines import Level
 from llamactl.core.requests import ModelRequest
+from llamactl.core.sample import Sample
 
 
 class InstanceChanged(msgspec.Struct, frozen=True, tag="instance"):
@@ -69,6 +70,12 @@ class RequestsFinished(msgspec.Struct, frozen=True, tag="requests"):
     more: int = 0
 
 
+class SamplesTaken(msgspec.Struct, frozen=True, tag="samples"):
+    """The machine, its GPUs and our llama-servers were measured; it is kept already."""
+
+    sample: Sample
+
+
 class LogLines(msgspec.Struct, frozen=True, tag="logs"):
     """New lines of a model, or of llamactl itself: those of one level that follow each other, without secrets.
 
@@ -121,6 +128,7 @@ Event = (
     | AlertRaised
     | AlertCleared
     | RequestsFinished
+    | SamplesTaken
     | LogLines
 )
 

@@ -1,6 +1,6 @@
 """What memory all models together may take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from llamactl.config.sections import Residency
 from llamactl.core.devices import Device, named
@@ -13,14 +13,19 @@ class Budget:
     """Bytes per device: as configured, else what is free and what ours have taken of it, less the margin.
 
     Calling it with the pids of our llama-servers is what the supervisor wants. `last` is what it said last. `lent` is
-    what workers have, by address.
+    what workers have, by address. `gpus` tells, by device, what is free of it and what these processes hold; of a
+    device that it does not tell of, what was free at the first look counts.
     """
 
     def __init__(
-        self, residency: Callable[[], Residency], available: Callable[[], int] = host.available_memory
+        self,
+        residency: Callable[[], Residency],
+        available: Callable[[], int] = host.available_memory,
+        gpus: Callable[[list[int]], Mapping[str, int]] = lambda pids: {},
     ) -> None:
         self._residency = residency
         self._available = available
+        self._gpus = gpus
         self.devices: Sequence[Device] = ()
         self.lent: dict[str, Sequence[Device]] = {}
         self.last = self([])
@@ -50,6 +55,7 @@ class Budget:
         memory: int | None = residency.memory or configured.get(HOST)
         if memory is None:
             memory = self._available() + sum(map(host.private_memory, pids)) - margin
-        free = {device.name: max(0, device.free - margin) for device in devices}
+        measured = self._gpus(pids) if self.devices else {}
+        free = {device.name: max(0, measured.get(device.name, device.free) - margin) for device in devices}
         self.last = {**free, **configured, HOST: memory}
         return self.last

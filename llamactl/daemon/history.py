@@ -43,7 +43,10 @@ class History:
         store: Requests,
         hub: Hub,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        observe: Callable[[list[ModelRequest]], None] = lambda ended: None,
     ) -> None:
+        """`observe` is told of all that have ended, whether they are kept or not."""
         self._config = config
         self._journal = journal
         self._store = store
@@ -53,6 +56,7 @@ class History:
         self._failing = False
         self._rates: dict[str, float] = {}
         self._clock = clock
+        self._observe = observe
         self._counted = clock()
         self._lost = 0
 
@@ -82,6 +86,10 @@ class History:
         names = requests.keys() | self._rates.keys()
         return {name: Live(requests.get(name, 0), self._rates.get(name, 0.0)) for name in names}
 
+    def rates(self) -> dict[str, float]:
+        """Tokens a second that each model streamed in the last one."""
+        return {name: live.rate for name, live in self.live().items()}
+
     async def _turn(self) -> None:
         records = self._journal.take()
         self._count(records)
@@ -94,6 +102,7 @@ class History:
             self._unwritten = [*self._unwritten, *ended][-ROOM:]
         await self._keep()
         if ended:
+            self._observe(ended)
             self._hub.publish(RequestsFinished(tuple(ended[-TOLD:]), max(0, len(ended) - TOLD)))
         lost, self._lost = self._journal.lost - self._lost, self._journal.lost
         if lost:
@@ -101,14 +110,14 @@ class History:
 
     async def _keep(self) -> None:
         """What cannot be written now is tried again the next time."""
-        now, kept = time.time(), self._config().requests
+        now, requests = time.time(), self._config().requests
         if not self._unwritten and abs(now - self._trimmed) < TRIM:
             return
         try:
             if self._unwritten:
                 await self._store.put(self._unwritten)
                 self._unwritten = []
-            await self._store.trim(now - kept.keep, kept.rows)
+            await self._store.trim(now - requests.keep, requests.rows)
             self._trimmed, self._failing = now, False
         except StoreFailed as error:
             if not self._failing:

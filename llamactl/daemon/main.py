@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
@@ -31,6 +32,7 @@ from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
@@ -42,6 +44,7 @@ from llamactl.daemon.keyring import note_use, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
+from llamactl.daemon.measuring import sampler
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import Inherited, Reexec, obey_again
@@ -54,12 +57,15 @@ from llamactl.llamaserver.process import LlamaServer
 from llamactl.logs.follower import Follower
 from llamactl.logs.records import Records
 from llamactl.metrics import host
+from llamactl.metrics.gpus import Gpus
+from llamactl.metrics.prometheus import Prometheus
 from llamactl.proxy.door import Door
 from llamactl.proxy.leaving import clear
 from llamactl.rpc.server import Channel, listen
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor, Watchdog
 from llamactl.web import app as web
+from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -137,17 +143,23 @@ async def _live(
         if ports.exposed(listener) and not protected:
             log.warning("%s can be reached from other machines, without keys or without TLS", ports.url(listener))
     control_socket = socket.socket(fileno=inherited.control) if inherited else listen(directories.control_socket)
+    gpus = Gpus(lambda: budget.devices, time.monotonic)
     try:
         journal = Journal(database.events)
         hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
         current = Current(config, read, hub)
         catalogue = Catalogue(database.models, hub.publish)
         launch = Launch(current, database.server.get, database.presets.get)
-        budget = Budget(lambda: current().residency)
-        launch.needs = needs = Needs(launch.values, database.footprints, budget, host.private_memory, database.changes)
+        budget = Budget(lambda: current().residency, gpus=gpus.budgets)
+        launch.needs = needs = Needs(
+            launch.values, database.footprints, budget, host.private_memory, database.changes, gpus.held
+        )
         supervisor = Supervisor(launch, hub, _limits(config), needs)
         keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
         discovery = Discovery(current, catalogue)
+        began = inherited.began if inherited else None
+        measuring = sampler(hub, database.samples, supervisor, discovery, gpus, began)
+        prometheus = Prometheus(lambda: measuring.latest, measuring.servers.bodies)
         learning = Learning(hub, supervisor, catalogue)
         analyst = Analyst(launch, needs, catalogue, database.fits)
         launch.lending = lending = Lending(
@@ -166,11 +178,12 @@ async def _live(
         workers = Workers(
             current, lambda: _restart(current()), launch.executable, lending.learn, lost, lambda: supervisor.keeps
         )
-        fit = FitCalls(catalogue, supervisor, analyst, budget, lending)
+        fit = FitCalls(catalogue, supervisor, analyst, budget, lending, lambda: gpus.measure(()))
         # Files are put where models are, on a disk: the runtime directory mostly is memory.
         door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
         door.gate.admit(database.keys.all())
-        history = History(current, door.journal, database.requests, hub)
+        history = History(current, door.journal, database.requests, hub, observe=prometheus.observe)
+        measuring.live = history.rates
         log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
         control = Control(
             current,
@@ -190,10 +203,12 @@ async def _live(
                 RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
                 log_calls,
                 EventCalls(hub, database.events, supervisor.instances),
+                MetricCalls(current, measuring, database.samples, prometheus),
             ],
-            inherited.began if inherited else None,
+            began,
         )
         alerting = Alerting(hub)
+        guests = Guests()
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -218,6 +233,10 @@ async def _live(
             alerting.configure(config.alerts)
             needs.changed()
             discovery.again()
+            tiers = [(tier.step, tier.keep) for tier in config.metrics.tiers]
+            database.samples.configure(config.metrics.history, tiers)
+            measuring.configure(config.metrics.interval)
+            prometheus.per_key = config.metrics.per_key
 
         def read_along(config: Config) -> None:
             http, access = config.http, config.access
@@ -248,15 +267,17 @@ async def _live(
                 Service("lending", partial(lending.run, hub)),
                 Service("supervisor", supervisor.run, vital=True),
                 Service("control", partial(channel.serve, control_socket)),
-                Service("web", partial(web.serve, control.answer, directories.web_socket)),
+                Service("web", partial(web.serve, control.answer, directories.web_socket, guests)),
                 Service("watchdog", watchdog.run),
                 Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
                 Service("keys", partial(note_use, door.gate, database.keys)),
+                Service("guests", guests.run),
                 Service("alerts", alerting.run),
                 Service("learning", learning.run),
                 Service("discovery", discovery.run),
                 Service("keeping", keeping.run),
+                Service("metrics", measuring.run),
                 Service("logs", follower.run),
             ],
             hub,
@@ -279,6 +300,7 @@ async def _live(
             supervisor.keeps = True  # should even the execution fail
             journal.close()
             database.close()
+            gpus.close()
             records.flush()
 
         async def make_way() -> None:
@@ -308,6 +330,7 @@ async def _live(
             group.cancel_scope.cancel()
     finally:
         database.close()
+        gpus.close()
         directories.control_socket.unlink(missing_ok=True)
         for listener in (control_socket, *listeners.values()):
             listener.close()

@@ -21,7 +21,7 @@ from llamactl.store.keys import Keys
 from llamactl.store.models import Models
 from llamactl.store.presets import Presets
 from llamactl.store.requests import Requests
-from llamactl.store.samples import Sample, Samples
+from llamactl.store.samples import Samples
 from llamactl.store.server import ServerSettings
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "Models",
     "Presets",
     "Requests",
-    "Sample",
     "Samples",
     "ServerSettings",
     "StoreFailed",

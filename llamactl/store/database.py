@@ -64,7 +64,7 @@ class Database:
         self.footprints = Footprints(access)
         """What models were measured to take."""
         self._writer = Writer(path, patience)
-        self.samples = Samples(access, self._writer, access.milliseconds)
+        self.samples = Samples(path, self._writer, access.milliseconds)
         """Measurements; they are written in a thread of their own."""
         self.events = Events(access, self._writer)
         """What happened; it is written in that thread, too."""

@@ -39,6 +39,24 @@ class Metadata(peewee.Model):
         table_name = "metadata"
 
 
+class SeriesTable(peewee.Model):
+    """Numbers of a subject at one time, as JSON; a `step` of 0 milliseconds is as they were measured.
+
+    Thinned out, each is `[min, mean, max, count]`.
+    """
+
+    step = peewee.IntegerField()
+    at = peewee.IntegerField()
+    kind = peewee.TextField()
+    name = peewee.TextField()
+    data = peewee.TextField()
+
+    class Meta:
+        table_name = "metrics_series"
+        primary_key = peewee.CompositeKey("step", "kind", "name", "at")
+        without_rowid = True
+
+
 def _table(name: str, fields: dict[str, peewee.Field], stamps: tuple[str, ...] = ("created_at", "updated_at")) -> Any:
     fields = fields | {stamp: peewee.IntegerField() for stamp in stamps}
     for column, field in fields.items():
@@ -251,6 +269,7 @@ _index(FitTable, "fit_params_model_id", "model_id", unique=True)
 _index(ExitTable, "exits_model_id", "model_id")
 _index(AliasTable, "aliases_model_id", "model_id")
 _index(FootprintTable, "footprints_key", "key", "source")
+_index(SeriesTable, "metrics_series", "step", "at")
 _index(SampleTable, "metrics_timestamp", "timestamp")
 _index(SampleTable, "metrics_created_at", "created_at")
 _index(RequestTable, "requests_id", "id")
@@ -273,11 +292,12 @@ TABLES = (
     PresetTable,
     ExitTable,
     SampleTable,
+    SeriesTable,
     FootprintTable,
     EventTable,
     KeyTable,
     RequestTable,
 )
 
-MEASURED = (SampleTable, RequestTable)
+MEASURED = (SampleTable, SeriesTable, RequestTable)
 """Those that are written all the time, and grow: what is wrong with them is told by who reads or writes them."""

@@ -22,10 +22,12 @@ TOGETHER = 500
 """Rows after which a transaction ends: it takes some 2 ms, and the event loop may be waiting to write, too."""
 
 
+Work = Callable[[sqlite3.Connection], object]
+
+
 class _Batch(NamedTuple):
-    statement: str
-    items: Sequence[Any]
-    row: Callable[[Any], Sequence[Any]]
+    work: Work
+    rows: int
     written: asyncio.Future[None]
 
 
@@ -43,10 +45,13 @@ class Writer:
         self._thread: Thread | None = None
 
     async def write(self, statement: str, items: Sequence[Item], row: Callable[[Item], Sequence[Any]]) -> None:
-        """Run the statement with the row of each item; when this returns it has happened, for all of them.
+        """Run the statement with the row of each item; the rows are made in the thread. Raises as `run` does."""
+        await self.run(lambda connection: connection.executemany(statement, map(row, items)), len(items))
 
-        The rows are made in the thread. Raises `StoreFailed`: nothing was written then. Who is cancelled meanwhile
-        does not know.
+    async def run(self, work: Work, rows: int) -> None:
+        """Do what writes about so many rows, in a transaction of the thread; when this returns it has happened.
+
+        Raises `StoreFailed`: nothing was written then. Who is cancelled meanwhile does not know.
         """
         if self._waiting >= WAITING:
             raise StoreFailed(f"the database {self._path} is written to more slowly than asked", CHECK)
@@ -56,7 +61,7 @@ class Writer:
         written = asyncio.get_running_loop().create_future()
         self._waiting += 1
         try:
-            self._queue.put(_Batch(statement, items, row, written))
+            self._queue.put(_Batch(work, rows, written))
             await written
         finally:
             self._waiting -= 1
@@ -80,7 +85,7 @@ class Writer:
                         connection = connection or self._connect()
                         with transaction(connection):
                             for batch in batches:
-                                connection.executemany(batch.statement, map(batch.row, batch.items))
+                                batch.work(connection)
                 except Exception as error:  # it is for those who wait to deal with
                     failed = error
                 for loop in {batch.written.get_loop() for batch in batches}:
@@ -102,7 +107,7 @@ class Writer:
                 break
             if not batch.written.cancelled():
                 batches.append(batch)
-                rows += len(batch.items)
+                rows += batch.rows
         return batches
 
     def _connect(self) -> sqlite3.Connection:

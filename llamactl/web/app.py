@@ -16,15 +16,17 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Call, Status
-from llamactl.web import conversation, logs, requests, router, rpc, stream, templates
+from llamactl.web import conversation, logs, monitoring, requests, router, rpc, stream, templates
+from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 
-def application(ask: Ask) -> web.Application:
-    """`ask` answers a call, as the control channel does."""
+def application(ask: Ask, guests: Guests | None = None) -> web.Application:
+    """`ask` answers a call, as the control channel does. `guests` are told those that stay."""
+    guests = guests or Guests()
 
     async def health(_: web.Request) -> web.Response:
         status = await ask(Status())
@@ -37,16 +39,19 @@ def application(ask: Ask) -> web.Application:
     router.add(app, ask)
     requests.add(app, ask)
     templates.add(app, ask)
+    monitoring.add(app, ask)
     rpc.add(app, ask)
-    conversation.add(app, ask)
-    stream.add(app, ask)
+    conversation.add(app, ask, guests)
+    stream.add(app, ask, guests)
     logs.add(app, ask)
     return app
 
 
-async def serve(ask: Ask, path: Path, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+async def serve(
+    ask: Ask, path: Path, guests: Guests, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
     """On the Unix socket `path` until cancelled. The directory must be private."""
-    runner = web.AppRunner(application(ask), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(application(ask, guests), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
         path.unlink(missing_ok=True)

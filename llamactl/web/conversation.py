@@ -10,13 +10,14 @@ from aiohttp import WSMsgType, web
 from llamactl import __version__
 from llamactl.core.errors import BadRequest, LlamactlError, Refused
 from llamactl.core.events import KINDS
-from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, Status
+from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, ListRequests, ReadLogs, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
 from llamactl.web.caller import caller_of, demand_scope, permit
 from llamactl.web.envelope import Ask as Question
 from llamactl.web.envelope import Received, RequestId, Subscribe, Topic, Unsubscribe, envelope, read
 from llamactl.web.feed import Ask, Feed, message, whole
+from llamactl.web.guests import Guests
 from llamactl.web.watcher import Watcher
 
 PATH = "/llamaproxws"
@@ -27,6 +28,8 @@ HEARTBEAT = 25.0
 """Seconds after which one is asked whether it is still there; for an answer it has half of that."""
 TOGETHER = 500
 """Events that are read at once for who comes back."""
+PAST = 100
+"""Lines of logs that are told at first."""
 UNDER_WAY = 32
 """Calls of one connection."""
 
@@ -34,44 +37,40 @@ UNDER_WAY = 32
 FEED = web.AppKey("feed", Feed)
 
 
-def add(app: web.Application, ask: Ask) -> None:
+def add(app: web.Application, ask: Ask, guests: Guests) -> None:
     app[FEED] = feed = Feed(ask)
 
     dashboards: list[Any] = []  # one, once somebody has asked for it
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "EIO" not in request.query:
-            return await converse(request, ask, feed)
+            return await converse(request, ask, feed, guests)
         if not dashboards:
             try:
-                from llamactl.web.dashboard import Dashboard  # 15 MB and half a second that most do not need
+                from llamactl.web.dashboard import Dashboard  # 7 MB and 0.3 s that most do not need
             except ImportError:
                 raise Refused("Socket.IO is not installed here", "pip install 'llamactl-daemon[socketio]'") from None
             dashboards.append(Dashboard(ask))
-        response: web.StreamResponse = await dashboards[0].handle(request)
-        return response
-
-    async def close(_: web.Application) -> None:
-        await feed.close()
-        for dashboard in dashboards:
-            await dashboard.close()
+        with guests.staying(dashboards[0].close):
+            response: web.StreamResponse = await dashboards[0].handle(request)
+            return response
 
     for path in (PATH, f"{PATH}/"):
         app.router.add_get(path, answer)
         app.router.add_post(path, answer)
         app.router.add_options(path, answer)
-    app.on_shutdown.append(close)
 
 
-async def converse(request: web.Request, ask: Ask, feed: Feed) -> web.WebSocketResponse:
+async def converse(request: web.Request, ask: Ask, feed: Feed, guests: Guests) -> web.WebSocketResponse:
     """Until it ends. Who may not observe may call what they may, and subscribe to nothing."""
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, compress=False, max_msg_size=LONGEST, writer_limit=0)
     await socket.prepare(request)
     assert request.transport is not None
     watcher = Watcher(socket, request.transport, caller_of(request))
     try:
-        await feed.join(watcher)
-        await _Conversation(socket, ask, feed, watcher).run()
+        with guests.staying(watcher.end):
+            await feed.join(watcher)
+            await _Conversation(socket, ask, feed, watcher).run()
     except ConnectionError:
         pass  # they hung up
     finally:
@@ -194,11 +193,16 @@ class _Conversation:
                 if self._feed.sample is not None:
                     watcher.due = self._feed.clock() + watcher.interval
                     await watcher.tell(self._feed.sample.payload)
-            case "logs" | "requests":
-                listed: Any = CALLS.get(f"{topic}.list")
-                if topic == "requests" and listed is not None:
-                    answer = await self._ask(listed())
-                    await self._say("requests", {"requests": answer, "more": 0})
+            case "logs":
+                rows = await self._ask(ListInstances())
+                names = tuple(row.name for row in rows if row.pid is not None and watcher.cares(row.name))
+                if names:
+                    read_ = await self._ask(ReadLogs(models=names, level=watcher.level, limit=PAST))
+                    await self._say("logs", {"lines": topics.past(read_), "past": True})
+            case "requests":
+                listed = await self._ask(ListRequests())
+                mine = [each for each in listed if watcher.cares(each.model)]
+                await self._say("requests", {"requests": mine, "more": 0})
 
     async def _catch_up(self, wanted: tuple[Topic, ...], since: int) -> None:
         """Tell what happened after that, and go on with what happens, without a gap and nothing twice."""

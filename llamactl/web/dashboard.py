@@ -21,7 +21,7 @@ from llamactl.core.events import KINDS, Numbered
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
 from llamactl.rpc.server import Stream
-from llamactl.web import shapes
+from llamactl.web import shapes, topics
 from llamactl.web.caller import caller_of, permit
 from llamactl.web.envelope import envelope
 
@@ -74,6 +74,7 @@ class Dashboard:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._lines.clear()
         if self._following is not None:
             self._following.cancel()
             self._following = None
@@ -87,6 +88,9 @@ class Dashboard:
         self._callers[sid] = caller
         if self._following is None:
             stream: Stream = await self._ask(calls.Watch(types=tuple(sorted(WATCHED))))
+            running = [row.name for row in await self._ask(calls.ListInstances()) if row.pid is not None]
+            read = await self._ask(calls.ReadLogs(models=tuple(running), limit=REMEMBERED)) if running else []
+            self._lines.extend(line for event in topics.past(read) for line in shapes.entries(event))
             self._following = asyncio.get_running_loop().create_task(self._follow(stream))
         greeting = {"type": "connection", "clientId": uuid.uuid4().hex, "message": "connected to llamactl"}
         # It is connected when this has returned.

@@ -61,11 +61,6 @@ class Feed:
                 task.cancel()
             self._tasks, self.sample = [], None
 
-    async def close(self) -> None:
-        """Nobody is told anything any more; they may come back."""
-        for watcher in tuple(self._watchers):
-            await watcher.end()
-
     async def _follow(self, stream: Stream) -> None:
         try:
             async for notice in stream.then:

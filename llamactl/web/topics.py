@@ -1,11 +1,12 @@
 """Which events are told to those who subscribed to what, and as what. (pure)"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from llamactl.core.events import Event, InstanceChanged, Numbered
+from llamactl.core.events import Event, InstanceChanged, LogLines, Numbered
 from llamactl.core.instance import pid_of, state
+from llamactl.rpc.calls import LogRow
 from llamactl.web.envelope import LEVELS, Level, Topic
 
 TOPICS: dict[str, Topic] = {
@@ -50,6 +51,11 @@ def lines(events: Sequence[Any], globs: tuple[str, ...] | None, level: Level) ->
     """What of many `LogLines` is wanted."""
     wanted = LEVELS[LEVELS.index(level) :]
     return [event for event in events if event.level in wanted and matches(globs, event.source)]
+
+
+def past(rows: Iterable[LogRow]) -> list[LogLines]:
+    """Lines that were read, as they are told."""
+    return [LogLines(row.model or "", row.level, row.time, (row.line,)) for row in rows]
 
 
 def requests(event: Any, globs: tuple[str, ...] | None) -> list[Any]:

@@ -18,6 +18,7 @@ from .features import crowd, features, growth
 from .headers import headers
 from .idle import idle
 from .logs import logs
+from .measuring import measuring
 from .outliving import adoption, reexec
 from .place import Place, Unavailable, place
 from .processes import end_leftovers, warn_of_company
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "headers": headers,
     "catalogue": catalogue,
     "writing": writing,
+    "measuring": measuring,
     "deciding": deciding,
     "watching": watching,
     "logs": logs,

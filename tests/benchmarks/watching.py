@@ -20,6 +20,7 @@ from llamactl.hub import Hub
 from llamactl.rpc.calls import Call, ListEvents, ListInstances, Snapshot, Watch
 from llamactl.rpc.server import Stream
 from llamactl.web import conversation
+from llamactl.web.guests import Guests
 
 from .place import Place
 from .report import show, verdict
@@ -64,7 +65,7 @@ async def _measure(path: Path) -> tuple[list[float], list[float]]:
         return []
 
     app = web.Application()
-    conversation.add(app, ask)
+    conversation.add(app, ask, Guests())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.UnixSite(runner, path, backlog=1024).start()

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from llamactl.store import Database, Sample
+from llamactl.core.sample import Host, Sample
+from llamactl.store import Database
 
 from .place import Place
 from .report import Rounds, show, verdict
@@ -24,7 +25,8 @@ def writing(place: Place, names: Sequence[str]) -> None:
 
     Before everybody else on the machine where that is allowed (to root): else it is their company that is measured.
     """
-    sample = Sample(timestamp=1, cpu_usage=12.5, memory_usage=50.0, active_models=2)
+    host = Host(cpu=12.5, memory_total=4, memory_available=2, swap_total=0, swap_used=0)
+    sample = Sample(at=1, host=host, active_models=2)
     batches = [[sample] * 50] * 200
     first = False
     with suppress(PermissionError, AttributeError):

@@ -37,6 +37,20 @@ def test_gpus_have_what_was_free_less_the_margin() -> None:
     assert budget([]) == {HOST: 7, "CUDA0": 15}
 
 
+def test_gpus_have_what_is_free_now_and_what_ours_hold_where_that_can_be_told() -> None:
+    told: list[list[int]] = []
+
+    def gpus(pids: list[int]) -> dict[str, int]:
+        told.append(pids)
+        return {"CUDA0": 22, "CUDA7": 5}
+
+    budget = Budget(lambda: Residency(margin=Size(5), memory=Size(7)), lambda: 0, gpus)
+    assert told == [], "nobody is asked before there is a GPU"
+    budget.found([GPU, Device(name="CUDA1", total=9, free=8)])
+    assert budget([4]) == {HOST: 7, "CUDA0": 17, "CUDA1": 3}
+    assert told[-1] == [4]
+
+
 def test_gpus_as_configured_in_any_case() -> None:
     budget = budget_of(Residency(margin=Size(5), memory=Size(7), devices={"cuda0": Size(12), "Vulkan3": Size(1)}))
     budget.found([GPU])

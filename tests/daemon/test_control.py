@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,11 +16,13 @@ from llamactl.catalogue import Catalogue
 from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
+from llamactl.core.devices import Device
 from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement, ServiceChanged
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
 from llamactl.core.restart import Policy
+from llamactl.core.sample import Gpu
 from llamactl.core.scheduler import Limits
 from llamactl.core.shape import Shape
 from llamactl.daemon.analysis import Analyst
@@ -29,12 +32,14 @@ from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
+from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.history import History
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.lending import Lending
+from llamactl.daemon.measuring import sampler
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
@@ -42,6 +47,8 @@ from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.metrics.gpus import Gpus
+from llamactl.metrics.prometheus import Prometheus
 from llamactl.proxy.access import Gate
 from llamactl.proxy.record import Journal
 from llamactl.rpc import calls
@@ -93,7 +100,7 @@ class Office:
         """What is read when the configuration is read again."""
         current = Current(config, lambda: self.written, self.hub)
         discovery = Discovery(current, self.catalogue)
-        budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
+        self.budget = budget = Budget(lambda: config.residency, lambda: 3 * SIZE)
         needs = Needs(self.finder.values, db.footprints, budget, lambda pid: 0, db.changes)
         analyst = Analyst(self.finder, needs, self.catalogue, db.fits)
         lending = Lending(
@@ -109,7 +116,11 @@ class Office:
         )
         self.journal = Journal()
         self.history = History(current, self.journal, db.requests, self.hub)
-        fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending)
+        self.cards: tuple[Gpu, ...] = ()
+        """What drivers tell of."""
+        fit = FitCalls(self.catalogue, self.supervisor, analyst, budget, lending, lambda: self.cards)
+        gpus = Gpus(list, time.monotonic, place)
+        self.sampler = sampler(self.hub, db.samples, self.supervisor, discovery, gpus, None)
         self.control = Control(
             current,
             self.hub,
@@ -128,6 +139,7 @@ class Office:
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
                 EventCalls(self.hub, db.events, self.supervisor.instances),
+                MetricCalls(current, self.sampler, db.samples, Prometheus(lambda: self.sampler.latest, dict)),
             ],
         )
         self.control.services = self.services = Services(
@@ -230,6 +242,14 @@ async def test_no_engine_is_an_answer_too(office: Office) -> None:
 
 
 # --- the catalogue -------------------------------------------------------------------------------
+
+
+async def test_devices_are_as_free_as_their_drivers_say(office: Office) -> None:
+    office.budget.found([Device(name="CUDA0", total=24, free=20), Device(name="CUDA1", total=8, free=7)])
+    known = Gpu(id="1", name="RTX", vendor="nvidia", device="CUDA0", memory_total=24, memory_used=9)
+    office.cards = (known, Gpu(id="2", name="RTX", vendor="nvidia", device="CUDA1"))
+    free = {row.name: row.free for row in await office.ask(calls.ListDevices())}
+    assert (free["CUDA0"], free["CUDA1"]) == (15, 7)
 
 
 async def test_models_are_added_listed_and_removed(office: Office, models: Path) -> None:

@@ -58,6 +58,7 @@ class Place:
     def __init__(self, db: Database, room: int = 100 * GIB) -> None:
         self.room = room
         self.private = {7: 10 * MIB}
+        self.held: dict[int, dict[str, int]] = {}
         self.behind: dict[str, Any] = {}
         self.hub = Hub()
         self.budget = Budget(lambda: Residency(margin=Size(0)), lambda: self.room)
@@ -72,6 +73,7 @@ class Place:
             self.budget,
             lambda pid: self.private.get(pid, 0),
             self.db.changes,
+            lambda pid: self.held.get(pid, {}),
         )
 
     async def run(self, server: Server, model: Model = MODEL) -> None:
@@ -117,6 +119,16 @@ async def test_measured_when_it_is_ready(place: Place) -> None:
     assert place.needs.plan(MODEL).source == "measured"
     assert place.needs.added(MODEL) == {}, "quiet from now on"
     assert place.anew()(MODEL) == place.needs(MODEL)
+
+
+async def test_what_it_has_of_a_gpu_counts(place: Place) -> None:
+    place.budget.found([Device(name="CUDA0", total=24 * GIB, free=24 * GIB)])
+    place.needs.changed()
+    reckoned = place.needs(MODEL)["CUDA0"]
+    place.held[7] = {"CUDA0": reckoned + 100 * MIB}
+    await place.run(Server([]))
+    assert place.needs(MODEL)["CUDA0"] == reckoned + 100 * MIB
+    assert place.needs.plan(MODEL).source == "measured"
 
 
 async def test_measured_when_it_is_adopted(place: Place) -> None:

@@ -10,7 +10,7 @@ from llamactl.rpc.client import Client
 from tests.e2e.conftest import Begin
 from tests.e2e.running import PATIENCE, Home
 
-KILLS = 3
+KILLS = 2
 """Those in the middle of a write are many more in `tests/daemon/test_journal.py`."""
 
 

@@ -47,6 +47,9 @@ TRIED = {
     *("alerts.hold", "alerts.margin", "alerts.webhook"),  # in tests/daemon/test_alerting.py, as are the limits
     *("alerts.cpu", "alerts.memory", "alerts.disk"),
     *("alerts.gpu", "alerts.gpu_temperature", "alerts.gpu_memory", "alerts.gpu_power"),
+    *("metrics.interval", "metrics.history", "metrics.per_key"),  # in tests/metrics and tests/store/test_samples.py
+    # in tests/daemon/test_history.py and tests/e2e/test_requests.py
+    *("requests.keep", "requests.rows", "requests.capture", "requests.capture_size"),
     "residency.groups",  # in tests/core/test_scheduler_places.py
     *("http.cors_origins", "http.allowed_hosts", "access.anonymous", "access.rate"),  # in tests/e2e/test_access.py
     *("access.jwt_secret", "access.jwt_public_key", "access.jwt_issuer", "access.jwt_audience"),

@@ -3,20 +3,38 @@
 import json
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from llamactl.core.errors import Forbidden, NotFound, TimedOut, Unreachable
 from llamactl.core.events import CatalogueChanged, Numbered
 from llamactl.rpc.calls import AliasModel, ListInstances, StartModel, StopModel, WaitModel, WhyModel
 from llamactl.rpc.remote import Remote
 from tests.e2e.conftest import Begin
-from tests.e2e.running import PATIENCE, Daemon, Home
+from tests.e2e.running import PATIENCE, Daemon, Home, fake_engine
 from tests.e2e.test_workers import free_port
 
 
-def test_the_command_line_over_http(home: Home, daemon: Daemon) -> None:
-    home.add("alpha")
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Daemon]:
+    """For those that leave it as it is, with a model."""
+    with tempfile.TemporaryDirectory(prefix="ll") as place:
+        daemon = Daemon(Home(Path(place)), **fake_engine()).wait_until_up()
+        daemon.home.add("alpha")
+        yield daemon
+        daemon.end()
+
+
+def test_the_command_line_over_http(shared: Daemon) -> None:
+    home, daemon = shared.home, shared
     away = home.run("-H", daemon.url, "ps", "-a", "-o", "name", XDG_RUNTIME_DIR="/nowhere")
     assert away.stdout == "alpha\n"
     assert home.run("models", "-o", "name", LLAMACTL_HOST=daemon.url, XDG_RUNTIME_DIR="/nowhere").stdout == "alpha\n"
@@ -42,8 +60,8 @@ def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
     assert home.json(*asked, "daemon", "stop", code=6)["error"]["code"] == "forbidden"
 
 
-def test_following_events_over_http(home: Home, daemon: Daemon) -> None:
-    home.add("alpha")
+def test_following_events_over_http(shared: Daemon) -> None:
+    home, daemon = shared.home, shared
     command = [sys.executable, "-m", "llamactl", "-H", daemon.url, "events", "-f", "-o", "jsonl", "--type", "catalogue"]
     with subprocess.Popen(command, env=home.env, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout
@@ -52,6 +70,50 @@ def test_following_events_over_http(home: Home, daemon: Daemon) -> None:
         assert json.loads(following.stdout.readline())["changed"] == ["alpha"]
         following.terminate()
         following.stdout.close()
+
+
+def test_the_topics_of_a_real_daemon(shared: Daemon) -> None:
+    """Through the door: what is told of a model from its start to what it writes."""
+    home, daemon = shared.home, shared
+    with connect(f"{daemon.url.replace('http', 'ws')}/llamaproxws", proxy=None, compression=None) as socket:
+
+        def hear() -> Any:
+            return json.loads(socket.recv(PATIENCE))
+
+        last = hear()["data"]["lastEvent"]
+        socket.send(json.dumps({"type": "subscribe", "data": {"topics": ["models", "logs", "status"]}}))
+        assert hear()["data"]["lastEvent"] == last
+        home.tell(StartModel("alpha", wait=False))
+        states: list[str] = []
+        lines: list[str] = []
+        while "ready" not in states or not lines:
+            message = hear()
+            assert message["type"] in ("models", "logs", "status")
+            if message["type"] == "models":
+                states += [row["state"] for row in message["data"]["models"] if row["name"] == "alpha"]
+            elif message["type"] == "logs":
+                for each in message["data"]["lines"]:
+                    lines += each["lines"] if each["source"] == "alpha" else []
+        assert states[0] == "stopped" and states[-3:] == ["starting", "loading", "ready"]
+    home.tell(StopModel("alpha"))
+
+
+def test_those_who_watch_do_not_hold_up_the_end(daemon: Daemon) -> None:
+    with (
+        connect(f"{daemon.url.replace('http', 'ws')}/llamaproxws", proxy=None) as socket,
+        closing(daemon.connect()) as connection,
+    ):
+        socket.recv(PATIENCE)
+        connection.request("GET", "/api/events")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        began = time.monotonic()
+        assert daemon.end() == 0
+        assert time.monotonic() - began < 10, "not the 30 s that an answer may take"
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(PATIENCE)
+        assert closed.value.rcvd and closed.value.rcvd.code == 1001
+        answer.close()
 
 
 def test_a_watcher_comes_back_by_the_rules(home: Home, begin: Begin) -> None:
@@ -87,9 +149,8 @@ def test_a_watcher_comes_back_by_the_rules(home: Home, begin: Begin) -> None:
     assert "(5/5)" in states[4] and "every 30 s" in states[5]
 
 
-def test_calls_over_http(home: Home, daemon: Daemon) -> None:
-    home.add("alpha")
-    with Remote(daemon.url, PATIENCE) as remote:
+def test_calls_over_http(shared: Daemon) -> None:
+    with Remote(shared.url, PATIENCE) as remote:
         assert [row.name for row in remote.call(ListInstances(all=True))] == ["alpha"]
         assert remote.call(WhyModel("alpha")).instance.name == "alpha"
         with pytest.raises(NotFound):
@@ -97,12 +158,12 @@ def test_calls_over_http(home: Home, daemon: Daemon) -> None:
         for call in (StartModel("alpha"), StopModel("alpha")):
             with pytest.raises(Forbidden):
                 remote.call(call)
-    with Remote(daemon.url, 0.3) as remote, pytest.raises(TimedOut, match=r"within 0.3 s"):
+    with Remote(shared.url, 0.3) as remote, pytest.raises(TimedOut, match=r"within 0.3 s"):
         remote.call(WaitModel("alpha", timeout=5.0))
 
 
-def test_what_is_no_daemon(home: Home, daemon: Daemon) -> None:
+def test_what_is_no_daemon(shared: Daemon) -> None:
     with pytest.raises(Unreachable):
-        Remote(daemon.url.replace("http://", "https://"), 2.0)
+        Remote(shared.url.replace("http://", "https://"), 2.0)
     with pytest.raises(Unreachable):
         Remote("http://no.such.host.invalid:1", 2.0)

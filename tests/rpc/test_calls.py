@@ -19,6 +19,7 @@ from llamactl.core.events import (
     Numbered,
     Placement,
     RequestsFinished,
+    SamplesTaken,
     ServiceChanged,
 )
 from llamactl.core.facts import Facts
@@ -26,6 +27,8 @@ from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready,
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
 from llamactl.core.requests import ModelRequest
+from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
+from llamactl.core.series import Range
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -102,6 +105,13 @@ DEVICE = calls.DeviceRow(name="CUDA0", description="NVIDIA", total=9, free=8, bu
 WORKER = calls.WorkerRow(
     address="127.0.0.1:50052", state="backoff", age=1.5, pid=42, restarts=2, models=("qwen",), log="/log",
     problem=PROBLEM,
+)  # fmt: skip
+SAMPLE = Sample(
+    at=5,
+    host=Host(cpu=1.5, load=(1.0, 2.0, 3.0), memory_total=9, memory_available=5, swap_total=0, swap_used=0,
+              disks=(Disk(path="/", total=3, used=1, free=2),)),
+    gpus=(Gpu(id="GPU-1", name="RTX", vendor="nvidia", processes={7: 5}),),
+    models=(Served(model="qwen", pid=7, gpu_memory={"CUDA0": 5}, live=1.5),),
 )  # fmt: skip
 
 REQUEST = ModelRequest(
@@ -186,6 +196,16 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
     calls.ListEvents: [[], [Numbered(7, 1.5, CatalogueChanged(added=("a",)))]],
+    calls.ShowMetrics: [SAMPLE],
+    calls.ShowHistory: [
+        calls.History(
+            start=1.0, end=2.5, step=60.0, interval=2.0,
+            series=[
+                calls.SeriesRow(kind="gpu", name="CUDA0", points=[calls.PointRow(1.0, {"usage": Range(1, 2, 3, 4)})])
+            ],
+        )
+    ],
+    calls.ExportMetrics: ["llamactl_uptime_seconds 9\n"],
     calls.Watch: [calls.Snapshot(last_event=7, instances=[INSTANCE])],
 }
 
@@ -205,6 +225,7 @@ EVENTS: list[Event] = [
     AlertRaised("cpu_usage", 91.5, 90.0, " %"),
     AlertCleared("cpu_usage", None, 90.0, " %", 7.5),
     RequestsFinished((REQUEST,), more=3),
+    SamplesTaken(SAMPLE),
 ]
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))

@@ -12,7 +12,7 @@ from llamactl.core import parameters
 from llamactl.core.model import Model, Setting
 from llamactl.core.parameters import GROUPS, PARAMETERS, columns
 from llamactl.store import Database, FitParams, requests
-from llamactl.store.samples import BETWEEN
+from llamactl.store.samples import BETWEEN, DROP, FORGET, NEWEST, OF_ONE, SERIES
 from llamactl.store.tables import TABLE_OF, TABLES
 
 TUNABLE = 24 + 105 + 40
@@ -53,7 +53,7 @@ def test_every_table_is_there(raw: sqlite3.Connection) -> None:
     groups = {f"model_{group}_config" for group in GROUPS if group != "model"}
     more = {
         *("models", "model_fit_params", "metrics_history", "metadata", "presets", "model_aliases", "exits"),
-        *("footprints", "events", "keys", "requests"),
+        *("footprints", "events", "keys", "requests", "metrics_series"),
     }
     assert names == groups | more == {table._meta.table_name for table in TABLES}
 
@@ -147,6 +147,7 @@ def test_there_is_one_row_per_model_and_one_for_all(raw: sqlite3.Connection) -> 
         ("SELECT settings FROM presets WHERE name = 'a'", "sqlite_autoindex_presets"),
         (BETWEEN.replace("?", "1"), "idx_metrics_timestamp"),
         ("DELETE FROM metrics_history WHERE created_at < 5", "idx_metrics_created_at"),
+        (FORGET.replace("?", "1"), "idx_metrics_timestamp"),
         (requests.BY_ID.replace("?", "1"), "idx_requests_id"),
         (requests.select().replace("?", "1"), "idx_requests_at"),
         (requests.select("at").replace("?", "1"), "idx_requests_at"),
@@ -161,6 +162,20 @@ def test_it_is_found_by_its_index(raw: sqlite3.Connection, statement: str, index
     plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}"))
     assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan, plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "way"),
+    [
+        (SERIES, "INDEX idx_metrics_series (step=? AND at"),
+        (NEWEST, "INDEX idx_metrics_series (step=? AND at"),
+        (DROP, "INDEX idx_metrics_series (step=? AND at"),
+        (OF_ONE, "PRIMARY KEY (step=? AND kind=? AND name=? AND at"),
+    ],
+)
+def test_series_are_found_by_time_or_by_subject(raw: sqlite3.Connection, statement: str, way: str) -> None:
+    plan = " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement.replace('?', '1')}"))
+    assert way in plan and "TEMP B-TREE" not in plan, plan
 
 
 def test_settings_are_joined_by_index(path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.core.model import Model
-from llamactl.store import Database, Sample, StoreFailed, copying, upkeep
+from llamactl.core.sample import Host, Sample
+from llamactl.store import Database, StoreFailed, copying, upkeep
 from llamactl.store.lock import Lock
 
 A = Model(name="a", path="/m/a.gguf", size=1, settings={"ctx_size": 1, "temperature": 0.5})
@@ -25,6 +26,8 @@ def path(tmp_path: Path) -> Path:
     with Database(path) as db:
         db.models.put(A)
     return path
+
+HOST = Host(memory_total=0, memory_available=0, swap_total=0, swap_used=0)
 
 
 def run(path: Path, *statements: str) -> None:
@@ -153,7 +156,7 @@ def test_a_copy_is_of_one_moment_while_the_daemon_writes(
             number = len(steps)
             db.models.put(Model(name=f"n{number}", path="/n", size=1, settings={"temperature": 0.5, "ctx_size": 1}))
             db.models.remove(f"m{number}")
-            asyncio.run(db.samples.put([Sample(timestamp=number)]))
+            asyncio.run(db.samples.put([Sample(at=number, host=HOST)]))
 
         upkeep.backup(path, tmp_path / "copy.db", told=write_more)
     assert len(steps) > 20 and steps == sorted(steps, reverse=True)  # it never began anew

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.store import Database, Sample, StoreFailed, writer
+from llamactl.core.sample import Host, Sample, Summary, summary
+from llamactl.store import Database, StoreFailed, writer
 from llamactl.store.writer import Writer
 
-SAMPLE = Sample(timestamp=1_750_000_000_000, cpu_usage=12.5, active_models=2, uptime=60)
+HOST = Host(cpu=12.5, memory_total=4, memory_available=3, swap_total=0, swap_used=0)
+SAMPLE = Sample(at=1_750_000_000_000, host=HOST, active_models=2, uptime=60)
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def at(*times: int) -> list[Sample]:
-    return [Sample(timestamp=time) for time in times]
+    return [Sample(at=time, host=HOST) for time in times]
 
 
 def threads() -> int:
@@ -32,14 +34,14 @@ def threads() -> int:
 def test_they_can_be_read_once_they_are_put(db: Database) -> None:
     async def main() -> None:
         await db.samples.put([SAMPLE])
-        assert db.samples.between(0, 2**50) == [SAMPLE]
+        assert db.samples.between(0, 2**50) == [*map(summary, [SAMPLE])]
 
     asyncio.run(main())
 
 
 def test_between_is_from_and_before(db: Database) -> None:
     asyncio.run(db.samples.put(at(3, 1, 2, 4)))
-    assert db.samples.between(2, 4) == at(2, 3)
+    assert db.samples.between(2, 4) == [*map(summary, at(2, 3))]
 
 
 def test_many_tasks_put_and_nothing_is_lost(db: Database) -> None:
@@ -49,7 +51,7 @@ def test_many_tasks_put_and_nothing_is_lost(db: Database) -> None:
                 group.create_task(db.samples.put(at(*range(start, start + 50))))
 
     asyncio.run(main())
-    assert db.samples.between(0, 2**50) == at(*range(10_000))
+    assert db.samples.between(0, 2**50) == [*map(summary, at(*range(10_000)))]
     assert threads() == 1
 
 
@@ -57,7 +59,7 @@ def test_closing_writes_what_waits_and_ends_the_thread(tmp_path: Path) -> None:
     path = tmp_path / "llamactl.db"
 
     async def main() -> None:
-        with Database(path) as db:
+        with Database(path, now=lambda: 5.0) as db:
             putting = [asyncio.ensure_future(db.samples.put(at(number))) for number in range(100)]
             await asyncio.sleep(0)  # so that all of them have begun
         await asyncio.gather(*putting)
@@ -89,7 +91,7 @@ def test_a_failure_reaches_whoever_put_it_and_is_no_end(db: Database) -> None:
         await db.samples.put(at(2))
 
     asyncio.run(main())
-    assert db.samples.between(0, 10) == at(2)
+    assert db.samples.between(0, 10) == [*map(summary, at(2))]
 
 
 def test_rows_that_do_not_fit_fail_as_a_whole(db: Database) -> None:
@@ -100,7 +102,7 @@ def test_rows_that_do_not_fit_fail_as_a_whole(db: Database) -> None:
         asyncio.run(db._writer.write(insert, [(1, 1), (2**70, 1)], tuple))
     assert db.samples.between(0, 10) == []
     asyncio.run(db._writer.write(insert, [(1, 1)], tuple))
-    assert db.samples.between(0, 10) == at(1)
+    assert db.samples.between(0, 10) == [Summary(timestamp=1)]
 
 
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:
@@ -138,4 +140,4 @@ def test_who_asks_for_too_much_is_told(db: Database, monkeypatch: pytest.MonkeyP
 
     asyncio.run(main())
     slow.close()
-    assert db.samples.between(0, 10) == at(1)
+    assert db.samples.between(0, 10) == [Summary(timestamp=1)]

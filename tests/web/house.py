@@ -17,7 +17,19 @@ from llamactl.core.events import Event, Numbered, kind
 from llamactl.core.instance import Instance, Ready
 from llamactl.daemon.control.events import EventCalls
 from llamactl.hub import Hub
-from llamactl.rpc.calls import Call, DaemonStatus, InstanceRow, ListInstances, ListModels, ShowModel, StartModel, Status
+from llamactl.rpc.calls import (
+    Call,
+    DaemonStatus,
+    InstanceRow,
+    ListInstances,
+    ListModels,
+    ListRequests,
+    LogRow,
+    ReadLogs,
+    ShowModel,
+    StartModel,
+    Status,
+)
 from llamactl.web.app import application
 from llamactl.web.caller import HEADER
 
@@ -39,14 +51,18 @@ class Memory:
 class House:
     """`caller` is what the door says of who comes; None: it says nothing."""
 
+    pid: int | None = None
+    """Of the model that runs, where that is of interest."""
+
     def __init__(self, caller: Caller | None = None) -> None:
         self.memory = Memory()
         self.hub = Hub(keep=self._keep)
-        self.instances = [InstanceRow(name="qwen", state="ready"), InstanceRow(name="gemma", state="stopped")]
+        running = InstanceRow(name="qwen", state="ready", pid=self.pid)
+        self.instances = [running, InstanceRow(name="gemma", state="stopped")]
         self.asked: list[Call[Any]] = []
         self.go = asyncio.Event()
-        running = [Instance(model="qwen", phase=Ready(0.0, 42, 1.0))]
-        self._handlers = EventCalls(self.hub, self.memory, lambda: running).handlers
+        present = [Instance(model="qwen", phase=Ready(0.0, 42, 1.0))]
+        self._handlers = EventCalls(self.hub, self.memory, lambda: present).handlers
         self._caller = caller
 
     def _keep(self, numbered: Numbered) -> None:
@@ -62,6 +78,10 @@ class House:
         match call:
             case ListInstances():
                 return self.instances
+            case ReadLogs(models=models, level=level):
+                return [LogRow(model=name, time=1.5, level=level, line="before") for name in models]
+            case ListRequests():
+                return []
             case Status():
                 return DaemonStatus(
                     version="1", pid=1, uptime=1.0, http=[], config="", data="", log="", models=2, services=[],

@@ -197,6 +197,18 @@ async def test_what_happens_is_told(packages: Path) -> None:
         assert (await far.hear("log"))["data"]["message"] == "800"
 
 
+async def test_lines_of_what_runs_are_known(packages: Path) -> None:
+    class Running(Place):
+        pid = 42
+
+    async with connected(Running(), packages) as far:
+        await far.hear("connect")
+        await far.hear("message")
+        await far.say("requestLogs")
+        [line] = (await far.hear("logs"))["data"]
+        assert (line["message"], line["context"]) == ("before", {"source": "qwen"})
+
+
 async def test_what_it_wants_done(packages: Path) -> None:
     house = Place(CONTROL)
     house.go.set()

@@ -5,7 +5,6 @@ import re
 import time
 from typing import Any
 
-import msgspec
 import pytest
 from aiohttp import WSMsgType
 
@@ -19,10 +18,12 @@ from llamactl.core.events import (
     LogLines,
     Numbered,
     Placement,
+    RequestsFinished,
     ServiceChanged,
 )
 from llamactl.core.instance import Ready
 from llamactl.core.lines import Level
+from llamactl.core.requests import ModelRequest
 from llamactl.daemon.control import events
 from llamactl.web import conversation, feed, watcher
 from llamactl.web.conversation import FEED
@@ -45,19 +46,15 @@ class SamplesTaken(CatalogueChanged, frozen=True, tag="samples"):
     sample: Any = None
 
 
-class RequestsFinished(CatalogueChanged, frozen=True, tag="requests"):
-    requests: tuple[Any, ...] = ()
-    more: int = 0
-
-
-class Request(msgspec.Struct):
-    model: str
+def finished(*models: str, more: int = 0) -> RequestsFinished:
+    ended = [ModelRequest(id="r", at=1.0, model=model, endpoint="completions") for model in models]
+    return RequestsFinished(tuple(ended), more)
 
 
 @pytest.fixture(autouse=True)
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that pass are known by their names."""
-    more = (*KINDS, "samples", "requests")
+    more = (*KINDS, "samples")
     monkeypatch.setattr(events, "KINDS", more)
     monkeypatch.setattr(feed, "KINDS", more)
 
@@ -101,6 +98,7 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
         await peer.hear("subscribed")
         assert (await peer.hear("status"))["data"]["models"] == 2
         assert [row["name"] for row in (await peer.hear("snapshot"))["data"]["instances"]] == ["qwen", "gemma"]
+        assert (await peer.hear("requests"))["data"] == {"requests": [], "more": 0}
         house.publish(ConfigChanged(("http.port",)))
         assert (await peer.hear("status"))["data"] == {
             "id": 1, "change": {"type": "config", "changed": ["http.port"], "restart_for": []},
@@ -108,8 +106,9 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
         assert (await peer.hear("event"))["data"]["id"] == 1
         house.publish(SamplesTaken(sample={"cpu": 7}))
         assert (await peer.hear("metrics"))["data"] == {"cpu": 7}
-        house.publish(RequestsFinished(requests=(Request("qwen"),), more=2))
-        assert (await peer.hear("requests"))["data"] == {"requests": [{"model": "qwen"}], "more": 2}
+        house.publish(finished("qwen", more=2))
+        told = (await peer.hear("requests"))["data"]
+        assert ([each["model"] for each in told["requests"]], told["more"]) == (["qwen"], 2)
         house.publish(said("a"), said("b", level="error"))
         data = (await peer.hear("logs"))["data"]
         assert [each["lines"] for each in data["lines"]] == [["a"], ["b"]], "together"
@@ -117,6 +116,22 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
         assert (await peer.hear("unsubscribed"))["data"] == {"topics": ["events", "metrics", "requests"]}
         house.publish(ConfigChanged(), said("c"))
         assert (await peer.hear("event"))["data"]["id"] == 2
+        assert await peer.silent()
+
+
+async def test_lines_of_what_runs_come_at_first() -> None:
+    class Running(House):
+        pid = 42
+
+    async with watching(Running()) as peer:
+        await peer.say("subscribe", topics=["logs"], level="warn")
+        await peer.hear("subscribed")
+        data = (await peer.hear("logs"))["data"]
+        assert data["past"] and [(each["source"], each["level"], each["lines"]) for each in data["lines"]] == [
+            ("qwen", "warn", ["before"])
+        ]
+        await peer.say("subscribe", topics=["logs"], models=["gem*"])
+        await peer.hear("subscribed")
         assert await peer.silent()
 
 
@@ -154,11 +169,12 @@ async def test_filters_by_model_and_level() -> None:
         await peer.say("subscribe", topics=["models", "logs", "requests"], models=["qw*"], level="warn")
         await peer.hear("subscribed")
         assert [row["name"] for row in (await peer.hear("models"))["data"]["models"]] == ["qwen"]
+        await peer.hear("requests")
         house.publish(Placement("gemma", "start", ""), Placement("qwen", "start", ""))
         assert (await peer.hear("models"))["data"]["change"]["model"] == "qwen"
-        house.publish(RequestsFinished(requests=(Request("gemma"),), more=1))
-        house.publish(RequestsFinished(requests=(Request("gemma"), Request("qwen"))))
-        assert (await peer.hear("requests"))["data"]["requests"] == [{"model": "qwen"}]
+        house.publish(finished("gemma", more=1))
+        house.publish(finished("gemma", "qwen"))
+        assert [each["model"] for each in (await peer.hear("requests"))["data"]["requests"]] == ["qwen"]
         house.publish(said("no"), said("no", source="gemma", level="error"))
         house.publish(said("yes", level="error"))
         assert [each["lines"] for each in (await peer.hear("logs"))["data"]["lines"]] == [["yes"]]
@@ -242,8 +258,9 @@ async def test_a_key_for_some_models_hears_of_no_others() -> None:
         await peer.hear("subscribed")
         assert [row["name"] for row in (await peer.hear("models"))["data"]["models"]] == ["qwen"]
         assert [row["name"] for row in (await peer.hear("snapshot"))["data"]["instances"]] == ["qwen"]
+        await peer.hear("requests")
         house.publish(Placement("gemma", "start", ""), ConfigChanged(), CatalogueChanged(("gemma",)))
-        house.publish(said("no", source="gemma"), RequestsFinished(requests=(Request("gemma"),), more=3))
+        house.publish(said("no", source="gemma"), finished("gemma", more=3))
         house.publish(READY)
         assert (await peer.hear("models"))["data"]["id"] == 4
         assert (await peer.hear("event"))["data"]["id"] == 4

@@ -1,6 +1,8 @@
 """Memory: what a model needs, what there is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+
+import anyio.to_thread
 
 from llamactl.catalogue import Catalogue
 from llamactl.core.devices import Device
@@ -12,6 +14,7 @@ from llamactl.core.instance import Alive
 from llamactl.core.model import HOST, Setting
 from llamactl.core.outlook import Outlook
 from llamactl.core.parameters import parse
+from llamactl.core.sample import Gpu
 from llamactl.core.units import show_size
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
@@ -27,13 +30,21 @@ class FitCalls:
     """`models.fit` and `devices.…`"""
 
     def __init__(
-        self, catalogue: Catalogue, supervisor: Supervisor, analyst: Analyst, budget: Budget, lending: Lending
+        self,
+        catalogue: Catalogue,
+        supervisor: Supervisor,
+        analyst: Analyst,
+        budget: Budget,
+        lending: Lending,
+        gpus: Callable[[], Iterable[Gpu]] = tuple,
     ) -> None:
+        """`gpus` are those whose drivers tell of them, as they are now."""
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._analyst = analyst
         self._budget = budget
         self._lending = lending
+        self._gpus = gpus
         self.handlers: Handlers = {calls.FitModel: self._fit_model, calls.ListDevices: self._list_devices}
 
     async def _fit_model(self, call: calls.FitModel) -> calls.FitReport:
@@ -90,7 +101,14 @@ class FitCalls:
             )
 
         found = [row(HOST, "memory of this machine", host.total_memory(), host.available_memory())]
-        found += [row(gpu.name, gpu.description, gpu.total, gpu.free) for gpu in self._budget.devices]
+        free = {
+            gpu.device: gpu.memory_total - gpu.memory_used
+            for gpu in await anyio.to_thread.run_sync(self._gpus)
+            if gpu.memory_total is not None and gpu.memory_used is not None
+        }
+        found += [
+            row(gpu.name, gpu.description, gpu.total, free.get(gpu.name, gpu.free)) for gpu in self._budget.devices
+        ]
         for address in dict.fromkeys((*self._lending.named(), *self._budget.lent)):
             trouble = self._lending.troubles.get(address, "")
             for device in self._budget.lent.get(address) or [Device(name=f"RPC0[{address}]")]:

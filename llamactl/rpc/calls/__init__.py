@@ -38,6 +38,7 @@ from llamactl.rpc.calls.instances import (
 )
 from llamactl.rpc.calls.keys import CreateKey, KeyRow, ListKeys, NewKey, RevokeKey, RotateKey
 from llamactl.rpc.calls.logs import LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
+from llamactl.rpc.calls.metrics import ExportMetrics, History, PointRow, SeriesRow, ShowHistory, ShowMetrics
 from llamactl.rpc.calls.models import (
     AddModel,
     AliasModel,
@@ -99,10 +100,12 @@ __all__ = [
     "EngineRow",
     "ExitRow",
     "Explanation",
+    "ExportMetrics",
     "ExportModels",
     "FitDevice",
     "FitModel",
     "FitReport",
+    "History",
     "ImportModels",
     "ImportReport",
     "InstanceRow",
@@ -127,6 +130,7 @@ __all__ = [
     "PinModel",
     "Plan",
     "PlanStart",
+    "PointRow",
     "Portable",
     "PortableModel",
     "PresetRow",
@@ -143,6 +147,7 @@ __all__ = [
     "RotateKey",
     "SavePreset",
     "ScanModels",
+    "SeriesRow",
     "ServiceRow",
     "SetDefaults",
     "SetLogger",
@@ -153,7 +158,9 @@ __all__ = [
     "ShapeModel",
     "ShowBodies",
     "ShowDefaults",
+    "ShowHistory",
     "ShowLogger",
+    "ShowMetrics",
     "ShowModel",
     "ShowPreset",
     "ShowRequest",

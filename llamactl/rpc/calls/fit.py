@@ -66,7 +66,7 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
 class ListDevices(Call[list[DeviceRow]], frozen=True):
     """The host's memory, the GPUs that llama-server finds, and what workers lend that models name or llamactl runs.
 
-    Of GPUs `free` is as at the daemon's start; of a worker, as when it last served nobody.
+    Of GPUs that no driver tells of, `free` is as at the daemon's start; of a worker, as when it last served nobody.
     """
 
     method = "devices.list"
