@@ -190,7 +190,7 @@ class _Conversation:
             case "status":
                 await self._say("status", msgspec.to_builtins(await self._ask(Status())))
             case "metrics":
-                if self._feed.sample is not None:
+                if self._feed.sample is not None and watcher.cares(None):
                     watcher.due = self._feed.clock() + watcher.interval
                     await watcher.tell(self._feed.sample.payload)
             case "logs":
