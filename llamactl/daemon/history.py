@@ -110,14 +110,14 @@ class History:
 
     async def _keep(self) -> None:
         """What cannot be written now is tried again the next time."""
-        now, kept = time.time(), self._config().requests
+        now, requests = time.time(), self._config().requests
         if not self._unwritten and abs(now - self._trimmed) < TRIM:
             return
         try:
             if self._unwritten:
                 await self._store.put(self._unwritten)
                 self._unwritten = []
-            await self._store.trim(now - kept.keep, kept.rows)
+            await self._store.trim(now - requests.keep, requests.rows)
             self._trimmed, self._failing = now, False
         except StoreFailed as error:
             if not self._failing:
