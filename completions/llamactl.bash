@@ -70,13 +70,20 @@ _llamactl() {
         esac
     done
     if [[ -n $skip ]]; then
-        case $previous in
-            -o|--output) words='table wide json jsonl name' ;;
-            --color) words='auto always never' ;;
-            --for) words='ready stopped failed idle' ;;
-            --level) words='debug info warn error' ;;
-            --format) words='csv json prom' ;;
-            --config) files=yes ;;
+        case $place' '$previous in
+            /requests' '--model) : ;;
+            /requests/ls' '--model) : ;;
+            /keys/create' '--model) : ;;
+            /metrics/history' '--model) : ;;
+            /metrics/export' '--format) words='csv json prom' ;;
+            /metrics/export' '--model) : ;;
+            *' '-o|*' '--output) words='table wide json jsonl name' ;;
+            *' '--color) words='auto always never' ;;
+            *' '--config) files=yes ;;
+            *' '--model) files=yes ;;
+            *' '--for) words='ready stopped failed idle' ;;
+            *' '--level) words='debug info warn error' ;;
+            *' '--format) words='json ini' ;;
         esac
     else
         case $place in
@@ -243,13 +250,16 @@ _llamactl() {
                 words='run start stop restart reload log-level reexec status'
                 ;;
             /daemon/run)
-                options='--check'
+                options='--check --insecure'
+                ;;
+            /daemon/start)
+                options='--insecure'
                 ;;
             /daemon/stop)
                 options='--timeout --keep-models --no-keep-models'
                 ;;
             /daemon/restart)
-                options='--timeout --keep-models'
+                options='--timeout --keep-models --insecure'
                 ;;
             /daemon/reexec)
                 options='--timeout'

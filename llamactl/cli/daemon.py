@@ -42,9 +42,15 @@ START_PATIENCE, STOP_PATIENCE = 60.0, "90s"
 """How long to wait for a daemon that starts, and for one that stops: its drain and the models' end fit in."""
 
 
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Listen beyond loopback without keys and TLS, as access.insecure does.")
+]
+
+
 @app.command()
 def run(
     check: Annotated[bool, typer.Option("--check", help="Only say whether it could start.")] = False,
+    insecure: Insecure = False,
     detach: Annotated[bool, typer.Option("--detach", hidden=True)] = False,
     ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None,
 ) -> None:
@@ -59,7 +65,7 @@ def run(
     if state is not None:  # all that the flags say was done before
         detach, ready_fd = False, None
     try:
-        read = _reader()
+        read = _reader(insecure=insecure)
         config = read()
         if check:
             from llamactl.daemon.main import possible
@@ -78,7 +84,7 @@ def run(
         raise
 
 
-def _reader() -> Callable[[], "Config"]:
+def _reader(*, insecure: bool) -> Callable[[], "Config"]:
     """Reads the configuration as flags and environment say, also when the process has left its directory."""
     from llamactl.config.load import load
     from llamactl.config.sections import Config
@@ -91,27 +97,30 @@ def _reader() -> Callable[[], "Config"]:
 
     def read() -> Config:
         config = load(named, here=here)
-        if not verbose:
-            return config
-        return msgspec.structs.replace(config, logging=msgspec.structs.replace(config.logging, console_level="debug"))
+        replace = msgspec.structs.replace
+        if verbose:
+            config = replace(config, logging=replace(config.logging, console_level="debug"))
+        if insecure:
+            config = replace(config, access=replace(config.access, insecure=True))
+        return config
 
     return read
 
 
 @app.command()
-def start() -> None:
+def start(insecure: Insecure = False) -> None:
     """Start the daemon in the background."""
     with suppress(Unreachable), session.client() as client:
         status = client.call(Status())
         _started(status, f"the daemon is already running (pid {status.pid})")
         return
-    bring_up()
+    bring_up(insecure=insecure)
     with session.client() as client:
         status = client.call(Status())
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
 
 
-def bring_up() -> None:
+def bring_up(*, insecure: bool = False) -> None:
     """Start a daemon and return when it is up; raises the reason when it is not."""
     if session.host:
         raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
@@ -119,6 +128,7 @@ def bring_up() -> None:
     config = ["--config", str(Path(session.config).absolute())] if session.config else []
     with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
         command = [sys.executable, "-m", "llamactl", *config, "daemon", "run", "--detach", "--ready-fd", str(writing)]
+        command += ["--insecure"] if insecure else []
         child = subprocess.Popen(
             command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
@@ -181,13 +191,14 @@ def restart(
         str, typer.Option(metavar="DURATION", help="Wait no longer than this for its end.")
     ] = STOP_PATIENCE,
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Leave the models running meanwhile.")] = False,
+    insecure: Insecure = False,
 ) -> None:
     """Stop the daemon and every model it runs, and start it again."""
     from llamactl.config.directories import find_directories
 
     if session.host:
         raise Refused("only the local daemon can be started again", "leave -H out")
-    _reader()()  # a configuration that is wrong must not take down a daemon that serves
+    _reader(insecure=insecure)()  # a configuration that is wrong must not take down a daemon that serves
     try:
         with session.client() as client:
             before = client.call(Status())
@@ -200,7 +211,7 @@ def restart(
             "as a service: systemctl restart llamactl",
         )
     bring_down(parse_duration(timeout), keep_models=keep_models)
-    bring_up()
+    bring_up(insecure=insecure)
     with session.client() as client:
         status = client.call(Status())
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")

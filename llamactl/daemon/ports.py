@@ -35,7 +35,7 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
     if not _loops(str(address[0])) and not (protected or insecure):
         raise Refused(
             f"{spec} can be reached from other machines; that takes keys and TLS",
-            "llamactl keys create NAME, and http.tls_cert; or access.insecure = true, if it is meant to be without",
+            "llamactl keys create NAME, and http.tls_cert; or llamactl daemon start --insecure, if it is meant so",
         )
     if inherited is not None:
         return socket.socket(fileno=inherited)

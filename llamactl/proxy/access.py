@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import msgspec
 
 from llamactl.core.access import RANK, Caller, Key, Needed, read_key, shown
-from llamactl.core.errors import RateLimited, Unauthorized
+from llamactl.core.errors import LlamactlError, RateLimited, Unauthorized
 from llamactl.proxy.head import Head
 from llamactl.proxy.origins import Origins
 
@@ -136,13 +136,41 @@ class Gate:
 
         Raises `Unauthorized`, `Forbidden` or `TooMany`.
         """
+        caller = self._who(head, peer)
+        key = caller.key
+        if key:
+            self.used[key] = self._now()
+            if caller.parallel:
+                self._begin(caller)
+            if caller.rate:
+                return caller, self._count(caller, key, caller.rate)
+        elif self._rate and peer.address and head.route.scope:
+            return caller, self._count(caller, peer.counted, self._rate)
+        return caller, b""
+
+    def look(self, head: Head, peer: Peer) -> LlamactlError | None:
+        """What `enter` would raise, of a request whose body is still to come. Nothing is counted, and how many are
+        under way is not looked at: until it is whole there may be fewer."""
+        try:
+            caller = self._who(head, peer)
+        except LlamactlError as error:
+            return error
+        counted, rate = (caller.key, caller.rate) if caller.key else (peer.counted, self._rate if peer.address else 0.0)
+        if rate and head.route.scope and self._rates is not None:
+            lines, wait = self._rates.left(counted, rate)
+            if wait:
+                return _too_many(caller, counted, rate, lines, wait)
+        return None
+
+    def _who(self, head: Head, peer: Peer) -> Caller:
+        """Raises `Unauthorized` or `Forbidden` for who may not."""
         if peer.looped or (peer.address and self.origins.named):
             self.origins.check_host(head.host)
         if head.upgrade and head.origin:
             self.origins.check_page(head.origin, head.host)
         needed = head.route.scope
         if not needed:
-            return _NOBODY.caller, b""
+            return _NOBODY.caller
         who = self._known.get(head.credential)
         if who is None or who.until <= self._now():
             who = self._identify(head.credential)
@@ -153,19 +181,9 @@ class Gate:
             if head.credential and not caller.key:
                 raise Unauthorized("what is shown as a key is none of this server", _HINT)
             caller.demand(needed)
-        lines = b""
-        key = caller.key
-        if head.origin and not key and head.method not in _READS:
+        if head.origin and not caller.key and head.method not in _READS:
             self.origins.check_page(head.origin, head.host)
-        if key:
-            self.used[key] = self._now()
-            if caller.parallel:
-                self._begin(caller)
-            if caller.rate:
-                lines = self._count(caller, key, caller.rate)
-        elif self._rate and peer.address:
-            lines = self._count(caller, peer.counted, self._rate)
-        return caller, lines
+        return caller
 
     def leave(self, caller: Caller) -> None:
         """Its answer is out, or it has gone."""
@@ -188,10 +206,7 @@ class Gate:
         lines, wait = self._rates.hit(counted, rate)
         if wait:
             self.leave(caller)
-            who = f"the key {caller.name}" if caller.key else counted
-            error = TooMany(f"{who} has sent more than {rate:.3g} requests a minute", retry_after=wait)
-            error.lines = lines
-            raise error
+            raise _too_many(caller, counted, rate, lines, wait)
         return lines
 
     def _identify(self, credential: bytes) -> _Known:
@@ -212,6 +227,13 @@ class Gate:
             self._known = {b"": _NOBODY}
         self._known[credential] = known
         return known
+
+
+def _too_many(caller: Caller, counted: str, rate: float, lines: bytes, wait: float) -> TooMany:
+    who = f"the key {caller.name}" if caller.key else counted
+    error = TooMany(f"{who} has sent more than {rate:.3g} requests a minute", retry_after=wait)
+    error.lines = lines
+    return error
 
 
 _HINT = "llamactl keys ls shows those there are"

@@ -85,6 +85,10 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Something was read: what is to be done?"""
         reader = self._reader
+        if (begun := reader.begun) is not None:
+            reader.begun = None
+            if fault := self._door.gate.look(begun, self._peer):
+                reader.fail(fault)
         if reader.requests:
             self._serve()
         if (len(reader.requests) > 1 or reader.rest) and not self._held:
@@ -163,11 +167,10 @@ class Connection(asyncio.Protocol):
         self.added = b"X-Request-Id: %b\r\n" % name
         if head.origin:
             self.added += door.gate.origins.lines(head.origin)
-        if request.fault is not None:
-            self.refuse(request, request.fault)
-            return
         self._asked = request
         try:
+            if request.fault is not None:
+                raise request.fault
             if head.origin and head.method == b"OPTIONS":
                 self._preflight(request)
                 return
@@ -182,8 +185,6 @@ class Connection(asyncio.Protocol):
             if self._caller.models is not None:
                 self._caller.demand_model(model.name)
         except LlamactlError as error:
-            if isinstance(error, TooMany):
-                self.added += error.lines
             if head.route.kind == "model":
                 request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)
                 if self._caller is not None:
@@ -289,7 +290,9 @@ class Connection(asyncio.Protocol):
             waiting.fail(error)
             self.finished(broken=waiting.way != "space")
             return
-        self.closing = self.closing or not request.head.keep_alive
+        self.closing = self.closing or request.fault is not None or not request.head.keep_alive
+        if isinstance(error, TooMany):
+            self.added += error.lines
         if request.record is not None:
             request.record.status, request.record.error = error.status, error.code
         unread = request.fault is not None

@@ -22,34 +22,33 @@ class _Windows(Storage):
         super().__init__()
         self._now = now
         self._clock = clock
-        self._windows: dict[str, tuple[int, float, int]] = {}  # how many, and its end by both clocks; the oldest first
+        self._windows: dict[str, _Window] = {}  # the oldest first
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def seen(self, key: str) -> tuple[int, float, int]:
-        """How many, and the end by both clocks, of one that was just counted."""
+    def seen(self, key: str) -> "_Window":
+        """One that was just counted."""
         return self._windows[key]
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         window, now = self._windows.get(key), self._now()
-        if window is not None and window[1] > now:
-            count, end, reset = window
-            self._windows[key] = count + amount, end, reset
-            return count + amount
+        if window is not None and window.end > now:
+            window.count += amount
+            return window.count
         self._windows.pop(key, None)
         if len(self._windows) >= MOST:
             del self._windows[next(iter(self._windows))]
-        self._windows[key] = amount, now + expiry, ceil(self._clock() + expiry)
+        self._windows[key] = _Window(amount, now + expiry, ceil(self._clock() + expiry))
         return amount
 
     def get(self, key: str) -> int:
         window = self._windows.get(key)
-        return 0 if window is None or window[1] <= self._now() else window[0]
+        return 0 if window is None or window.end <= self._now() else window.count
 
     def get_expiry(self, key: str) -> float:
         window = self._windows.get(key)
-        return self._now() if window is None else window[1]
+        return self._now() if window is None else window.end
 
     def check(self) -> bool:
         return True
@@ -63,11 +62,32 @@ class _Windows(Storage):
         self._windows.pop(key, None)
 
 
+class _Window:
+    """How many were counted until its `end` on the monotonic clock. `told` is what headers say of that end."""
+
+    __slots__ = ("count", "end", "told")
+
+    def __init__(self, count: int, end: float, reset: int) -> None:
+        """`reset` is that end in seconds since the epoch."""
+        self.count = count
+        self.end = end
+        self.told = f"\r\nX-RateLimit-Reset: {reset}\r\n"
+
+
 class _Limit(RateLimitItemPerSecond):
     """So many in so many seconds. What `limits` would make of the key takes longer than all the rest."""
 
+    __slots__ = ("told",)
+
+    def __init__(self, amount: int, seconds: int) -> None:
+        super().__init__(amount, seconds)
+        self.told = f"X-RateLimit-Limit: {amount}\r\nX-RateLimit-Remaining: "
+
     def key_for(self, *identifiers: bytes | str | int | float) -> str:
-        return str(identifiers[0])
+        return identifiers[0]  # type: ignore[return-value]  # all of ours are texts
+
+    def get_expiry(self) -> int:
+        return self.multiples
 
 
 class Rates:
@@ -77,26 +97,36 @@ class Rates:
         """`now` is monotonic, `clock` seconds since the epoch."""
         self._now = now
         self.windows = _Windows(now, clock)
-        self._hit = FixedWindowRateLimiter(self.windows).hit
+        limiter = FixedWindowRateLimiter(self.windows)
+        self._hit, self._test = limiter.hit, limiter.test
         self._limits: dict[float, _Limit] = {}
 
     def hit(self, who: str, rate: float) -> tuple[bytes, float]:
         """Count a request of `who`, who may send `rate` a minute: headers that tell what is left, and how long to wait.
 
-        0 seconds: it may go on.
+        0 seconds: it may go on. The headers are as GitHub and many others have them: the window ends in whole seconds
+        since the epoch.
         """
-        limit = self._limits.get(rate)
-        if limit is None:
-            limit = self._limits[rate] = _limit(rate)
+        limit = self._limits.get(rate) or self._known(rate)
         ok = self._hit(limit, who)
-        count, end, reset = self.windows.seen(who)
+        window = self.windows.seen(who)
         if ok:
-            return _LINES % (limit.amount, limit.amount - count, reset), 0.0
-        return _LINES % (limit.amount, 0, reset), max(0.001, end - self._now())
+            return f"{limit.told}{limit.amount - window.count}{window.told}".encode(), 0.0
+        return self._spent(limit, window)
 
+    def left(self, who: str, rate: float) -> tuple[bytes, float]:
+        """What `hit` would say to one who has none left, but not counted; else no headers and 0 seconds."""
+        limit = self._limits.get(rate) or self._known(rate)
+        if self._test(limit, who):
+            return b"", 0.0
+        return self._spent(limit, self.windows.seen(who))
 
-_LINES = b"X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\nX-RateLimit-Reset: %d\r\n"
-"""As GitHub and many others tell it: the last one in whole seconds since the epoch."""
+    def _spent(self, limit: _Limit, window: _Window) -> tuple[bytes, float]:
+        return f"{limit.told}0{window.told}".encode(), max(0.001, window.end - self._now())
+
+    def _known(self, rate: float) -> _Limit:
+        limit = self._limits[rate] = _limit(rate)
+        return limit
 
 
 def _limit(rate: float) -> _Limit:

@@ -10,7 +10,7 @@ from collections import deque
 
 import httptools
 
-from llamactl.core.errors import BadRequest, BodyTooLarge
+from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError
 from llamactl.core.units import show_size
 from llamactl.proxy.head import HOP, Head, framing, has_body, request_id, take_options, to_origin_form
 from llamactl.proxy.record import Record
@@ -44,7 +44,7 @@ class Request:
 
     __slots__ = ("added", "body", "fault", "head", "record", "target")
 
-    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: BadRequest | None = None) -> None:
+    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: LlamactlError | None = None) -> None:
         self.head = head
         self.body = body
         self.fault = fault
@@ -93,6 +93,7 @@ class Reader:
         self.in_head = False  # a head has begun and is not complete
         self.in_body = False
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
+        self.begun: Head | None = None  # of a request whose body is to come; cleared by whoever has looked at it
         self.ended = False
         self.rest = b""  # what followed a request for another protocol
         self._switched = False  # to that protocol
@@ -129,16 +130,16 @@ class Reader:
             raise  # a bug of ours, not of the client's
         except httptools.HttpParserError as error:
             if not self.ended:
-                self._fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
+                self.fail(BadRequest(f"not a valid HTTP/1.1 request: {error}"))
         if self.in_head:
             self._template = b""
             self._size += len(data)
             if self._size > MAX_HEAD + len(data):
-                self._fail(_head_too_large())
+                self.fail(_head_too_large())
         elif self.in_body:
             self._around += len(data)
             if self._around > MAX_HEAD + len(data):
-                self._fail(_head_too_large())
+                self.fail(_head_too_large())
         return b""
 
     def filled(self, count: int) -> bool:
@@ -209,7 +210,7 @@ class Reader:
         elif lower == b"transfer-encoding":
             head.chunked = True
             if value.strip().lower() != b"chunked":
-                self._fail(BadRequest("no transfer coding but chunked is known here"))
+                self.fail(BadRequest("no transfer coding but chunked is known here"))
         elif lower == b"expect":
             head.expects = value.lower() == b"100-continue"
         elif lower == b"upgrade":
@@ -231,29 +232,30 @@ class Reader:
         version = parser.get_http_version()
         head.old = version == "1.0"
         if version != "1.1" and not head.old:
-            self._fail(BadRequest(f"HTTP/{version} is not spoken here, but HTTP/1.1 is"))
+            self.fail(BadRequest(f"HTTP/{version} is not spoken here, but HTTP/1.1 is"))
             return
         if head.size + len(head.target) > MAX_HEAD or len(head.lines) > 4 * MAX_HEADERS:
-            self._fail(_head_too_large())
+            self.fail(_head_too_large())
             return
         if head.connection or head.upgrade:
             take_options(head)
             self._body_follows = not head.upgrade and has_body(head) and parser.should_upgrade()
         if head.method == b"CONNECT" or (not head.target.startswith(b"/") and not to_origin_form(head)):
-            self._fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
+            self.fail(BadRequest(f"not a path: {head.target[:80].decode('latin-1')}"))
             return
         head.complete()
         length = head.length
         if length is not None and length > self._max_body:
-            self._fail(_too_large(self._max_body, length))
+            self.fail(_too_large(self._max_body, length))
             return
         if length is not None and length >= LARGE:
             try:
                 self._room = Room(length, self._spool if head.kind == b"multipart/form-data" else "")
             except NoRoom as fault:
-                self._fail(fault)
+                self.fail(fault)
                 return
         self.awaits_continue = head.expects and not head.old
+        self.begun = head
         self._size = self._around = 0
         if self._template:
             seen_whole = self._sized or head.length is None  # or the length is written in a way that `_LENGTH` misses
@@ -274,7 +276,7 @@ class Reader:
             return
         self._size += len(data)
         if self._size > self._max_body:
-            self._fail(_too_large(self._max_body))
+            self.fail(_too_large(self._max_body))
             return
         if self._head.chunked:
             self._chunks += data
@@ -292,14 +294,16 @@ class Reader:
         body = self._room.body if self._room is not None else bytes(self._chunks) or b"".join(self._pieces)
         self._room, self._pieces, self._chunks = None, [], bytearray()
         self.in_body = self.awaits_continue = False
+        self.begun = None
         self.ended = not head.keep_alive and not head.upgrade
         self.requests.append(Request(head, body))
 
-    def _fail(self, fault: BadRequest) -> None:
+    def fail(self, fault: LlamactlError) -> None:
+        """Read nothing more: neither the rest of this request nor any after it."""
         self.ended = True
         self.in_head = self.in_body = self.awaits_continue = False
         self._room, self._pieces, self._chunks = None, [], bytearray()
-        self._head.keep_alive = False
+        self.begun = None
         self.requests.append(Request(self._head, fault=fault))
 
 

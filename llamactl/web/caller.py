@@ -1,6 +1,7 @@
 """Who asks, as the door says, and what they may ask of the daemon."""
 
 from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -8,7 +9,9 @@ from aiohttp import web
 
 from llamactl.core.access import Caller, Needed
 from llamactl.core.errors import Forbidden
-from llamactl.rpc.calls import Call
+from llamactl.rpc.calls import AddModel, Call, CloneModel, ListModels, ListRequests, ModelRow, ReadLogs, RenameModel
+
+Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 HEADER = "X-Llamactl-Caller"
 """Put there by the door, which takes it out of what clients send: the JSON of a `Caller`, in base64."""
@@ -24,13 +27,39 @@ def caller_of(request: web.Request) -> Caller:
     return ANYBODY if told is None else _decode(b64decode(told))
 
 
-def demand(caller: Caller, call: Call[Any]) -> None:
-    """Raises `Forbidden` for who may not ask that."""
+async def permit(caller: Caller, call: Call[Any], ask: Ask) -> None:
+    """Raises `Forbidden` for who may not ask that. Who is limited to some models may call them by their aliases."""
+    demand(caller, call, {} if caller.models is None else await _aliases(ask))
+
+
+def demand(caller: Caller, call: Call[Any], aliases: Mapping[str, str] | None = None) -> None:
+    """The same for a call that names no model, or one by its own name."""
     demand_scope(caller, call.scope, call.method)
-    name = getattr(call, "name", None)
-    if caller.models is not None and (name is None or not caller.uses(str(name))):
-        about = "other models, too" if name is None else f"the model {name}"
+    if caller.models is None:
+        return
+    asked = _about(call)
+    foreign = [name for name in asked if not caller.uses((aliases or {}).get(name, name))]
+    if foreign or not asked:
+        about = f"the model {foreign[0]}" if foreign else "other models, too"
         raise Forbidden(f"{call.method} is about {about}, and the key is for {', '.join(caller.models) or 'none'}")
+
+
+def _about(call: Call[Any]) -> tuple[str, ...]:
+    """The models that it is about, and nothing else but them. Empty: whoever is limited may not ask it."""
+    if isinstance(call, ReadLogs):
+        return call.models
+    if isinstance(call, ListRequests):
+        return (call.model,) if call.model else ()
+    kind = call.method.partition(".")[0]
+    if kind not in ("models", "instances") or isinstance(call, AddModel | CloneModel | RenameModel):
+        return ()
+    name = getattr(call, "name", "")
+    return (name,) if name else tuple(getattr(call, "names", ()))
+
+
+async def _aliases(ask: Ask) -> dict[str, str]:
+    rows: list[ModelRow] = await ask(ListModels())
+    return {alias: row.name for row in rows for alias in row.aliases}
 
 
 def demand_scope(caller: Caller, scope: Needed, what: str) -> None:

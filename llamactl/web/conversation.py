@@ -13,7 +13,7 @@ from llamactl.core.events import KINDS
 from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, ListRequests, ReadLogs, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
-from llamactl.web.caller import caller_of, demand, demand_scope
+from llamactl.web.caller import caller_of, demand_scope, permit
 from llamactl.web.envelope import Ask as Question
 from llamactl.web.envelope import Received, RequestId, Subscribe, Topic, Unsubscribe, envelope, read
 from llamactl.web.feed import Ask, Feed, message, whole
@@ -140,7 +140,7 @@ class _Conversation:
         if kind is None:
             raise BadRequest(f"no such method: {question.method}")
         call = read(question.params, kind)
-        demand(self._watcher.caller, call)
+        await permit(self._watcher.caller, call, self._ask)
         answer = await self._ask(call)
         if isinstance(answer, Stream):
             await answer.then.aclose()
@@ -190,7 +190,7 @@ class _Conversation:
             case "status":
                 await self._say("status", msgspec.to_builtins(await self._ask(Status())))
             case "metrics":
-                if self._feed.sample is not None:
+                if self._feed.sample is not None and watcher.cares(None):
                     watcher.due = self._feed.clock() + watcher.interval
                     await watcher.tell(self._feed.sample.payload)
             case "logs":

@@ -22,7 +22,7 @@ from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
 from llamactl.rpc.server import Stream
 from llamactl.web import shapes, topics
-from llamactl.web.caller import caller_of, demand
+from llamactl.web.caller import caller_of, permit
 from llamactl.web.envelope import envelope
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -206,7 +206,7 @@ class Dashboard:
         caller = self._callers.get(sid)
         if caller is None:
             raise Forbidden("it has left")
-        demand(caller, call)
+        await permit(caller, call, self._ask)
         return await self._ask(call)
 
     async def _metrics(self) -> dict[str, Any]:

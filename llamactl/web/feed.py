@@ -111,7 +111,7 @@ class Feed:
         now = self.clock()
         for watcher in self._watchers:
             # It is measured every few seconds: what comes a little early is not left for the next time.
-            if watcher.wants("metrics", 0) and now >= watcher.due - 0.5:
+            if watcher.wants("metrics", 0) and watcher.cares(None) and now >= watcher.due - 0.5:
                 watcher.due = now + watcher.interval
                 watcher.send(self.sample)
 

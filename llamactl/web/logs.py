@@ -12,7 +12,7 @@ from llamactl.core.errors import BadRequest
 from llamactl.core.lines import Level
 from llamactl.core.units import parse_duration, parse_size
 from llamactl.rpc.calls import Call, LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
-from llamactl.web.caller import caller_of, demand, demand_scope
+from llamactl.web.caller import caller_of, demand, permit
 from llamactl.web.shape import shaped, success
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -56,11 +56,7 @@ def add(app: web.Application, ask: Ask) -> None:
             text=query.text,
             limit=query.limit,
         )
-        caller = caller_of(request)
-        if models and all(map(caller.uses, models)):
-            demand_scope(caller, call.scope, call.method)
-        else:
-            demand(caller, call)
+        await permit(caller_of(request), call, ask)
         return success({"logs": [_row(row) for row in await ask(call)]})
 
     async def get(request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from aiohttp import web
 from llamactl.core.errors import BadRequest
 from llamactl.core.requests import ModelRequest
 from llamactl.rpc.calls import Call, ListRequests
-from llamactl.web.caller import caller_of, demand
+from llamactl.web.caller import caller_of, permit
 from llamactl.web.shape import shaped, success
 
 Ask = Callable[[Call[Any]], Awaitable[Any]]
@@ -29,7 +29,7 @@ def add(app: web.Application, ask: Ask) -> None:
             call = msgspec.convert(asked, ListRequests, strict=False)
         except msgspec.ValidationError as error:
             raise BadRequest(f"the query does not fit: {error}", "GET /api/requests?model=NAME&limit=50") from None
-        demand(caller_of(request), call)
+        await permit(caller_of(request), call, ask)
         found: list[ModelRequest] = await ask(call)
         return success({"requests": [_shown(one) for one in found]})
 

@@ -13,12 +13,14 @@ import msgspec
 from aiohttp import web
 
 from llamactl import __version__
+from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound
 from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered
 from llamactl.core.instance import Failed, Phase, Stopped, state
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc.calls import InstanceRow, ListInstances, ListModels, Lost, ModelRow, StartModel, StopModel, Watch
 from llamactl.rpc.server import Stream
+from llamactl.web.caller import ANYBODY, caller_of
 from llamactl.web.templates import Ask
 
 _STATUS = {
@@ -42,11 +44,11 @@ def add(app: web.Application, ask: Ask) -> None:
     """`/models…`, `/v1/models…` and `/props`."""
     stopping: set[asyncio.Task[Any]] = set()
 
-    async def listed(_: web.Request) -> web.Response:
-        return _json({"object": "list", "data": await _models(ask)})
+    async def listed(request: web.Request) -> web.Response:
+        return _json({"object": "list", "data": await _models(ask, caller_of(request))})
 
-    async def listed_for_openai(_: web.Request) -> web.Response:
-        models = await _models(ask)
+    async def listed_for_openai(request: web.Request) -> web.Response:
+        models = await _models(ask, caller_of(request))
         return _json({"object": "list", "data": models + [one for model in models for one in _variants(model)]})
 
     async def one(request: web.Request) -> web.Response:
@@ -54,6 +56,7 @@ def add(app: web.Application, ask: Ask) -> None:
         for model in await _models(ask):
             for known in (model, *_variants(model)):
                 if name == known["id"] or name in known["aliases"]:
+                    caller_of(request).demand_model(model["id"])
                     return _json(known)
         raise NotFound(f"no model is called {name[:80]!r}", "GET /v1/models lists the models")
 
@@ -62,6 +65,7 @@ def add(app: web.Application, ask: Ask) -> None:
         row = _find(await ask(ListInstances(all=True)), await ask(ListModels()), name)
         if row is None:
             raise NotFound(f"no model is called {name[:80]!r}", "GET /models lists the models")
+        caller_of(request).demand_model(row.name)
         if _status_of(row) in ("loading", "loaded", "sleeping"):
             raise BadRequest("model is already running")
         await ask(StartModel(row.name, wait=False))
@@ -72,6 +76,7 @@ def add(app: web.Application, ask: Ask) -> None:
         row = _find(await ask(ListInstances(all=True)), await ask(ListModels()), name)
         if row is None:
             raise BadRequest("model is not found", "GET /models lists the models")
+        caller_of(request).demand_model(row.name)
         if _status_of(row) in ("unloaded", "failed"):
             raise BadRequest("model is not running")
         task = asyncio.get_running_loop().create_task(_stop(ask, row.name))
@@ -84,7 +89,7 @@ def add(app: web.Application, ask: Ask) -> None:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         try:
             await response.prepare(request)
-            await _tell(response, stream)
+            await _tell(response, stream, caller_of(request))
         except ConnectionError:
             pass  # nobody listens any more
         finally:
@@ -119,12 +124,12 @@ def add(app: web.Application, ask: Ask) -> None:
 # --- models -------------------------------------------------------------------------------------------
 
 
-async def _models(ask: Ask) -> list[dict[str, Any]]:
-    """llama.cpp's objects, sorted by name, with what OpenAI's clients look for."""
+async def _models(ask: Ask, caller: Caller = ANYBODY) -> list[dict[str, Any]]:
+    """llama.cpp's objects, sorted by name, with what OpenAI's clients look for: those that `caller` may use."""
     instances: list[InstanceRow] = await ask(ListInstances(all=True))
     states = {row.name: row for row in instances}
     models: list[ModelRow] = await ask(ListModels())
-    return [_model(row, states.get(row.name)) for row in models]
+    return [_model(row, states.get(row.name)) for row in models if caller.uses(row.name)]
 
 
 def _model(row: ModelRow, instance: InstanceRow | None) -> dict[str, Any]:
@@ -189,7 +194,7 @@ async def _stop(ask: Ask, name: str) -> None:
 # --- what happens -------------------------------------------------------------------------------------
 
 
-async def _tell(response: web.StreamResponse, stream: Stream) -> None:
+async def _tell(response: web.StreamResponse, stream: Stream, caller: Caller) -> None:
     """Until whoever is told has left, which raises `ConnectionError`."""
     shown: dict[str, str] = {}
     coming = asyncio.ensure_future(anext(stream.then))
@@ -205,7 +210,7 @@ async def _tell(response: web.StreamResponse, stream: Stream) -> None:
                 shown.clear()
                 await _send(response, "*", "models_reload")
             elif isinstance(item, Numbered):
-                await _tell_event(response, item.event, shown)
+                await _tell_event(response, item.event, shown, caller)
     except StopAsyncIteration:
         pass
     finally:
@@ -213,14 +218,14 @@ async def _tell(response: web.StreamResponse, stream: Stream) -> None:
         await asyncio.wait((coming,))
 
 
-async def _tell_event(response: web.StreamResponse, event: Event, shown: dict[str, str]) -> None:
-    if isinstance(event, InstanceChanged):
+async def _tell_event(response: web.StreamResponse, event: Event, shown: dict[str, str], caller: Caller) -> None:
+    if isinstance(event, InstanceChanged) and caller.uses(event.model):
         status = _STATUS.get(state(event.phase), "unloaded")
         if shown.get(event.model) != status:
             shown[event.model] = status
             await _send(response, event.model, "status_change", {"status": status, **_exit(event.phase)})
     elif isinstance(event, CatalogueChanged):
-        for model in event.removed:
+        for model in filter(caller.uses, event.removed):
             await _send(response, model, "model_remove")
         await _send(response, "*", "models_reload")
 

@@ -8,7 +8,7 @@ from llamactl.rpc import messages
 from llamactl.rpc.calls import Call
 from llamactl.rpc.messages import INVALID_REQUEST, Fault, Question
 from llamactl.rpc.server import Stream, outcome_of
-from llamactl.web.caller import caller_of, demand
+from llamactl.web.caller import caller_of, permit
 from llamactl.web.templates import Ask
 
 PATH = "/rpc"
@@ -21,7 +21,7 @@ def add(app: web.Application, ask: Ask) -> None:
         caller = caller_of(request)
 
         async def permitted(call: Call[Any]) -> object:
-            demand(caller, call)
+            await permit(caller, call, ask)
             return await ask(call)
 
         questions, together = messages.parse(await request.read())

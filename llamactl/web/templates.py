@@ -21,7 +21,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def add(app: web.Application, ask: Ask) -> None:
-    async def get(_: web.Request) -> web.Response:
+    async def get(request: web.Request) -> web.Response:
+        demand(caller_of(request), ListTemplates())
         found: TemplateList = await ask(ListTemplates())
         return success({"model_templates": _own(found), "default_model": found.default_model or None})
 

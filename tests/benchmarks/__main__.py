@@ -14,7 +14,7 @@ from typing import NoReturn
 from .catalogue import catalogue
 from .contenders import CONTENDERS
 from .deciding import deciding
-from .features import features, growth
+from .features import crowd, features, growth
 from .headers import headers
 from .idle import idle
 from .logs import logs
@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Place, Sequence[str]], None]] = {
     "hold": hold,
     "bodies": bodies,
     "features": features,
+    "crowd": crowd,
     "growth": growth,
     "swap": swap,
     "adoption": adoption,

@@ -45,6 +45,8 @@ class Contender:
     name: str
     address: str
     processes: Sequence[psutil.Process]
+    key: str = ""
+    """What is to be shown there, if anything is."""
 
 
 @contextmanager
@@ -83,10 +85,12 @@ def nginx(place: Place) -> Iterator[Contender]:
 
 
 @contextmanager
-def llamactl(place: Place, settings: Mapping[str, str] | None = None) -> Iterator[Contender]:
+def llamactl(
+    place: Place, settings: Mapping[str, str] | None = None, key: Sequence[str] | None = None
+) -> Iterator[Contender]:
     """The daemon as it is delivered, its llama-server replaced by the C upstream and moved to the core of the load.
 
-    `settings` are further ones.
+    `settings` are further ones. `key` is what `keys create` is told; None: no key is needed.
     """
     own_settings = {"LLAMACTL_LLAMA_SERVER_PATH": str(place.upstream), "LLAMACTL_RESIDENCY_TTL": "-1"}
     with daemon(place, {**own_settings, **(settings or {})}, core=place.proxy_core) as running:
@@ -97,7 +101,8 @@ def llamactl(place: Place, settings: Mapping[str, str] | None = None) -> Iterato
             raise Unavailable("the daemon answered, but no child of it runs the upstream")
         for server in servers:
             move(server, place.load_core)
-        yield Contender("llamactl", f"127.0.0.1:{running.port}", own)
+        shown = "" if key is None else running.run("keys", "create", "load", *key).strip()
+        yield Contender("llamactl", f"127.0.0.1:{running.port}", own, shown)
 
 
 CONTENDERS: dict[str, Callable[[Place], AbstractContextManager[Contender]]] = {
@@ -115,7 +120,7 @@ def running(place: Place, names: Sequence[str], warm: int = 64) -> Iterator[list
         for name in names:
             try:
                 contender = stack.enter_context(CONTENDERS[name](place))
-                drive(place, contender.address, place.body(), connections=warm, seconds=0.3, expect=ANSWER)
+                drive(place, contender, place.body(), connections=warm, seconds=0.3, expect=ANSWER)
             except Unavailable as reason:
                 print(f"without {name}: {reason}", flush=True)
             else:

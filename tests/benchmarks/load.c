@@ -2,7 +2,7 @@
  *
  *   load ADDRESS PATH BODY_FILE CONNECTIONS SECONDS EXPECT [streams]
  *
- * ADDRESS is /path/x.sock or 127.0.0.1:8134. Each of CONNECTIONS keep-alive connections POSTs the bytes of BODY_FILE
+ * ADDRESS is /path/x.sock or 127.0.0.1:8134, $LOAD_KEY the key to show there, if it is set. Each of CONNECTIONS keep-alive connections POSTs the bytes of BODY_FILE
  * to PATH. Without `streams`: again and again for SECONDS, each answer must be a 200 with EXPECT bytes of body; the
  * time from the first byte sent to the last byte received is kept. With `streams`: once, and what comes back must be
  * server-sent events numbered "n":0,1,…, each with "t":<ns, CLOCK_MONOTONIC, at the sender>, EXPECT of them, then
@@ -239,7 +239,8 @@ int main(int argc, char **argv) {
     request = malloc((size_t)about.st_size + 4096);
     request_len = (size_t)sprintf(request,
         "POST %.1000s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: load/1\r\nAccept: */*\r\nContent-Type: application/json\r\n"
-        "Authorization: Bearer none\r\nContent-Length: %lld\r\n\r\n", path, (long long)about.st_size);
+        "Authorization: Bearer %.200s\r\nContent-Length: %lld\r\n\r\n", path,
+        getenv("LOAD_KEY") ? getenv("LOAD_KEY") : "none", (long long)about.st_size);
     request_len += fread(request + request_len, 1, (size_t)about.st_size, file);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     struct conn *all = calloc((size_t)many, sizeof *all);

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from .place import CHAT, Place, Unavailable
 from .processes import pinned
+
+if TYPE_CHECKING:
+    from .contenders import Contender
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -46,10 +51,11 @@ def command(
     return [*words, "streams"] if stream else words
 
 
-def start(place: Place, words: list[str]) -> subprocess.Popen[str]:
+def start(place: Place, words: list[str], key: str = "") -> subprocess.Popen[str]:
     """Begin on the core of the load."""
+    environment = {**os.environ, "LOAD_KEY": key} if key else None
     with pinned(place.load_core):
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def finish(process: subprocess.Popen[str]) -> Seen:
@@ -62,8 +68,8 @@ def finish(process: subprocess.Popen[str]) -> Seen:
 
 
 def drive(
-    place: Place, address: str, body: Path, *, connections: int, seconds: float, expect: int, stream: bool = False
+    place: Place, who: Contender, body: Path, *, connections: int, seconds: float, expect: int, stream: bool = False
 ) -> Seen:
     """Start and finish."""
-    words = command(place, address, body, connections=connections, seconds=seconds, expect=expect, stream=stream)
-    return finish(start(place, words))
+    words = command(place, who.address, body, connections=connections, seconds=seconds, expect=expect, stream=stream)
+    return finish(start(place, words, who.key))

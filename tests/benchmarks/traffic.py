@@ -53,14 +53,14 @@ class Measured:
         return 1e6 * self.cpu / max(self.seen.answers + self.seen.events, 1)
 
 
-def measure(place: Place, contender: Contender, drive: Callable[[str], Seen]) -> Measured:
+def measure(place: Place, contender: Contender, drive: Callable[[Contender], Seen]) -> Measured:
     cpu, core = cpu_seconds(contender.processes), core_seconds(place.proxy_core)
-    seen = drive(contender.address)
+    seen = drive(contender)
     cpu, core = cpu_seconds(contender.processes) - cpu, core_seconds(place.proxy_core) - core
     return Measured(seen, cpu, max(core - cpu, 0))
 
 
-def against(place: Place, contenders: Sequence[Contender], drive: Callable[[str], Seen]) -> Rounds[Measured]:
+def against(place: Place, contenders: Sequence[Contender], drive: Callable[[Contender], Seen]) -> Rounds[Measured]:
     """All rounds of one kind of load."""
     rounds: Rounds[Measured] = Rounds()
     rounds.take(place.rounds, {who.name: partial(measure, place, who, drive) for who in contenders})
@@ -83,8 +83,8 @@ def requests(place: Place, names: Sequence[str]) -> None:
     with running(place, names) as contenders:
         for connections in (1, 16, 64):
 
-            def drive(address: str, connections: int = connections) -> Seen:
-                return load.drive(place, address, body, connections=connections, seconds=place.seconds, expect=ANSWER)
+            def drive(who: Contender, connections: int = connections) -> Seen:
+                return load.drive(place, who, body, connections=connections, seconds=place.seconds, expect=ANSWER)
 
             rounds = against(place, contenders, drive)
             base = rounds.median("direct", lambda m: m.p50) if "direct" in rounds.of else None
@@ -118,9 +118,9 @@ def streams(place: Place, names: Sequence[str], many: int = 64, rate: int = 500)
     chunks = round(rate * max(place.seconds, 1))
     body = place.body(stream=(rate, chunks))
 
-    def drive(address: str) -> Seen:
+    def drive(who: Contender) -> Seen:
         limit = 3 * chunks / rate + 5
-        return load.drive(place, address, body, connections=many, seconds=limit, expect=chunks, stream=True)
+        return load.drive(place, who, body, connections=many, seconds=limit, expect=chunks, stream=True)
 
     with running(place, names) as contenders:
         rounds = against(place, contenders, drive)
@@ -202,8 +202,8 @@ def bodies(place: Place, names: Sequence[str], megabytes: int = 10) -> None:
     """Requests of 10 MB, `model` at their end, one after another on one connection."""
     body = place.body(characters=megabytes * MB)
 
-    def drive(address: str) -> Seen:
-        return load.drive(place, address, body, connections=1, seconds=place.seconds, expect=ANSWER)
+    def drive(who: Contender) -> Seen:
+        return load.drive(place, who, body, connections=1, seconds=place.seconds, expect=ANSWER)
 
     with running(place, names) as contenders:
         rounds = against(place, contenders, drive)

@@ -78,6 +78,7 @@ SHELLS = [
         ("llamactl models add mod", {"model.gguf", "models/"}),
         ("llamactl models scan mod", {"models/"}),
         ("llamactl quickstart --model model", {"model.gguf", "models/"}),
+        ("llamactl keys create --model model", set()),
         ("llamactl models set x split_mode=", {"none", "layer", "row", "tensor"}),
         ("llamactl models set x threads=2 jinja=o", {"on", "off"}),
         ("llamactl presets set x numa=d", {"distribute"}),

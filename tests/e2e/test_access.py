@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anthropic
 import jwt
+import msgspec
+import openai
 import psutil
 import pytest
 
-from llamactl.rpc.calls import CreateKey, ListKeys, Reload, RevokeKey, RotateKey
+from llamactl.rpc.calls import CreateKey, ListEvents, ListKeys, ListRequests, Reload, RevokeKey, RotateKey, Status
 from tests.certificates import Certificate
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, until
@@ -62,6 +65,9 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
 
     other = home.tell(CreateKey("reader", scopes=("infer",), models=("beta*",), expires=time.time() + 3600))
     assert chat(daemon, other.text) == 403
+    assert daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").json()["data"] == []
+    assert daemon.ask("/v1/models/alpha", Authorization=f"Bearer {other.text}").status == 403
+    sdks(daemon, home.tell(CreateKey("sdk", rate=2.0)).text)
     new = home.tell(RotateKey("editor"))
     assert (chat(daemon, text), chat(daemon, new.text)) == (401, 200)
     home.tell(RevokeKey(new.key.id))
@@ -70,15 +76,43 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
 
     secrets = [each.rpartition("_")[2].encode() for each in (text, other.text, new.text)]
     daemon.ask("/v1/chat/completions", {"model": text}, Authorization=f"Bearer {text}")
-    home.run("config", "show")
-    events = daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").body
+    told = daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").body
+    requests, events = home.tell(ListRequests(limit=1000)), home.tell(ListEvents())
+    assert {request.key for request in requests} >= {other.key.id, new.key.id} and events
+    told += msgspec.json.encode([requests, events])
+    told += (home.run("--json", "events").stdout + home.run("config", "show").stdout).encode()
     arguments = b"\0".join(
         " ".join(process.cmdline() + [f"{k}={v}" for k, v in process.environ().items()]).encode()
         for process in psutil.Process(daemon.process.pid).children(recursive=True)
     )
+    daemon.end()  # all that is kept is on the disk now
     for secret in secrets:
-        assert secret not in arguments + events + home.run("config", "show").stdout.encode()
+        assert secret not in arguments + told
         assert [path for path, content in everything_under(home.place) if secret in content] == []
+    names = {path.name for path, _ in everything_under(home.place)}
+    assert "llamactl.db" in names and any(name.startswith("application-") for name in names)
+
+
+def sdks(daemon: Daemon, key: str) -> None:
+    """The SDKs of OpenAI and Anthropic raise what they have for a wrong key, and for one that has had enough."""
+
+    def gpt(shown: str) -> object:
+        with openai.OpenAI(base_url=f"{daemon.url}/v1", api_key=shown, max_retries=0) as client:
+            return client.chat.completions.create(model="alpha", messages=[{"role": "user", "content": "hello"}])
+
+    def claude(shown: str) -> object:
+        with anthropic.Anthropic(base_url=daemon.url, api_key=shown, max_retries=0) as client:
+            return client.messages.create(
+                model="alpha", messages=[{"role": "user", "content": "hello"}], max_tokens=8
+            )
+
+    assert gpt(key) and gpt(key)
+    for ask, sdk in ((gpt, openai), (claude, anthropic)):
+        with pytest.raises(sdk.AuthenticationError, match="not known"):
+            ask(key[:-1] + ("a" if key[-1] != "a" else "b"))
+        with pytest.raises(sdk.RateLimitError) as limited:
+            ask(key)
+        assert 0 < int(limited.value.response.headers["retry-after"]) <= 60
 
 
 def test_what_may_be_done_without_one_is_configured_while_it_runs(home: Home, daemon: Daemon) -> None:
@@ -153,5 +187,17 @@ def test_where_others_reach_it(home: Home, begin: Begin) -> None:
     daemon = begin(http_host="0.0.0.0")
     assert "can be reached" not in daemon.log()
     home.run("daemon", "stop")
+    configure(home, "")
+    home.run("daemon", "start", "--insecure", LLAMACTL_HTTP_HOST="0.0.0.0")
+    try:
+        home.run("daemon", "reexec")
+        def warned() -> int:
+            records = (home.place / "state").rglob("application-*.log")
+            return sum(path.read_text().count("without keys or without TLS") for path in records)
+
+        until(lambda: warned() == 2)
+        assert home.tell(Status()).http[0].startswith("http://0.0.0.0:")
+    finally:
+        home.run("daemon", "stop")
     configure(home, "access.insecure = true")
     assert "0.0.0.0" in (log := begin(http_host="0.0.0.0").log()) and "without keys or without TLS" in log

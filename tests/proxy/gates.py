@@ -1,6 +1,7 @@
 """Gates of the door for tests that are about something else."""
 
 from llamactl.core.access import Caller
+from llamactl.core.errors import LlamactlError
 from llamactl.proxy.access import Gate, Peer
 from llamactl.proxy.head import Head
 
@@ -12,3 +13,6 @@ class OpenGate(Gate):
 
     def enter(self, head: Head, peer: Peer) -> tuple[Caller, bytes]:
         return OWNER, b""
+
+    def look(self, head: Head, peer: Peer) -> LlamactlError | None:
+        return None

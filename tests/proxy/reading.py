@@ -45,13 +45,13 @@ def fault(reader: Reader) -> BadRequest:
     *before, last = reader.requests
     assert last.fault is not None, emitted(last)
     assert [request.fault for request in before] == [None] * len(before)
-    assert not last.head.keep_alive
     assert reader.ended
     assert not reader.in_head
     assert not reader.in_body
     assert reader.place is None
     reader.feed(b"GET / HTTP/1.1\r\n\r\n")
     assert list(reader.requests) == [*before, last]
+    assert isinstance(last.fault, BadRequest)
     return last.fault
 
 

@@ -190,3 +190,70 @@ async def test_one_that_is_taken_back_is_refused_on_the_connection_that_it_was_g
         front.door.gate.admit([key(revoked=1.0)])
         assert (await client.ask(post(BODY, line))).status == 401
         assert (await client.ask(ask())).status == 200, "no key is left, so none is asked for here"
+
+
+# --- before the body has come ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Expect: 100-continue", b"Content-Length: 20"),
+        (b"Content-Length: 50000000",),
+        (b"Content-Length: 1000",),
+        (b"Transfer-Encoding: chunked",),
+    ],
+)
+@pytest.mark.parametrize("shown", [b"", b"x-api-key: llk_abcd_" + b"f" * 20])
+async def test_who_may_not_is_told_before_sending(tmp_path: Path, lines: tuple[bytes, ...], shown: bytes) -> None:
+    async with opened(tmp_path, gate=gate(key(), pages=("https://chat.example",))) as front:
+        for _ in range(2):
+            client = await front.client()
+            head = [b"POST /v1/embeddings HTTP/1.1", b"Host: x", PAGE, *lines, *filter(None, [shown])]
+            answer = await client.ask(b"\r\n".join(head) + b"\r\n\r\n")
+            assert (answer.status, answer.header(b"connection")) == (401, b"close")
+            assert answer.header(b"access-control-allow-origin") == b"https://chat.example"
+            client.send(b"x" * 100_000)
+            assert await client.rest() == b""
+        assert front.upstream.received == []
+
+
+async def test_they_are_told_in_their_turn(tmp_path: Path) -> None:
+    async with opened(tmp_path, gate=gate(key())) as front:
+        front.upstream.play = always(ready := asyncio.Event(), sized(b"first"))
+        client = await front.client()
+        client.send(post(BODY, f"x-api-key: {SHOWN}".encode()), post(b"x" * (8 << 20))[:1000])
+        await until(lambda: bool(front.leases.granted))
+        ready.set()
+        assert (await client.answer()).body == b"first"
+        assert (await client.answer()).status == 401
+        assert await client.rest() == b""
+
+
+async def test_who_has_had_enough_is_told_before_sending_more(tmp_path: Path) -> None:
+    async with opened(tmp_path, gate=gate(key(rate=2.0))) as front:
+        line = f"x-api-key: {SHOWN}".encode()
+        whole = post(BODY, line, b"Expect: 100-continue")
+        client = await front.client()
+        for _ in range(2):
+            assert (await client.ask(whole[: -len(BODY)])).status == 100
+            answer = await client.ask(whole[-len(BODY) :])
+            assert answer.status == 200, "looking at the head has not been counted"
+        answer = await client.ask(whole[: -len(BODY)])
+        assert (answer.status, answer.header(b"x-ratelimit-remaining")) == (429, b"0")
+        assert 0 < int(answer.header(b"retry-after") or 0) <= 60
+        assert (await front.ask(post(BODY, line))).status == 429
+
+
+async def test_a_refusal_of_what_came_whole_keeps_the_connection(tmp_path: Path) -> None:
+    async with opened(tmp_path, gate=gate(key())) as front:
+        client = await front.client()
+        assert [(await client.ask(post(BODY))).status for _ in range(3)] == [401] * 3
+        # A head that was refused once is none the worse for it.
+        line = f"x-api-key: {SHOWN}".encode()
+        whole = post(BODY, line)
+        front.door.gate.admit([key(expires=1.0)])
+        early = await front.client()
+        assert (await early.ask(whole[: -len(BODY)])).status == 401
+        front.door.gate.admit([key()])
+        assert [(await client.ask(whole)).status for _ in range(3)] == [200] * 3

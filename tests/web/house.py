@@ -22,6 +22,7 @@ from llamactl.rpc.calls import (
     DaemonStatus,
     InstanceRow,
     ListInstances,
+    ListModels,
     ListRequests,
     LogRow,
     ReadLogs,
@@ -86,6 +87,8 @@ class House:
                     version="1", pid=1, uptime=1.0, http=[], config="", data="", log="", models=2, services=[],
                     last_event=self.hub.last,
                 )  # fmt: skip
+            case ListModels():
+                return []
             case StartModel():
                 await self.go.wait()
                 return self.instances[0]

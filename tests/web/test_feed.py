@@ -254,14 +254,14 @@ async def test_scopes_hold() -> None:
 async def test_a_key_for_some_models_hears_of_no_others() -> None:
     house = House(Caller("k", "k", "observe", ("qw*",)))
     async with watching(house) as peer:
-        await peer.say("subscribe", topics=["models", "events", "logs", "requests"], models=["*"])
+        await peer.say("subscribe", topics=["models", "events", "logs", "requests", "metrics"], models=["*"])
         await peer.hear("subscribed")
         assert [row["name"] for row in (await peer.hear("models"))["data"]["models"]] == ["qwen"]
         assert [row["name"] for row in (await peer.hear("snapshot"))["data"]["instances"]] == ["qwen"]
         await peer.hear("requests")
         house.publish(Placement("gemma", "start", ""), ConfigChanged(), CatalogueChanged(("gemma",)))
         house.publish(said("no", source="gemma"), finished("gemma", more=3))
-        house.publish(READY)
+        house.publish(SamplesTaken(sample={"models": [{"name": "gemma"}]}), READY)
         assert (await peer.hear("models"))["data"]["id"] == 4
         assert (await peer.hear("event"))["data"]["id"] == 4
         for method, params in (("instances.list", {}), ("instances.why", {"name": "gemma"})):

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import Problem
 from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered
 from llamactl.core.instance import Exit, Failed, Loading, Ready, Starting, Stopped
 from llamactl.rpc.calls import Call, InstanceRow, Lost, ModelRow, Snapshot, StartModel, StopModel
 from llamactl.rpc.server import Stream
 from llamactl.web.app import application
+from llamactl.web.caller import ANYBODY, HEADER
 from tests.web.test_app import ask
 
 ROW = ModelRow(
@@ -124,6 +128,58 @@ def test_load_and_unload(path: str, name: str, state: str, code: int, says: str)
         assert asked == [StartModel("org/a", wait=False) if path == "/models/load" else StopModel("org/a")]
 
 
+# --- a key for some models ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("models", "method", "path", "name", "code"),
+    [
+        (("org/*",), "POST", "/models/load", "org/a", 200),
+        (("org/*",), "POST", "/models/load", "b", 200),
+        (("org/*",), "POST", "/models/load", "x", 404),
+        (("b", "x"), "POST", "/models/load", "org/a", 403),
+        (("b", "x"), "POST", "/models/load", "b", 403),
+        ((), "POST", "/models/load", "org/a", 403),
+        (("b",), "POST", "/models/unload", "b", 403),
+        (("org/*",), "POST", "/models/unload", "b", 400),
+        (("org/*",), "GET", "/v1/models/b:fast", "", 200),
+        (("b",), "GET", "/v1/models/org/a", "", 403),
+        (("b",), "GET", "/v1/models/b", "", 403),
+        (("org/*",), "GET", "/api/model-templates", "", 403),
+        (("org/*",), "POST", "/api/model-templates", "", 403),
+    ],
+)
+def test_what_a_key_for_some_models_may(models: tuple[str, ...], method: str, path: str, name: str, code: int) -> None:
+    """Those are names of models: that an alias looks like one makes no difference."""
+    asked: list[Call[Any]] = []
+    caller = Caller("k", "editor", "admin", models)
+    body = {"model_templates": {"org/a": "x"}} if "templates" in path else {"model": name}
+    status, _, _ = ask(path, method, json.dumps(body).encode(), caller, StartModel=asked.append, **daemon())
+    assert status == code
+    assert len(asked) == (path == "/models/load" and code == 200)
+
+
+@pytest.mark.parametrize(("models", "listed"), [(("org/*",), True), (("b",), False), ((), False), (None, True)])
+def test_it_sees_no_others(models: tuple[str, ...] | None, listed: bool) -> None:
+    caller = Caller("k", "editor", "infer", models)
+    for path, ids in (("/models", ["org/a"]), ("/v1/models", ["org/a", "org/a:fast"])):
+        assert [model["id"] for model in ask(path, caller=caller, **daemon())[2]["data"]] == (ids if listed else [])
+
+
+def test_nor_what_happens_to_them() -> None:
+    events: list[Event | Lost] = [
+        InstanceChanged("a", Starting(0)),
+        InstanceChanged("b", Starting(0)),
+        CatalogueChanged(removed=("b", "c")),
+    ]
+    told = asyncio.run(_watched(events, Caller("k", "editor", "infer", ("b",))))
+    assert told == [
+        ("b", "status_change", {"status": "loading"}),
+        ("b", "model_remove", {}),
+        ("*", "models_reload", {}),
+    ]
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model":5}', b"\xff"])
 def test_what_names_no_model_to_load(body: bytes) -> None:
     code, _, answer = ask("/models/load", "POST", body, **daemon())
@@ -161,7 +217,7 @@ def test_what_happens_is_streamed() -> None:
     ]
 
 
-async def _watched(events: list[Event | Lost]) -> list[tuple[str, str, Any]]:
+async def _watched(events: list[Event | Lost], caller: Caller = ANYBODY) -> list[tuple[str, str, Any]]:
     closed: list[bool] = []
 
     async def then() -> AsyncGenerator[object, None]:
@@ -171,7 +227,9 @@ async def _watched(events: list[Event | Lost]) -> list[tuple[str, str, Any]]:
     async def answer(_: Call[Any]) -> Any:
         return Stream(Snapshot(last_event=0, instances=[]), then(), lambda: closed.append(True))
 
-    async with TestClient(TestServer(application(answer))) as client, client.get("/models/sse") as response:
+    headers = {HEADER: b64encode(msgspec.json.encode(caller)).decode()}
+    server = TestServer(application(answer))
+    async with TestClient(server) as client, client.get("/models/sse", headers=headers) as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         text = await response.text()
     assert closed == [True]

@@ -9,7 +9,7 @@ import pytest
 
 from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
-from llamactl.rpc.calls import CALLS, StartModel
+from llamactl.rpc.calls import CALLS, ModelRow, StartModel
 from llamactl.rpc.server import Stream
 from tests.web.test_app import ask, status
 
@@ -80,10 +80,41 @@ def test_who_may(caller: Caller, method: str, may: bool) -> None:
         assert answer["error"]["code"] == -32006
 
 
-def test_a_key_for_some_models() -> None:
-    caller = Caller("k", "n", "control", ("a*",))
-    assert "result" in rpc("models.show", caller=caller, params={"name": "alpha"}, ShowModel=None)
-    assert "the model beta" in rpc("models.show", caller=caller, params={"name": "beta"})["error"]["message"]
+@pytest.mark.parametrize(
+    ("method", "params", "may"),
+    [
+        ("models.show", {"name": "alpha"}, True),
+        ("models.show", {"name": "first"}, True),
+        ("models.show", {"name": "beta"}, False),
+        ("models.show", {"name": "another"}, False),
+        ("instances.start", {"name": "first"}, True),
+        ("instances.stop", {"name": "another"}, False),
+        ("models.rename", {"name": "alpha", "to": "beta"}, False),
+        ("models.clone", {"name": "alpha", "to": "a2"}, False),
+        ("models.add", {"path": "/x", "name": "a2"}, False),
+        ("models.export", {"names": ["alpha", "first"]}, True),
+        ("models.export", {"names": ["alpha", "another"]}, False),
+        ("models.export", {}, False),
+        ("logs.read", {"models": ["first"]}, True),
+        ("logs.read", {"models": ["alpha", "beta"]}, False),
+        ("logs.read", {}, False),
+        ("requests.list", {"model": "alpha"}, True),
+        ("requests.list", {"model": "beta"}, False),
+        ("requests.list", {}, False),
+        ("keys.create", {"name": "alpha", "scopes": ["admin"]}, False),
+        ("presets.show", {"name": "alpha"}, False),
+        ("daemon.reload", {}, False),
+    ],
+)
+def test_a_key_for_some_models(method: str, params: dict[str, object], may: bool) -> None:
+    """It may ask what is about them alone, by name or alias; nothing that would give it more."""
+    aliases = (("alpha", "first"), ("beta", "another"))
+    rows = [ModelRow(name=name, path="", size=1, aliases=(alias,)) for name, alias in aliases]
+    answers: dict[str, Any] = {CALLS[method].__name__: None, "ListModels": rows}
+    answer = rpc(method, caller=Caller("k", "n", "admin", ("a*",)), params=params, **answers)
+    assert ("result" in answer) == may
+    if not may:
+        assert answer["error"]["code"] == -32006 and "the key is for a*" in answer["error"]["message"]
 
 
 def test_nothing_is_said_to_a_notification() -> None:

@@ -14,13 +14,11 @@ _HEAD = "Written by python -m llamactl.cli.documents; change llamactl/cli instea
 
 
 def bash(root: Command) -> str:
-    files = "".join(
-        f"            {'|'.join(option.names)}) files=yes ;;\n" for option in _valued(root) if option.value == "FILE"
-    )
-    choices = "".join(
-        f"            {'|'.join(option.names)}) words='{' '.join(option.choices)}' ;;\n"
-        for option in _valued(root)
-        if option.choices
+    own = [(f"{_place(command)}' '", option) for command, option in _clashing(root)]
+    everywhere = [("*' '", option) for option in _valued(root) if _bash_value(option)]
+    values = "".join(
+        f"            {'|'.join(at + name for name in option.names)}) {_bash_value(option) or ':'} ;;\n"
+        for at, option in own + everywhere
     )
     cases = "".join(
         f"            {_place(command)})\n{inside}                ;;\n"
@@ -58,8 +56,8 @@ _llamactl() {{
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
 {_walk(root)}    done
     if [[ -n $skip ]]; then
-        case $previous in
-{choices}{files}        esac
+        case $place' '$previous in
+{values}        esac
     else
         case $place in
 {cases}        esac
@@ -179,9 +177,24 @@ def _own(root: Command, command: Command) -> tuple[Option, ...]:
 
 
 def _valued(root: Command) -> list[Option]:
-    """Every option that a value follows; those that are called the same only once."""
-    found = {option.names: option for command in root.all() for option in command.options if option.value}
+    """Every option that a value follows; those that are called the same only once, as the first of them is."""
+    found: dict[tuple[str, ...], Option] = {}
+    for command in root.all():
+        for option in command.options:
+            if option.value:
+                found.setdefault(option.names, option)
     return list(found.values())
+
+
+def _clashing(root: Command) -> list[tuple[Command, Option]]:
+    """Options that take something else here than where they are called the same and come first."""
+    first = {option.names: _bash_value(option) for option in _valued(root)}
+    return [
+        (command, option)
+        for command in root.all()
+        for option in command.options
+        if option.value and _bash_value(option) != first[option.names]
+    ]
 
 
 def _valued_names(root: Command) -> list[str]:
@@ -226,6 +239,13 @@ def _walk(root: Command, advance: str = "") -> str:
 
 def _bash_options(options: Iterable[Option]) -> str:
     return " ".join(name for option in options for name in (*option.names, *option.off))
+
+
+def _bash_value(option: Option) -> str:
+    """What may follow it; empty: anything."""
+    if option.choices:
+        return f"words='{' '.join(option.choices)}'"
+    return "files=yes" if option.value == "FILE" else ""
 
 
 def _bash_inside(root: Command, command: Command) -> str:
