@@ -25,6 +25,7 @@ from llamactl.cli import (
     render,
     requests,
     rpc,
+    status,
     templates,
     why,
 )
@@ -133,7 +134,7 @@ def root(
 def _short_status() -> None:
     try:
         with session.client() as client:
-            status = client.call(Status())
+            daemon_status = client.call(Status())
             running = client.call(ListInstances())
     except Unreachable:
         if session.machine:
@@ -145,13 +146,15 @@ def _short_status() -> None:
         render.text("  llamactl --help          all commands")
         return
     if not session.machine:
-        catalogue = f"{render.count(status.models, 'model')} in the catalogue"
-        render.text(f"llamactl {status.version} on {', '.join(status.http)}, {catalogue}")
+        catalogue = f"{render.count(daemon_status.models, 'model')} in the catalogue"
+        render.text(f"llamactl {daemon_status.version} on {', '.join(daemon_status.http)}, {catalogue}")
     instances.show(running)
 
 
 app.command()(quickstart.quickstart)
 app.command()(chat.chat)
+app.command()(status.status)
+app.command()(status.top)
 app.command()(instances.ps)
 app.command()(instances.start)
 app.command("load", hidden=True)(instances.start)

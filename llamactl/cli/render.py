@@ -40,7 +40,7 @@ _NUMBERS = frozenset(("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "LEASES"
 _LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT", "DETAIL"))
 
 
-def _console(*, stderr: bool = False) -> "Console":
+def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console  # 40 ms that JSON does not need
 
     stream = sys.stderr if stderr else sys.stdout
@@ -109,9 +109,9 @@ def table(columns: dict[str, list[str]]) -> None:
         )
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    console = _console()
-    with console.capture() as capture:
-        console.print(shown)
+    printer = console()
+    with printer.capture() as capture:
+        printer.print(shown)
     _write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()).encode())
 
 
@@ -148,7 +148,7 @@ def working(message: str) -> Iterator[None]:
     if not session.animated:
         yield
         return
-    with _console(stderr=True).status(message):
+    with console(stderr=True).status(message):
         yield
 
 
@@ -168,7 +168,7 @@ def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(message, total=total or None)
         yield lambda count: bar.advance(task, count)
 

@@ -3,6 +3,7 @@
 import fnmatch
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -39,14 +40,19 @@ class Session(msgspec.Struct):
         """May progress move on stderr?"""
         return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
 
-    def client(self, timeout: float | None = 10.0) -> "Client | Remote":
-        """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes."""
+    def client(
+        self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None
+    ) -> "Client | Remote":
+        """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes.
+
+        `told` is given the state of a connection over HTTP when that changes; by default stderr has it.
+        """
         paths = control_sockets(host=self.host)
         if not paths:
             from llamactl.rpc.remote import Remote  # 180 ms that only this needs
 
             url = self.host or os.environ["LLAMACTL_HOST"]
-            return Remote(url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), self._say)
+            return Remote(url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), told or self._say)
         return Client([str(path) for path in paths], timeout)
 
     def _say(self, state: str) -> None:

@@ -110,7 +110,7 @@ def test_host_names_the_socket(llamactl: Llamactl, stub: Stub, monkeypatch: pyte
     monkeypatch.setenv("LLAMACTL_HOST", f"unix://{stub.path}")
     assert llamactl("ps").code == 0
     assert llamactl("ps", "--host", "nonsense").code == 2
-    assert llamactl("ps", "--host", "http://127.0.0.1:1").code == 2
+    assert llamactl("ps", "--host", "http://127.0.0.1:1").code == 7
 
 
 def _commands(group: object, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -52,3 +52,7 @@ def test_no_command_loads_what_writes_the_manual(stub: Stub) -> None:
 
 def test_json_needs_no_rich_tables(stub: Stub) -> None:
     assert "rich.table" not in _loaded("ps", "--json")
+
+
+def test_what_is_live_is_for_those_who_watch(stub: Stub) -> None:
+    assert not {module for module in _loaded("ps") if module.startswith(("rich.live", "llamactl.cli.top"))}

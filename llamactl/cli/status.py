@@ -1,0 +1,54 @@
+"""How everything is: `status`, and `top`, which goes on showing it."""
+
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+
+import typer
+
+from llamactl.cli import render
+from llamactl.cli.session import session
+from llamactl.core.errors import NotRunning, Refused
+
+
+def top() -> None:
+    """Show machine, GPUs, models, requests and logs live; keys start and stop models, sort, filter, pause."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb" or session.machine:
+        raise Refused("top needs a terminal", "llamactl status")
+    from llamactl.cli.top.live import run  # with rich.live, threads and all
+
+    run()
+
+
+def status() -> None:
+    """Show machine, GPUs, running models and requests under way, once. Exit 3 when a part of the daemon is not up."""
+    from llamactl.cli.top.present import present
+
+    with session.client() as client:
+        view = present(client)
+    if session.machine:
+        at = view.sample and datetime.fromtimestamp(view.sample.at / 1000, UTC).isoformat(timespec="milliseconds")
+        render.data(
+            "status",
+            {
+                "healthy": view.healthy,
+                "daemon": view.status,
+                "at": at,
+                "machine": view.sample,
+                "alerts": list(view.alerts.values()),
+                "models": view.models,
+                "requests": view.requests,
+            },
+        )
+    else:
+        from llamactl.cli.top.drawing import report
+        from llamactl.cli.top.pictures import FINE, PLAIN
+
+        glyphs = FINE if (sys.stdout.encoding or "").lower().startswith("utf") else PLAIN
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+        console = render.console()
+        for row in report(view, width, glyphs):
+            console.print(row, soft_wrap=True)
+    if not view.healthy:
+        raise typer.Exit(NotRunning.exit)
