@@ -61,7 +61,7 @@ def ls(
         if follow:
             # Subscribed before the list is asked for, or what ends in between would be missing.
             with session.client() as lister:
-                _, notices = client.watch()
+                _, notices = client.watch(types=("requests",))
                 found = lister.call(asked)
                 _show(found[::-1])
             shown = {one.id for one in found if one.state == "ended"}  # what ended last is told of once more

@@ -64,7 +64,7 @@ def screen(view: View, looking: Looking, width: int, height: int, glyphs: Glyphs
     """Exactly `height` rows."""
     top = [_head(view, looking), *machine(view, width, max(1, height // 8), glyphs)]
     room = max(0, height - len(top) - 1)
-    asked = min(len(view.requests) + 2, room // 4) if view.requests else 0
+    asked = min(len(view.requests) + 2, room // 3) if view.requests else 0
     models = min(max(len(shown(looking, view)), 1) + 2, max(3, (room - asked) * 3 // 5))
     log = room - asked - models
     rows = [
