@@ -80,9 +80,6 @@ def _cell(canvas: list[list[bool]], row: int, column: int, braille: bool) -> str
     if not braille:
         return "*" if canvas[row][column] else " "
     bits = sum(
-        bit
-        for y, of_row in enumerate(_DOTS)
-        for x, bit in enumerate(of_row)
-        if canvas[row * 4 + y][column * 2 + x]
+        bit for y, of_row in enumerate(_DOTS) for x, bit in enumerate(of_row) if canvas[row * 4 + y][column * 2 + x]
     )
     return chr(0x2800 + bits) if bits else " "

@@ -112,9 +112,7 @@ def _moment(text: str) -> float:
 
 def _fits(request: ModelRequest, asked: ListRequests) -> bool:
     return (
-        asked.model in ("", request.model)
-        and asked.key in ("", request.key)
-        and asked.status in (None, request.status)
+        asked.model in ("", request.model) and asked.key in ("", request.key) and asked.status in (None, request.status)
     )
 
 

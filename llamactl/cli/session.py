@@ -40,9 +40,7 @@ class Session(msgspec.Struct):
         """May progress move on stderr?"""
         return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
 
-    def client(
-        self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None
-    ) -> "Client | Remote":
+    def client(self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None) -> "Client | Remote":
         """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes.
 
         `told` is given the state of a connection over HTTP when that changes; by default stderr has it.

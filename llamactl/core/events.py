@@ -147,6 +147,8 @@ def kind(event: Event) -> str:
 
 KINDS = tuple(str(type_.__struct_config__.tag) for type_ in get_args(Event))
 """Of all events."""
+
+
 class Numbered(msgspec.Struct, frozen=True):
     """An event with its place in the order of all events and its time (seconds since the epoch, to the millisecond).
 

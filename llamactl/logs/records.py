@@ -121,9 +121,7 @@ class Records(logging.Handler):
         if now - self._thinned > HOUR:
             self._thinned = now
             with suppress(OSError):
-                retention.thin_out(
-                    self._directory, self._config.logging.max_files, self._config.logging.max_total
-                )
+                retention.thin_out(self._directory, self._config.logging.max_files, self._config.logging.max_total)
 
     def _try(self, daily: Daily, entries: list[Entry], dropped: int, now: float) -> None:
         """A disk that is full costs records, which are counted, and nothing else."""

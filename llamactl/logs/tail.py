@@ -128,4 +128,3 @@ def whole(path: Path) -> int:
     start = max(0, end - runs.TAIL)
     content = runs.read(path, start, end) if end else b""
     return end - len(content) + content.rfind(b"\n") + 1 if b"\n" in content else end
-

@@ -1,10 +1,10 @@
 """Errors as clients of each API expect them. (pure, but for the time that the web face's own shape has in it)
 
-    openai      {"error": {"message", "type", "param", "code"}}, `code` being a word
-    responses   the same; in a stream an event `error`
-    anthropic   {"type": "error", "error": {"type", "message"}}; in a stream an event `error`
-    llama       as openai, but `code` is the status: what llama-server itself answers
-    web         {"success": false, "error": {"code", "message", "details"?}, "timestamp"}
+openai      {"error": {"message", "type", "param", "code"}}, `code` being a word
+responses   the same; in a stream an event `error`
+anthropic   {"type": "error", "error": {"type", "message"}}; in a stream an event `error`
+llama       as openai, but `code` is the status: what llama-server itself answers
+web         {"success": false, "error": {"code", "message", "details"?}, "timestamp"}
 """
 
 import math

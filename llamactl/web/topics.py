@@ -61,4 +61,3 @@ def past(rows: Iterable[LogRow]) -> list[LogLines]:
 def requests(event: Any, globs: tuple[str, ...] | None) -> list[Any]:
     """What of a `RequestsFinished` is wanted."""
     return [request for request in event.requests if matches(globs, request.model)]
-

@@ -78,9 +78,7 @@ def crowd(place: Place, names: Sequence[str]) -> None:
         idle = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(IDLE)]
         answered = sum(_asked(connection) for connection in idle)
         quiet = resident(who.processes)
-        words = load.command(
-            place, who.address, body, connections=STREAMS, seconds=90, expect=CHUNKS, stream=True
-        )
+        words = load.command(place, who.address, body, connections=STREAMS, seconds=90, expect=CHUNKS, stream=True)
         process = load.start(place, words, who.key)
         while process.poll() is None:
             peak = max(peak, resident(who.processes))

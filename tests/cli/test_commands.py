@@ -163,7 +163,7 @@ def test_variants(stub: Stub, llamactl: Llamactl) -> None:
 def test_changing_variants(stub: Stub, llamactl: Llamactl) -> None:
     stub.answers["models.shape"] = model("a", variants=("fast",))
     fast = ("models", "variants", "set", "a:fast")
-    assert llamactl(*fast, "temperature=0.2", "stop=[\"x\"]", "mode=no json", "--strip", "seed").code == 0
+    assert llamactl(*fast, "temperature=0.2", 'stop=["x"]', "mode=no json", "--strip", "seed").code == 0
     assert llamactl("models", "variants", "unset", "a:fast", "mode", "seed").code == 0
     assert "a has no shape" in llamactl("models", "variants", "rm", "a").err
     assert llamactl(*fast, "temperature").code == 2

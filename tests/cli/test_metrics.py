@@ -69,9 +69,7 @@ def test_nothing_was_measured(stub: Stub, llamactl: Llamactl) -> None:
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40), (40, 15)])
-def test_plot(
-    stub: Stub, llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
-) -> None:
+def test_plot(stub: Stub, llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("LINES", str(lines))
     stub.answers["metrics.history"] = HISTORY

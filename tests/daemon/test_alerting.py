@@ -76,9 +76,7 @@ def test_the_limits_are_those_of_the_configuration() -> None:
 
 def test_what_is_watched_of_a_sample() -> None:
     gpu = SimpleNamespace(label="CUDA0", usage=None, temperature=70.0, memory_used=3, memory_total=4, power=99.0)
-    host = SimpleNamespace(
-        cpu=50.0, memory_total=4, memory_available=1, disks=[SimpleNamespace(path="/", usage=12.0)]
-    )
+    host = SimpleNamespace(cpu=50.0, memory_total=4, memory_available=1, disks=[SimpleNamespace(path="/", usage=12.0)])
     found = values(SimpleNamespace(host=host, gpus=[gpu]))
     assert found == {
         "cpu_usage": 50.0, "memory_usage": 75.0, "disk_usage:/": 12.0, "gpu_usage:CUDA0": None,

@@ -111,9 +111,7 @@ class Office:
             lambda name: False,
             needs.changed,
         )
-        workers = Workers(
-            current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False
-        )
+        workers = Workers(current, Policy, self.finder.executable, lending.learn, lambda address: None, lambda: False)
         self.journal = Journal()
         self.history = History(current, self.journal, db.requests, self.hub)
         self.cards: tuple[Gpu, ...] = ()

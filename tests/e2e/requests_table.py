@@ -69,7 +69,7 @@ _CHATTED: list[dict[str, Any]] = [
     {"messages": [{"role": "system", "content": "Be brief."}, *USER]},
     {"messages": [*USER, {"role": "assistant", "content": "hi"}, *USER]},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]},
-    {"messages": [{"role": "user", "content": "é 漢字 🙂 \" \\ \n"}]},
+    {"messages": [{"role": "user", "content": 'é 漢字 🙂 " \\ \n'}]},
     {"messages": [*USER, {"role": "assistant", "content": "I"}]},
     {"messages": USER, "n": 2},
     {"messages": USER, "logprobs": True},

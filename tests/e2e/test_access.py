@@ -102,9 +102,7 @@ def sdks(daemon: Daemon, key: str) -> None:
 
     def claude(shown: str) -> object:
         with anthropic.Anthropic(base_url=daemon.url, api_key=shown, max_retries=0) as client:
-            return client.messages.create(
-                model="alpha", messages=[{"role": "user", "content": "hello"}], max_tokens=8
-            )
+            return client.messages.create(model="alpha", messages=[{"role": "user", "content": "hello"}], max_tokens=8)
 
     assert gpt(key) and gpt(key)
     for ask, sdk in ((gpt, openai), (claude, anthropic)):
@@ -191,6 +189,7 @@ def test_where_others_reach_it(home: Home, begin: Begin) -> None:
     home.run("daemon", "start", "--insecure", LLAMACTL_HTTP_HOST="0.0.0.0")
     try:
         home.run("daemon", "reexec")
+
         def warned() -> int:
             records = (home.place / "state").rglob("application-*.log")
             return sum(path.read_text().count("without keys or without TLS") for path in records)

@@ -44,8 +44,7 @@ async def test_a_sized_answer_to_the_byte(tmp_path: Path) -> None:
         for _ in range(2):
             client.send(ask())
             assert await client.until(b"hello") == (
-                b"HTTP/1.1 201 Created\r\nServer: llama.cpp\r\nX-Y: z\r\n"
-                b"%bContent-Length: 5\r\n\r\nhello" % ID_LINE
+                b"HTTP/1.1 201 Created\r\nServer: llama.cpp\r\nX-Y: z\r\n%bContent-Length: 5\r\n\r\nhello" % ID_LINE
             )
 
 

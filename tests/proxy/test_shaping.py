@@ -108,7 +108,7 @@ def test_of_a_member_set_and_stripped_there_remains_what_is_set() -> None:
 
 def test_deep_and_long() -> None:
     deep = b"[" * 500 + b'"]"' + b"]" * 500
-    long = b'"' + b"\\n\\\\\\\"}" * 200_000 + b'"'
+    long = b'"' + b'\\n\\\\\\"}' * 200_000 + b'"'
     body = b'{"deep":%b,"s":false,"long":%b}' % (deep, long)
     assert edit(body, {"s": b"true"}, ["long"]) == b'{"deep":%b,"s":true}' % deep
 

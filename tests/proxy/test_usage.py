@@ -54,7 +54,7 @@ def test_in_chunks_as_they_come(name: str) -> None:
     assert figures(read(body, name)) == SAID[name]
 
 
-LONG = b"a long answer with \\\"usage\\\":{\\\"prompt_tokens\\\":7} in it " * 4000
+LONG = b'a long answer with \\"usage\\":{\\"prompt_tokens\\":7} in it ' * 4000
 
 
 @pytest.mark.parametrize(

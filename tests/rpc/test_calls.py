@@ -199,7 +199,10 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ShowMetrics: [SAMPLE],
     calls.ShowHistory: [
         calls.History(
-            start=1.0, end=2.5, step=60.0, interval=2.0,
+            start=1.0,
+            end=2.5,
+            step=60.0,
+            interval=2.0,
             series=[
                 calls.SeriesRow(kind="gpu", name="CUDA0", points=[calls.PointRow(1.0, {"usage": Range(1, 2, 3, 4)})])
             ],

@@ -27,6 +27,7 @@ def path(tmp_path: Path) -> Path:
         db.models.put(A)
     return path
 
+
 HOST = Host(memory_total=0, memory_available=0, swap_total=0, swap_used=0)
 
 

@@ -53,8 +53,7 @@ class InstanceCalls:
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
         return [
-            msgspec.structs.replace(row, sleeping=row.name in asleep, outdated=self.outdated(row.name))
-            for row in shown
+            msgspec.structs.replace(row, sleeping=row.name in asleep, outdated=self.outdated(row.name)) for row in shown
         ]
 
     def outdated(self, name: str) -> tuple[str, ...]:
