@@ -51,6 +51,7 @@ def test_exit_codes_are_the_documented_ones() -> None:
         "Refused": 5,
         "Draining": 5,
         "Forbidden": 6,
+        "Unauthorized": 6,
         "Unreachable": 7,
         "TimedOut": 8,
         "DoesNotFit": 9,

@@ -29,7 +29,9 @@ def test_endpoints(home: Home, daemon: Daemon, prefix: str, path: str) -> None:
     body = {"model": "alpha", "messages": [], "prompt": "x", "input": "x"}
     assert daemon.ask(prefix + path, body).status == 200
     asked = [request["path"] for request in home.record("alpha", "request")]
-    assert [path for path in asked if path not in ("/health", "/props", "/v1/models")] == [prefix + path]
+    asked = [path for path in asked if path not in ("/health", "/props", "/v1/models")]
+    assert set(asked) == {prefix + path}
+    assert len(asked) <= 2, "streams of this one have a member that no llama-server's have: it is asked again without"
 
 
 def test_fifty_first_requests_start_one_process(home: Home, daemon: Daemon) -> None:

@@ -73,8 +73,8 @@ def test_a_template_reaches_the_process(real: Daemon, home: Home) -> None:
     answer = real.ask("/api/model-templates").json()
     assert answer["success"] and answer["data"]["model_templates"] == {"tiny": str(ours)}
     refused = real.ask("/api/model-templates", {"model_templates": {}})
-    assert refused.status == 403 and not refused.json()["success"]
-    assert "llamactl templates set" in refused.json()["error"]["details"]
+    assert refused.status == 401 and not refused.json()["success"]
+    assert "llamactl keys create" in refused.json()["error"]["details"]
     assert "tiny" in home.run("templates").stdout
 
 
@@ -160,7 +160,10 @@ def test_two_builds_side_by_side(
         "has no --reasoning-effort"
     )
     home.run("models", "set", "newer", "reasoning_effort=high")
-    home.run("start", "older", "newer")
+    started = home.run("start", "older", "newer", check=False)
+    if "(ILL)" in started.stderr:
+        pytest.skip(f"the newest build was made for another processor: {started.stderr}")
+    assert started.returncode == 0, started.stderr
     running = {Path(process.exe()) for process in home.processes("llama-server") if _is_server(process)}
     assert running == {Path(build.engine.path).resolve() for build in (old, new)}
 

@@ -7,7 +7,7 @@ import struct
 WINDOW = 1 << 20
 """Bytes read at once."""
 
-MOST = 40 << 20
+MOST = 24 << 20
 """Bytes read of one file. The largest headers known have under 20 MB: 262,144 tokens and 514,906 merges."""
 
 _LENGTH = struct.Struct("<Q")
