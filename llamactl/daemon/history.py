@@ -68,8 +68,7 @@ class History:
                 await anyio.sleep(1.0)
                 await self._turn()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._turn()
+            await self._turn()
 
     def recent(self) -> list[ModelRequest]:
         """Those under way, and those that have ended and cannot be found in the store yet; each the newest first."""
@@ -91,6 +90,10 @@ class History:
         return {name: live.rate for name, live in self.live().items()}
 
     async def _turn(self) -> None:
+        with anyio.CancelScope(shield=True):  # what has been taken from the journal is nowhere else
+            await self._take()
+
+    async def _take(self) -> None:
         records = self._journal.take()
         self._count(records)
         ended: list[ModelRequest] = []

@@ -51,14 +51,14 @@ async def note_use(gate: Gate, keys: Keys, *, task_status: TaskStatus[None] = an
             await anyio.sleep(EVERY)
             await _write(gate, keys)
     finally:
-        with anyio.CancelScope(shield=True):
-            await _write(gate, keys)
+        await _write(gate, keys)
 
 
 async def _write(gate: Gate, keys: Keys) -> None:
     used, gate.used = gate.used, {}
     if used:
         try:
-            await keys.used(used)
+            with anyio.CancelScope(shield=True):  # what has been taken from the gate is nowhere else
+                await keys.used(used)
         except StoreFailed as error:
             log.warning("it was not written down when keys were used: %s", error.message)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llamactl.proxy.connection import Connection
 
 _STREAMED = re.compile(rb"(?i)\r\ncontent-type:[ \t]*text/event-stream[^\r]*")
+_UNBUFFERED = re.compile(rb"(?i)\r\nx-accel-buffering:[^\r]*")  # said of streams only
 
 
 class Gathering(Forward):
@@ -109,6 +110,7 @@ class Gathering(Forward):
             record.status = status
         client.closing = client.closing or head.old or not head.keep_alive
         wire = _STREAMED.sub(b"\r\nContent-Type: application/json; charset=utf-8", self._head.wire)
+        wire = _UNBUFFERED.sub(b"", wire)
         if status != 200:
             reason = REASONS.get(status, "Error").encode()
             wire = b"HTTP/1.1 %d %b%b" % (status, reason, wire[wire.index(b"\r\n") :])

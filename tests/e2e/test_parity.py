@@ -12,7 +12,7 @@ from tests.engines.client import ask
 
 VARYING = {"id", "created", "created_at", "completed_at", "timings", "id_slot", "tokens_cached", "item_id"}
 """Members that differ from one answer to the next, from the same llama-server."""
-MATTERS = ("content-type", "cache-control", "www-authenticate", "retry-after", "location")
+MATTERS = ("x-accel-buffering", "content-type", "cache-control", "www-authenticate", "retry-after", "location")
 
 
 def test_through_the_port_as_directly(begin: Begin, real_engine: str, home: Home, tiny: Path) -> None:
