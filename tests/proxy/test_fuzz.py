@@ -26,7 +26,8 @@ def test_what_was_found_before() -> None:
 def test_what_is_found_now(tmp_path: Path) -> None:
     shutil.copytree(CORPUS, tmp_path / "corpus")
     command = [sys.executable, "-m", "tests.proxy.fuzz", str(tmp_path / "corpus"), f"-max_total_time={SECONDS}"]
-    options = ["-timeout=20", "-rss_limit_mb=1500", f"-artifact_prefix={tmp_path}/", "-print_final_stats=1"]
+    # Its memory is not limited: what it takes for its peak is inherited from this process.
+    options = ["-timeout=20", "-rss_limit_mb=0", f"-artifact_prefix={tmp_path}/", "-print_final_stats=1"]
     done = subprocess.run(command + options, capture_output=True, timeout=SECONDS + 60)
     said = done.stderr.decode(errors="replace")
     found = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
