@@ -7,7 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from trio.testing import wait_all_tasks_blocked
 
-from llamactl.core.events import CatalogueChanged, Event, Numbered, ServiceChanged, kind
+from llamactl.core.events import CatalogueChanged, Event, LogLines, Numbered, ServiceChanged, kind
 from llamactl.hub import Hub, Watcher
 
 pytestmark = pytest.mark.anyio
@@ -174,10 +174,6 @@ def test_numbers_go_on_from_those_of_before() -> None:
 # --- who is outside ------------------------------------------------------------------------------
 
 
-class LogLines(CatalogueChanged, frozen=True, tag="log"):
-    """Passes: it has the name of an event that does."""
-
-
 async def test_who_follows_hears_when_it_is_kept() -> None:
     kept: list[Numbered] = []
     hub = Hub(keep=kept.append)
@@ -194,9 +190,9 @@ async def test_who_follows_hears_when_it_is_kept() -> None:
 
 async def test_what_passes_has_no_number_and_is_heard_by_who_wants_it() -> None:
     hub = Hub(keep=lambda _: None)
-    with hub.follow() as follower, hub.follow(only=lambda each: kind(each.event) == "log") as reader:
+    with hub.follow() as follower, hub.follow(only=lambda each: kind(each.event) == "logs") as reader:
         with hub.watch() as watcher:
-            numbered = hub.publish(LogLines(("a",)))
+            numbered = hub.publish(LogLines("a", "info", 1.0, ("x",)))
             assert (numbered.id, hub.last) == (0, 0)
             say(hub)
             assert await ids(watcher, 2) == [0, 1]

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -25,7 +24,7 @@ from llamactl.core.events import (
     kind,
 )
 from llamactl.core.instance import Backoff, Failed, Ready, Stopped, Stopping, state
-from llamactl.core.units import show_duration
+from llamactl.core.units import show_duration, show_time
 from llamactl.rpc.calls import ListEvents, Lost
 
 CHUNK = 1000
@@ -96,7 +95,7 @@ def _say(numbered: Numbered) -> None:
 
 def _as_data(numbered: Numbered) -> dict[str, Any]:
     event = msgspec.to_builtins(numbered.event)
-    at = datetime.fromtimestamp(numbered.at, UTC).isoformat(timespec="milliseconds")
+    at = show_time(numbered.at)
     return {"id": numbered.id, "at": at, **event}
 
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import merge
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from llamactl.cli.times import moment
 from llamactl.config.directories import Directories, find_directories
 from llamactl.core.errors import BadRequest, NotFound, Unreachable
 from llamactl.core.lines import Level, Line
+from llamactl.core.units import show_time
 from llamactl.logs import daily, reading, runs
 from llamactl.logs.reading import Block, Wanted
 from llamactl.logs.tail import DayTail, RunTail, whole
@@ -168,7 +169,7 @@ def _sayer(sources: Sequence[_Source]) -> Callable[[Line], None]:
 
     def say(line: Line) -> None:
         if session.output in ("json", "jsonl"):
-            at = datetime.fromtimestamp(line.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            at = show_time(line.time)
             shown = {"model": line.source or None, "time": at, "level": line.level, "line": line.text}
             render.data("log", shown)
             return

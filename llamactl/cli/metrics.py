@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from llamactl.cli.chart import LEAST_HEIGHT, Line, chart
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest
 from llamactl.core.sample import Sample, share
-from llamactl.core.units import parse_duration, show_duration, show_size
+from llamactl.core.units import parse_duration, show_duration, show_size, show_time
 from llamactl.rpc.calls import ExportMetrics, History, SeriesRow, ShowHistory, ShowMetrics
 
 app = typer.Typer(help="What was measured, now and before.", no_args_is_help=True)
@@ -262,4 +262,4 @@ def _far(at: float) -> str:
 
 
 def _utc(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return show_time(at)

@@ -1,7 +1,7 @@
 """What was asked of models: `requests …`."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +12,7 @@ from llamactl.cli.session import session
 from llamactl.cli.times import moment
 from llamactl.core.events import RequestsFinished
 from llamactl.core.requests import ModelRequest
-from llamactl.core.units import show_size
+from llamactl.core.units import show_size, show_time
 from llamactl.rpc.calls import CancelRequest, ListRequests, Lost, ShowBodies, ShowRequest
 
 app = typer.Typer(
@@ -198,6 +198,6 @@ def _value(value: object) -> str:
 
 def _as_data(request: ModelRequest) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(request)
-    data["at"] = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds")
+    data["at"] = show_time(request.at)
     first = {name: data.pop(name) for name in ("id", "at", "model", "endpoint", "state", "status", "error")}
     return first | data

@@ -3,13 +3,13 @@
 import os
 import shutil
 import sys
-from datetime import UTC, datetime
 
 import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.errors import NotRunning, Refused
+from llamactl.core.units import show_time
 
 
 def top() -> None:
@@ -28,7 +28,7 @@ def status() -> None:
     with session.client() as client:
         view = present(client)
     if session.machine:
-        at = view.sample and datetime.fromtimestamp(view.sample.at / 1000, UTC).isoformat(timespec="milliseconds")
+        at = view.sample and show_time(view.sample.at / 1000)
         render.data(
             "status",
             {

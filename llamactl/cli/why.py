@@ -1,7 +1,6 @@
 """Why a model is as it is: `why`."""
 
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +9,7 @@ import typer
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.core.exits import MEANING
-from llamactl.core.units import show_duration
+from llamactl.core.units import show_duration, show_time
 from llamactl.rpc.calls import ExitRow, Explanation, InstanceRow, WhyModel
 
 
@@ -41,7 +40,7 @@ def why(name: Annotated[str, typer.Argument(metavar="NAME", help="A model.")]) -
 def _as_data(told: Explanation) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(told)
     for row in data["exits"]:
-        row["at"] = datetime.fromtimestamp(row["at"], UTC).isoformat(timespec="milliseconds")
+        row["at"] = show_time(row["at"])
     return data
 
 

@@ -41,7 +41,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
         return RANK[self.scope] >= RANK[scope]
 
     def uses(self, model: str) -> bool:
-        return self.models is None or any(fnmatchcase(model, glob) for glob in self.models)
+        return matches(self.models, model)
 
     def demand(self, scope: Needed) -> None:
         """Raises `Unauthorized` for who has shown no key, `Forbidden` for who has one that is not enough."""
@@ -55,6 +55,11 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
         """Raises `Forbidden` if the key is for other models."""
         if not self.uses(model):
             raise Forbidden(f"the key {self.name} is not for the model {model}")
+
+
+def matches(globs: tuple[str, ...] | None, model: str) -> bool:
+    """None is all of them."""
+    return globs is None or any(fnmatchcase(model, glob) for glob in globs)
 
 
 RANK: dict[str, int] = {"": 0, **{scope: rank for rank, scope in enumerate(SCOPES, 1)}}

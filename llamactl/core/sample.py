@@ -176,9 +176,9 @@ def beside(sample: Sample) -> dict[Subject, dict[str, float]]:
     }
 
 
-def share(part: float, whole: float) -> float | None:
-    """Percent; None of nothing."""
-    return 100 * part / whole if whole > 0 else None
+def share(part: float | None, whole: float | None) -> float | None:
+    """Percent; None of nothing, or if one of them is not known."""
+    return None if part is None or not whole else 100 * part / whole
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

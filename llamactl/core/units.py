@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 
 from llamactl.core.errors import BadRequest
 
@@ -75,6 +76,11 @@ def show_count(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f}{unit}" if not unit or abs(count) >= 100 else f"{count:.3g}{unit}"
+
+
+def show_time(seconds: float) -> str:
+    """`2026-01-31T10:30:00.000Z`, as RFC 3339 has it; `seconds` since the epoch."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def show_duration(seconds: float) -> str:

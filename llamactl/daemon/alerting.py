@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -18,7 +17,8 @@ from anyio.abc import TaskStatus
 from llamactl import __version__
 from llamactl.config.sections import Alerts
 from llamactl.core.alerts import Rule, State, judge
-from llamactl.core.events import AlertCleared, AlertRaised, Numbered, kind
+from llamactl.core.events import AlertCleared, AlertRaised, Numbered, SamplesTaken, kind
+from llamactl.core.sample import Sample, share
 from llamactl.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -45,24 +45,20 @@ def rules(alerts: Alerts) -> list[Rule]:
     ]
 
 
-def values(sample: Any) -> dict[str, float | None]:
-    """What is watched of a `core.sample.Sample`, by the name of the series; of each disk and GPU, by its own."""
+def values(sample: Sample) -> dict[str, float | None]:
+    """What is watched of it, by the name of the series; of each disk and GPU, by its own."""
     host = sample.host
     found: dict[str, float | None] = {
         "cpu_usage": host.cpu,
-        "memory_usage": _share(host.memory_total - host.memory_available, host.memory_total),
+        "memory_usage": share(host.memory_total - host.memory_available, host.memory_total),
     }
     found |= {f"disk_usage:{disk.path}": disk.usage for disk in host.disks}
     for gpu in sample.gpus:
         found[f"gpu_usage:{gpu.label}"] = gpu.usage
         found[f"gpu_temperature:{gpu.label}"] = gpu.temperature
-        found[f"gpu_memory_usage:{gpu.label}"] = _share(gpu.memory_used, gpu.memory_total)
+        found[f"gpu_memory_usage:{gpu.label}"] = share(gpu.memory_used, gpu.memory_total)
         found[f"gpu_power_usage:{gpu.label}"] = gpu.power
     return found
-
-
-def _share(part: float | None, whole: float | None) -> float | None:
-    return None if part is None or not whole else 100 * part / whole
 
 
 class Alerting:
@@ -93,8 +89,8 @@ class Alerting:
             with self._hub.watch() as watcher:
                 task_status.started()
                 async for numbered in watcher:
-                    if type(numbered.event).__name__ == "SamplesTaken":
-                        self.take(values(numbered.event.sample))  # type: ignore[union-attr]  # see `values`
+                    if isinstance(numbered.event, SamplesTaken):
+                        self.take(values(numbered.event.sample))
 
     async def _call(self, *, task_status: TaskStatus[None]) -> None:
         """One after the other, so that they arrive in their order."""

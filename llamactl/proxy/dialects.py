@@ -8,13 +8,14 @@ web         {"success": false, "error": {"code", "message", "details"?}, "timest
 """
 
 import math
-from datetime import UTC, datetime
+import time
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from llamactl.core.errors import LlamactlError
+from llamactl.core.units import show_time
 from llamactl.proxy.naming import Moved
 from llamactl.proxy.routing import Dialect
 
@@ -41,7 +42,7 @@ def error_body(error: LlamactlError, status: int | None = None, dialect: Dialect
     """The JSON object alone."""
     status = status or error.status
     if dialect == "web":
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = show_time(time.time())
         details = {"details": error.hint} if error.hint else {}
         told = {"code": error.code, "message": error.message, **details}
         return msgspec.json.encode({"success": False, "error": told, "timestamp": now})

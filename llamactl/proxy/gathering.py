@@ -40,6 +40,8 @@ class Gathering(Forward):
 
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
         if not answer.events or answer.status != 200:
+            if answer.status == 200 and self._streamed is not None:
+                self._pool.plain = True  # it does not stream: to ask for it changes bodies in vain
             waiting = self._client.waiting
             if waiting is None or not waiting.begun:
                 super()._begun(answer, length, data, start)

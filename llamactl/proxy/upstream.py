@@ -70,7 +70,8 @@ class Upstream(asyncio.Protocol):
 
 
 class Pool:
-    """The connections to one socket. `plain`: its streams are not understood, so it is asked for none."""
+    """The connections to one socket. `plain`: it streams what is not understood, or not
+    at all, so it is asked for no streams."""
 
     def __init__(self, path: str) -> None:
         self.plain = False

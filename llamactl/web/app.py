@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import msgspec
@@ -15,13 +13,11 @@ from anyio.abc import TaskStatus
 from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
-from llamactl.rpc.calls import Call, Status
+from llamactl.rpc.calls import Ask, Status
 from llamactl.web import conversation, logs, monitoring, requests, router, rpc, stream, templates
 from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 
 def application(ask: Ask, guests: Guests | None = None) -> web.Application:

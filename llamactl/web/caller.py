@@ -1,7 +1,7 @@
 """Who asks, as the door says, and what they may ask of the daemon."""
 
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,9 +9,17 @@ from aiohttp import web
 
 from llamactl.core.access import Caller, Needed
 from llamactl.core.errors import Forbidden
-from llamactl.rpc.calls import AddModel, Call, CloneModel, ListModels, ListRequests, ModelRow, ReadLogs, RenameModel
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
+from llamactl.rpc.calls import (
+    AddModel,
+    Ask,
+    Call,
+    CloneModel,
+    ListModels,
+    ListRequests,
+    ModelRow,
+    ReadLogs,
+    RenameModel,
+)
 
 HEADER = "X-Llamactl-Caller"
 """Put there by the door, which takes it out of what clients send: the JSON of a `Caller`, in base64."""

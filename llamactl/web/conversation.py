@@ -10,13 +10,13 @@ from aiohttp import WSMsgType, web
 from llamactl import __version__
 from llamactl.core.errors import BadRequest, LlamactlError, Refused
 from llamactl.core.events import KINDS
-from llamactl.rpc.calls import CALLS, ListEvents, ListInstances, ListRequests, ReadLogs, Status
+from llamactl.rpc.calls import CALLS, Ask, ListEvents, ListInstances, ListRequests, ReadLogs, Status
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
 from llamactl.web.caller import caller_of, demand_scope, permit
 from llamactl.web.envelope import Ask as Question
 from llamactl.web.envelope import Received, RequestId, Subscribe, Topic, Unsubscribe, envelope, read
-from llamactl.web.feed import Ask, Feed, message, whole
+from llamactl.web.feed import Feed, message, whole
 from llamactl.web.guests import Guests
 from llamactl.web.watcher import Watcher
 

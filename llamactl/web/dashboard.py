@@ -9,7 +9,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,15 +16,15 @@ import socketio
 from aiohttp import web
 
 from llamactl.core.errors import BadRequest, Forbidden, LlamactlError
-from llamactl.core.events import KINDS, Numbered
+from llamactl.core.events import KINDS, CatalogueChanged, InstanceChanged, LogLines, Numbered, SamplesTaken
+from llamactl.core.sample import Sample
+from llamactl.core.units import show_time
 from llamactl.rpc import calls
-from llamactl.rpc.calls import Call
+from llamactl.rpc.calls import Ask, Call
 from llamactl.rpc.server import Stream
 from llamactl.web import shapes, topics
 from llamactl.web.caller import caller_of, permit
 from llamactl.web.envelope import envelope
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 OFTEN = 3.0
 """Seconds between two metrics."""
@@ -47,7 +46,7 @@ class Dashboard:
         self._following: asyncio.Task[None] | None = None
         self._lines: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._untold: list[dict[str, Any]] = []
-        self._sample: Any = None
+        self._sample: Sample | None = None
         self._told = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[object]] = set()
@@ -113,19 +112,18 @@ class Dashboard:
             stream.close()
 
     async def _publish(self, numbered: Numbered) -> None:
-        event: Any = numbered.event
-        match type(event).__name__:
-            case "SamplesTaken":
+        match event := numbered.event:
+            case SamplesTaken():
                 self._sample = event.sample
                 if time.monotonic() - self._told >= OFTEN - 0.5:
                     self._told = time.monotonic()
-                    await self._tell("metrics", await self._metrics())
-            case "LogLines":
+                    await self._tell("metrics", await self._metrics(event.sample))
+            case LogLines():
                 entries = shapes.entries(event)
                 self._lines.extend(entries)
                 self._untold += entries
                 self._soon("lines", self._tell_lines)
-            case "InstanceChanged" | "CatalogueChanged":
+            case InstanceChanged() | CatalogueChanged():
                 self._soon("models", self._tell_models)
 
     def _soon(self, what: str, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -209,9 +207,9 @@ class Dashboard:
         await permit(caller, call, self._ask)
         return await self._ask(call)
 
-    async def _metrics(self) -> dict[str, Any]:
+    async def _metrics(self, sample: Sample) -> dict[str, Any]:
         instances = await self._ask(calls.ListInstances(all=True))
-        return shapes.metrics(self._sample, len(instances), sum(row.requests for row in instances))
+        return shapes.metrics(sample, len(instances), sum(row.requests for row in instances))
 
     async def _models(self) -> list[dict[str, Any]]:
         return [shapes.model(row) for row in await self._ask(calls.ListModels())]
@@ -228,7 +226,7 @@ class Dashboard:
 
     async def _send_metrics(self, sid: str, _: dict[str, Any]) -> None:
         if self._sample is not None:
-            await self._tell("metrics", await self._metrics(), to=sid)
+            await self._tell("metrics", await self._metrics(self._sample), to=sid)
 
     async def _send_models(self, sid: str, _: dict[str, Any]) -> None:
         await self._tell("models", await self._models(), to=sid)
@@ -335,4 +333,4 @@ def _json(payload: bytes) -> Any:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return show_time(time.time())

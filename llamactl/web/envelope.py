@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from llamactl.core.errors import BadRequest
+from llamactl.core.lines import Level
 
 Topic = Literal["metrics", "models", "logs", "status", "requests", "events"]
-Level = Literal["debug", "info", "warn", "error"]
-LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error")
 
 RequestId = str | int | None
 

@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from llamactl.core.access import matches
 from llamactl.core.events import KINDS, Numbered
-from llamactl.rpc.calls import Call, ListInstances, Lost, Watch
+from llamactl.core.lines import Level
+from llamactl.rpc.calls import Ask, ListInstances, Lost, Watch
 from llamactl.rpc.server import Stream
 from llamactl.web import topics
-from llamactl.web.envelope import Level, Topic, envelope
-from llamactl.web.topics import matches
+from llamactl.web.envelope import Topic, envelope
 from llamactl.web.watcher import Message, Watcher
 
 log = logging.getLogger(__name__)
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 WHOLE = 30.0
 """Seconds between two lists of all models."""

@@ -1,8 +1,6 @@
 """`/api/logs` and `/api/logger/config`, with the names that the dashboard has which llamactl takes the place of."""
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -10,12 +8,10 @@ from msgspec import Meta
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.lines import Level
-from llamactl.core.units import parse_duration, parse_size
-from llamactl.rpc.calls import Call, LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
+from llamactl.core.units import parse_duration, parse_size, show_time
+from llamactl.rpc.calls import Ask, LoggerSettings, LogRow, ReadLogs, SetLogger, ShowLogger
 from llamactl.web.caller import caller_of, demand, permit
 from llamactl.web.shape import shaped, success
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 LOGS, LOGGER = "/api/logs", "/api/logger/config"
 
@@ -86,7 +82,7 @@ def add(app: web.Application, ask: Ask) -> None:
 
 
 def _row(row: LogRow) -> dict[str, object]:
-    at = datetime.fromtimestamp(row.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = show_time(row.time)
     return {"timestamp": at, "level": row.level, "source": row.model or "llamactl", "message": row.line}
 
 

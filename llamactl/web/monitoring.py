@@ -3,9 +3,7 @@
 Memory is MiB there, disks are bytes, usages percent; what is not known is null.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -13,13 +11,12 @@ from aiohttp import web
 from llamactl.core.errors import BadRequest
 from llamactl.core.sample import Gpu, Sample, share, summary
 from llamactl.core.series import Range
-from llamactl.core.units import parse_duration
-from llamactl.rpc.calls import Call, ExportMetrics, History, ShowHistory, ShowMetrics
+from llamactl.core.units import parse_duration, show_time
+from llamactl.rpc.calls import Ask, Call, ExportMetrics, History, ShowHistory, ShowMetrics
 from llamactl.web.caller import caller_of, demand
 from llamactl.web.shape import shaped, success
 
 A = TypeVar("A")
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 PATH = "/api/monitoring"
 MEBIBYTE = 1 << 20
@@ -164,4 +161,4 @@ def _shown(found: History) -> dict[str, object]:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return show_time(seconds)

@@ -1,6 +1,5 @@
 """`GET /api/requests`: what was asked of models."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,11 +8,10 @@ from aiohttp import web
 
 from llamactl.core.errors import BadRequest
 from llamactl.core.requests import ModelRequest
-from llamactl.rpc.calls import Call, ListRequests
+from llamactl.core.units import show_time
+from llamactl.rpc.calls import Ask, ListRequests
 from llamactl.web.caller import caller_of, permit
 from llamactl.web.shape import shaped, success
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 PATH = "/api/requests"
 
@@ -50,5 +48,5 @@ def _moment(text: str) -> float:
 
 
 def _shown(request: ModelRequest) -> dict[str, Any]:
-    at = datetime.fromtimestamp(request.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = show_time(request.at)
     return {**msgspec.to_builtins(request), "at": at}

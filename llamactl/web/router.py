@@ -18,10 +18,9 @@ from llamactl.core.errors import BadRequest, LlamactlError, NotFound
 from llamactl.core.events import CatalogueChanged, Event, InstanceChanged, Numbered
 from llamactl.core.instance import Failed, Phase, Stopped, state
 from llamactl.proxy.dialects import error_body
-from llamactl.rpc.calls import InstanceRow, ListInstances, ListModels, Lost, ModelRow, StartModel, StopModel, Watch
+from llamactl.rpc.calls import Ask, InstanceRow, ListInstances, ListModels, Lost, ModelRow, StartModel, StopModel, Watch
 from llamactl.rpc.server import Stream
 from llamactl.web.caller import ANYBODY, caller_of
-from llamactl.web.templates import Ask
 
 _STATUS = {
     "ready": "loaded",

@@ -5,11 +5,10 @@ from typing import Any
 from aiohttp import web
 
 from llamactl.rpc import messages
-from llamactl.rpc.calls import Call
+from llamactl.rpc.calls import Ask, Call
 from llamactl.rpc.messages import INVALID_REQUEST, Fault, Question
 from llamactl.rpc.server import Stream, outcome_of
 from llamactl.web.caller import caller_of, permit
-from llamactl.web.templates import Ask
 
 PATH = "/rpc"
 

@@ -1,12 +1,13 @@
 """The one shape of all of `/api`: `{success, data?, error?: {code, message, details?}, timestamp}`."""
 
+import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 
 from llamactl.core.errors import LlamactlError
+from llamactl.core.units import show_time
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -29,6 +30,6 @@ def success(data: object) -> web.Response:
 
 
 def _answer(body: dict[str, object], status: int) -> web.Response:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = show_time(time.time())
     text = msgspec.json.encode({**body, "timestamp": now})
     return web.Response(body=text, status=status, content_type="application/json")

@@ -1,9 +1,10 @@
 """What the dashboard calls things that llamactl knows. (pure)"""
 
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from llamactl.core.sample import Sample
+from llamactl.core.units import show_time
 from llamactl.rpc.calls import ModelRow
 
 STATUS = {
@@ -36,7 +37,7 @@ def loaded(row: ModelRow) -> dict[str, Any]:
 
 def entries(event: Any) -> list[dict[str, Any]]:
     """One for each of the `LogLines`."""
-    at = datetime.fromtimestamp(event.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = show_time(event.time)
     return [entry(event.level, line, at, event.source) for line in event.lines]
 
 
@@ -45,8 +46,8 @@ def entry(level: str, message: str, at: str, source: str = "llamactl") -> dict[s
     return {"id": f"line-{next(_numbers)}", "timestamp": at, "level": level, "message": message, "context": context}
 
 
-def metrics(sample: Any, models: int, requests: int) -> dict[str, Any]:
-    """`SystemMetrics` of a `core.sample.Sample`. What is not known is left out; GPU memory is in MiB."""
+def metrics(sample: Sample, models: int, requests: int) -> dict[str, Any]:
+    """`SystemMetrics`. What is not known is left out; GPU memory is in MiB."""
     host, gpus = sample.host, sample.gpus
     used = host.memory_total - host.memory_available
     found: dict[str, Any] = {
@@ -57,7 +58,7 @@ def metrics(sample: Any, models: int, requests: int) -> dict[str, Any]:
         "totalModels": models,
         "totalRequests": requests,
         "uptime": sample.uptime,
-        "timestamp": datetime.fromtimestamp(sample.at / 1000, UTC).isoformat().replace("+00:00", "Z"),
+        "timestamp": show_time(sample.at / 1000),
     }
     if gpus:
         gpu = gpus[0]

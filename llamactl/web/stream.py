@@ -9,10 +9,9 @@ from aiohttp import web
 from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest
 from llamactl.core.events import Numbered, kind
-from llamactl.rpc.calls import Lost, Watch
+from llamactl.rpc.calls import Ask, Lost, Watch
 from llamactl.rpc.server import Stream
 from llamactl.web.caller import caller_of, demand_scope
-from llamactl.web.feed import Ask
 from llamactl.web.guests import Guests
 from llamactl.web.topics import model_of
 

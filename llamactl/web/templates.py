@@ -1,17 +1,12 @@
 """`/api/model-templates`: which model has which chat template, as the dashboard asks that llamactl replaces."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import msgspec
 from aiohttp import web
 
 from llamactl.core.errors import BadRequest
-from llamactl.rpc.calls import Call, ListTemplates, SetTemplates, TemplateList
+from llamactl.rpc.calls import Ask, ListTemplates, SetTemplates, TemplateList
 from llamactl.web.caller import caller_of, demand
 from llamactl.web.shape import shaped, success
-
-Ask = Callable[[Call[Any]], Awaitable[Any]]
 
 PATH = "/api/model-templates"
 

@@ -1,38 +1,45 @@
 """Which events are told to those who subscribed to what, and as what. (pure)"""
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
-from llamactl.core.events import Event, InstanceChanged, LogLines, Numbered
+from llamactl.core.access import matches
+from llamactl.core.events import (
+    CatalogueChanged,
+    Event,
+    InstanceChanged,
+    InstanceDoubted,
+    LogLines,
+    Numbered,
+    Placement,
+    RequestsFinished,
+    SamplesTaken,
+)
 from llamactl.core.instance import pid_of, state
+from llamactl.core.lines import Level, at_least
 from llamactl.rpc.calls import LogRow
-from llamactl.web.envelope import LEVELS, Level, Topic
+from llamactl.web.envelope import Topic
 
-TOPICS: dict[str, Topic] = {
-    "SamplesTaken": "metrics",
-    "LogLines": "logs",
-    "RequestsFinished": "requests",
-    "InstanceChanged": "models",
-    "InstanceDoubted": "models",
-    "Placement": "models",
-    "CatalogueChanged": "models",
+TOPICS: dict[type[Event], Topic] = {
+    SamplesTaken: "metrics",
+    LogLines: "logs",
+    RequestsFinished: "requests",
+    InstanceChanged: "models",
+    InstanceDoubted: "models",
+    Placement: "models",
+    CatalogueChanged: "models",
 }
 """By the class of the event; all others are `status`. Whatever has a number is told to `events`, too."""
 
 
 def topic_of(event: Event) -> Topic:
-    return TOPICS.get(type(event).__name__, "status")
+    return TOPICS.get(type(event), "status")
 
 
 def model_of(event: Event) -> str | None:
     """The one that it is about, if it is one."""
     model: str | None = getattr(event, "model", None) or getattr(event, "source", None)
     return model
-
-
-def matches(globs: tuple[str, ...] | None, model: str) -> bool:
-    return globs is None or any(fnmatchcase(model, glob) for glob in globs)
 
 
 def data_of(numbered: Numbered) -> Any:
@@ -49,7 +56,7 @@ def data_of(numbered: Numbered) -> Any:
 
 def lines(events: Sequence[Any], globs: tuple[str, ...] | None, level: Level) -> list[Any]:
     """What of many `LogLines` is wanted."""
-    wanted = LEVELS[LEVELS.index(level) :]
+    wanted = at_least(level)
     return [event for event in events if event.level in wanted and matches(globs, event.source)]
 
 

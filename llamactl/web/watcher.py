@@ -5,10 +5,10 @@ from collections import deque
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from llamactl.core.access import Caller
+from llamactl.core.access import Caller, matches
 from llamactl.core.events import Numbered, kind
-from llamactl.web.envelope import Level, Topic, envelope, frame
-from llamactl.web.topics import matches
+from llamactl.core.lines import Level
+from llamactl.web.envelope import Topic, envelope, frame
 
 HIGH = 64 << 10
 """Bytes that wait to be sent: with more, the connection is taken for slow."""

@@ -30,7 +30,7 @@ def test_as_data(llamactl: Llamactl, stub: Stub) -> None:
     data = llamactl("events", "--json", "--type", "instance", "--type", "catalogue").json()
     assert data["schema"] == "llamactl.events/v1"
     assert data["items"][1] == {
-        "id": 8, "at": "2023-11-14T22:13:21.000+00:00", "type": "catalogue", "added": ["a", "b"], "removed": [],
+        "id": 8, "at": "2023-11-14T22:13:21.000Z", "type": "catalogue", "added": ["a", "b"], "removed": [],
         "changed": [], "missing": ["c"],
     }  # fmt: skip
     assert stub.asked == [("events.list", {"types": ["instance", "catalogue"], "limit": 20})]

@@ -58,7 +58,7 @@ def test_filters(llamactl: Llamactl, asked: list[dict[str, Any]]) -> None:
 def test_as_data(llamactl: Llamactl) -> None:
     waiting, ended = llamactl("--json", "requests").json()["items"]
     assert (waiting["status"], waiting["state"], waiting["first"]) == (None, "waiting", None)
-    assert ended["at"] == "2023-11-14T22:13:20.125+00:00"
+    assert ended["at"] == "2023-11-14T22:13:20.125Z"
     assert (ended["prompt_tokens"], ended["generation_rate"], ended["finish"]) == (100, 40.25, "length")
     lines = llamactl("-o", "jsonl", "requests").out.splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["r-2", "r-1"]

@@ -52,7 +52,7 @@ def test_as_data(llamactl: Llamactl, stub: Stub) -> None:
     told = llamactl("--json", "why", "qwen3:8b").json()
     assert told["schema"] == "llamactl.why/v1"
     assert told["instance"]["next_try"] == 6.0
-    assert told["exits"][0]["at"] == "2023-11-14T22:13:20.500+00:00"
+    assert told["exits"][0]["at"] == "2023-11-14T22:13:20.500Z"
     assert told["exits"][1]["kind"] == "asked"
     assert told["lines"] == ["the last", "[bold]words"]
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -13,6 +12,7 @@ import pytest
 from llamactl.config.sections import Alerts
 from llamactl.config.values import Duration, SecretUrl
 from llamactl.core.events import AlertCleared, AlertRaised, Numbered
+from llamactl.core.sample import Disk, Gpu, Host, Sample
 from llamactl.daemon.alerting import Alerting, post, rules, values
 from llamactl.hub import Hub
 
@@ -75,9 +75,12 @@ def test_the_limits_are_those_of_the_configuration() -> None:
 
 
 def test_what_is_watched_of_a_sample() -> None:
-    gpu = SimpleNamespace(label="CUDA0", usage=None, temperature=70.0, memory_used=3, memory_total=4, power=99.0)
-    host = SimpleNamespace(cpu=50.0, memory_total=4, memory_available=1, disks=[SimpleNamespace(path="/", usage=12.0)])
-    found = values(SimpleNamespace(host=host, gpus=[gpu]))
+    gpu = Gpu(
+        id="1", name="G", vendor="nvidia", device="CUDA0", temperature=70.0, memory_used=3, memory_total=4, power=99
+    )
+    disk = Disk(path="/", total=100, used=12, free=88)
+    host = Host(cpu=50.0, load=None, memory_total=4, memory_available=1, swap_total=0, swap_used=0, disks=(disk,))
+    found = values(Sample(at=1, host=host, gpus=(gpu,), models=()))
     assert found == {
         "cpu_usage": 50.0, "memory_usage": 75.0, "disk_usage:/": 12.0, "gpu_usage:CUDA0": None,
         "gpu_temperature:CUDA0": 70.0, "gpu_memory_usage:CUDA0": 75.0, "gpu_power_usage:CUDA0": 99.0,

@@ -10,7 +10,7 @@ from llamactl.core.errors import UpstreamDied
 from tests.proxy.asking import post
 from tests.proxy.front import opened, until
 from tests.proxy.test_door_records import ended
-from tests.proxy.upstreams import CLOSE, EVENTS, HANG, Play, always, chunk, chunked, chunked_head, sized
+from tests.proxy.upstreams import CLOSE, EVENTS, HANG, Play, always, chunk, chunked, chunked_head, in_turn, sized
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +118,15 @@ async def test_a_stream_that_is_not_understood_is_asked_for_no_more(tmp_path: Pa
         assert (await front.ask(post(HELLO, path=CHAT))).body == b"plain"
         assert [b'"stream"' in sent.body for sent in front.upstream.requests] == [True, False, False]
         assert front.upstream.requests[1].body == HELLO
+
+
+async def test_one_that_does_not_stream_is_asked_for_no_more_streams(tmp_path: Path) -> None:
+    """An error says nothing of that."""
+    async with opened(tmp_path) as front:
+        front.upstream.play = in_turn(always(sized(b"{}", "400 Bad Request")), always(sized(b"plain")))
+        for _ in range(3):
+            await front.ask(post(HELLO, path=CHAT))
+        assert [b'"stream"' in sent.body for sent in front.upstream.requests] == [True, True, False]
 
 
 async def test_who_leaves_ends_it(tmp_path: Path) -> None:

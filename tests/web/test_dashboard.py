@@ -8,16 +8,16 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace as Made
 from typing import Any
 
 import pytest
 
 from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound
-from llamactl.core.events import KINDS, CatalogueChanged, InstanceChanged, LogLines
+from llamactl.core.events import KINDS, CatalogueChanged, InstanceChanged, LogLines, SamplesTaken
 from llamactl.core.instance import Ready
 from llamactl.core.model import ScanReport
+from llamactl.core.sample import Disk, Gpu, Host, Sample
 from llamactl.daemon.control import events
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call, ModelDetail, ModelRow, SettingRow
@@ -63,17 +63,15 @@ def said(*lines: str) -> LogLines:
     return LogLines("qwen", "warn", 1_700_000_000.0, lines)
 
 
-class Samples(CatalogueChanged, frozen=True, tag="samples"):
-    sample: Any = None
-
-
-Samples.__name__ = "SamplesTaken"
-
-GPU = Made(
-    name="RTX", usage=50.0, memory_used=1 << 30, memory_total=4 << 30, power=99.44, power_limit=None, temperature=60.0
-)
-HOST = Made(cpu=12.34, memory_total=8, memory_available=2, disks=[Made(usage=70.0)])
-SAMPLE = Made(at=1_700_000_000_000, host=HOST, gpus=[GPU], active_models=1, uptime=9)
+GPU = Gpu(
+    id="1", name="RTX", vendor="nvidia", usage=50.0, memory_used=1 << 30, memory_total=4 << 30, power=99.44,
+    temperature=60.0,
+)  # fmt: skip
+HOST = Host(
+    cpu=12.34, memory_total=8, memory_available=2, swap_total=0, swap_used=0,
+    disks=(Disk(path="/", total=100, used=70, free=30),),
+)  # fmt: skip
+SAMPLE = Sample(at=1_700_000_000_000, host=HOST, gpus=(GPU,), active_models=1, uptime=9)
 
 
 class Place(House):
@@ -170,15 +168,16 @@ async def test_what_happens_is_told(packages: Path) -> None:
     async with connected(house, packages) as far:
         await far.hear("connect")
         await far.hear("message")
-        house.publish(Samples(sample=SAMPLE))
+        house.publish(SamplesTaken(SAMPLE))
         told = await far.hear("metrics")
         assert told["data"] == {
             "cpuUsage": 12.3, "memoryUsage": 75.0, "diskUsage": 70.0, "activeModels": 1, "totalModels": 2,
-            "totalRequests": 0, "uptime": 9, "timestamp": "2023-11-14T22:13:20Z", "gpuName": "RTX", "gpuUsage": 50.0,
+            "totalRequests": 0, "uptime": 9, "timestamp": "2023-11-14T22:13:20.000Z",
+            "gpuName": "RTX", "gpuUsage": 50.0,
             "gpuMemoryUsed": 1024.0, "gpuMemoryTotal": 4096.0, "gpuMemoryUsage": 25.0, "gpuPowerUsage": 99.4,
             "gpuTemperature": 60.0,
         }  # fmt: skip
-        house.publish(Samples(sample=SAMPLE))
+        house.publish(SamplesTaken(SAMPLE))
         await far.say("request_metrics")
         assert (await far.hear("metrics"))["data"]["uptime"] == 9, "once, since the other was too soon"
         house.publish(said("one", "two"))
@@ -265,6 +264,6 @@ async def test_who_may_only_look_changes_nothing(packages: Path) -> None:
 
 
 def test_a_sample_without_a_gpu_says_nothing_of_one() -> None:
-    bare = Made(cpu=None, memory_total=0, memory_available=0, disks=[])
-    found = shapes.metrics(Made(at=0, host=bare, gpus=[], active_models=0, uptime=1), 0, 0)
+    bare = Host(memory_total=0, memory_available=0, swap_total=0, swap_used=0)
+    found = shapes.metrics(Sample(at=0, host=bare, uptime=1), 0, 0)
     assert not any(name.startswith("gpu") for name in found) and "cpuUsage" not in found

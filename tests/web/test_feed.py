@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from typing import Any
 
 import pytest
 from aiohttp import WSMsgType
@@ -11,7 +10,6 @@ from aiohttp import WSMsgType
 from llamactl import __version__
 from llamactl.core.access import Caller
 from llamactl.core.events import (
-    KINDS,
     CatalogueChanged,
     ConfigChanged,
     InstanceChanged,
@@ -19,12 +17,13 @@ from llamactl.core.events import (
     Numbered,
     Placement,
     RequestsFinished,
+    SamplesTaken,
     ServiceChanged,
 )
 from llamactl.core.instance import Ready
 from llamactl.core.lines import Level
 from llamactl.core.requests import ModelRequest
-from llamactl.daemon.control import events
+from llamactl.core.sample import Host, Sample, Served
 from llamactl.web import conversation, feed, watcher
 from llamactl.web.conversation import FEED
 from llamactl.web.envelope import frame
@@ -42,21 +41,14 @@ def said(*lines: str, source: str = "qwen", level: Level = "info") -> LogLines:
     return LogLines(source, level, 0.0, lines)
 
 
-class SamplesTaken(CatalogueChanged, frozen=True, tag="samples"):
-    sample: Any = None
+def measured(at: int) -> SamplesTaken:
+    host = Host(memory_total=8, memory_available=2, swap_total=0, swap_used=0)
+    return SamplesTaken(Sample(at=at, host=host, models=(Served(model="gemma", pid=7),)))
 
 
 def finished(*models: str, more: int = 0) -> RequestsFinished:
     ended = [ModelRequest(id="r", at=1.0, model=model, endpoint="completions") for model in models]
     return RequestsFinished(tuple(ended), more)
-
-
-@pytest.fixture(autouse=True)
-def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events that pass are known by their names."""
-    more = (*KINDS, "samples")
-    monkeypatch.setattr(events, "KINDS", more)
-    monkeypatch.setattr(feed, "KINDS", more)
 
 
 READY = InstanceChanged("qwen", Ready(1.0, 42, 2.0))
@@ -104,8 +96,8 @@ async def test_every_topic_has_its_snapshot_and_its_events() -> None:
             "id": 1, "change": {"type": "config", "changed": ["http.port"], "restart_for": []},
         }  # fmt: skip
         assert (await peer.hear("event"))["data"]["id"] == 1
-        house.publish(SamplesTaken(sample={"cpu": 7}))
-        assert (await peer.hear("metrics"))["data"] == {"cpu": 7}
+        house.publish(measured(7))
+        assert (await peer.hear("metrics"))["data"]["at"] == 7
         house.publish(finished("qwen", more=2))
         told = (await peer.hear("requests"))["data"]
         assert ([each["model"] for each in told["requests"]], told["more"]) == (["qwen"], 2)
@@ -194,9 +186,9 @@ async def test_metrics_come_as_often_as_wanted() -> None:
         told.clock = lambda: now[0]
         for tick in range(7):
             now[0] = 100 + 2.0 * tick
-            told.publish(Numbered(0, time.time(), SamplesTaken(sample={"tick": tick})))
-        assert [(await often.hear("metrics"))["data"]["tick"] for _ in range(7)] == list(range(7))
-        assert [(await seldom.hear("metrics"))["data"]["tick"] for _ in range(2)] == [0, 5]
+            told.publish(Numbered(0, time.time(), measured(tick)))
+        assert [(await often.hear("metrics"))["data"]["at"] for _ in range(7)] == list(range(7))
+        assert [(await seldom.hear("metrics"))["data"]["at"] for _ in range(2)] == [0, 5]
         assert await seldom.silent()
 
 
@@ -261,7 +253,7 @@ async def test_a_key_for_some_models_hears_of_no_others() -> None:
         await peer.hear("requests")
         house.publish(Placement("gemma", "start", ""), ConfigChanged(), CatalogueChanged(("gemma",)))
         house.publish(said("no", source="gemma"), finished("gemma", more=3))
-        house.publish(SamplesTaken(sample={"models": [{"name": "gemma"}]}), READY)
+        house.publish(measured(1), READY)
         assert (await peer.hear("models"))["data"]["id"] == 4
         assert (await peer.hear("event"))["data"]["id"] == 4
         for method, params in (("instances.list", {}), ("instances.why", {"name": "gemma"})):

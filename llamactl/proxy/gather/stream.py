@@ -1,5 +1,7 @@
 """What all streams of llama-server have in common. (pure)"""
 
+from abc import ABC, abstractmethod
+
 import msgspec
 from msgspec import Raw
 
@@ -11,7 +13,7 @@ class Unexpected(Exception):
     """This llama-server streams something that nothing is known of here: it is to be asked without."""
 
 
-class Gather:
+class Gather(ABC):
     """One answer. `failure` is what llama-server said went wrong when it had begun to stream."""
 
     def __init__(self) -> None:
@@ -42,12 +44,13 @@ class Gather:
         except (msgspec.MsgspecError, KeyError, IndexError) as error:
             raise Unexpected(f"{type(error).__name__}: {error}") from None
 
+    @abstractmethod
     def event(self, data: bytes) -> None:
-        raise NotImplementedError
+        """One more event, without what frames it. Raises `msgspec.MsgspecError` for what is none known here."""
 
+    @abstractmethod
     def body(self) -> bytes | None:
         """The whole answer; None when the stream ended before it was complete."""
-        raise NotImplementedError
 
     @property
     def status(self) -> int:

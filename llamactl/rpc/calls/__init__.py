@@ -6,7 +6,7 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 
 from typing import Any
 
-from llamactl.rpc.calls.call import Call
+from llamactl.rpc.calls.call import Ask, Call
 from llamactl.rpc.calls.daemon import (
     Announcement,
     DaemonStatus,
@@ -88,6 +88,7 @@ __all__ = [
     "AliasModel",
     "Announcement",
     "ApplyPreset",
+    "Ask",
     "Bodies",
     "Call",
     "CancelRequest",

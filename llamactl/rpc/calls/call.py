@@ -1,5 +1,6 @@
 """What a question is."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
@@ -27,3 +28,7 @@ class Call(msgspec.Struct, Generic[A], frozen=True, forbid_unknown_fields=True, 
     @classmethod
     def answer_type(cls) -> Any:
         return cls.__orig_bases__[0].__args__[0]  # type: ignore[attr-defined]  # what Generic keeps
+
+
+Ask = Callable[[Call[Any]], Awaitable[Any]]
+"""Who answers calls; they raise `LlamactlError`s."""
