@@ -96,7 +96,10 @@ def table(columns: dict[str, list[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    printer = console()
+    wide = sum(max(map(len, [title, *cells])) for title, cells in columns.items()) + 2 * (len(columns) - 1)
+    gap = 2 if wide <= printer.width else 1  # before anything is folded
+    shown = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for title, cells in columns.items():
         # Where the terminal is too narrow these are folded, not cut: they are there to be copied.
         gives_way = title in _LONG
@@ -109,7 +112,6 @@ def table(columns: dict[str, list[str]]) -> None:
         )
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    printer = console()
     with printer.capture() as capture:
         printer.print(shown)
     _write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()).encode())

@@ -48,6 +48,19 @@ def test_wide_table(llamactl: Llamactl, stub: Stub) -> None:
     assert "/models/gemma-2b.gguf" in llamactl("models", "-o", "wide").out
 
 
+@pytest.mark.parametrize(("columns", "gap", "lines"), [(24, "  ", 2), (22, " ", 2), (21, " ", 3)])
+def test_columns_come_closer_before_anything_is_folded(
+    monkeypatch: pytest.MonkeyPatch, columns: int, gap: str, lines: int
+) -> None:
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    render.rows("models", [model("a")], {"NAME": ["abcdefghijkl"], "STATE": ["ready"], "PID": ["4"]}, wide=set())
+    shown = terminal.shown().splitlines()
+    assert len(shown) == lines
+    assert f"{'abcdefghijkl'[: columns - 10 if lines == 3 else 12]}{gap}ready{gap}" in shown[1]
+
+
 def test_nothing_is_cut_or_taken_for_markup_off_a_terminal(llamactl: Llamactl, stub: Stub) -> None:
     name = "[bold]" + "x" * 300 + " é漢"
     stub.answers["models.list"] = [model(name)]
