@@ -104,7 +104,7 @@ def find_directories(environment: Mapping[str, str] | None = None) -> Directorie
         config_file=(managed("CONFIGURATION_DIRECTORY") or own("config")) / "config.toml",
         data=managed("STATE_DIRECTORY") or own("data"),
         log=managed("LOGS_DIRECTORY") or own("state") / "log",
-        runtime=runtime or runtime_directory(environment),
+        runtime=runtime or Path(runtime_directory(environment)),
         managed=runtime is not None,
     )
 

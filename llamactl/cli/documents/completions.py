@@ -118,7 +118,12 @@ _llamactl() {{
     [[ $state == command ]] && _describe -t commands command found
 }}
 
-_llamactl "$@"
+# As a file of fpath this is the function itself, until it is called; sourced, it is to be made known.
+if [[ $funcstack[1] == _llamactl ]]; then
+    _llamactl "$@"
+elif (( $+functions[compdef] )); then
+    compdef _llamactl llamactl llamactld
+fi
 """
 
 
