@@ -40,6 +40,11 @@ class Directories(msgspec.Struct, frozen=True, kw_only=True):
         return self.runtime / "llamactl.pid"
 
     @property
+    def names(self) -> Path:
+        """What completions read."""
+        return self.runtime / "names"
+
+    @property
     def sockets(self) -> Path:
         """The directory of the sockets that llama-servers listen on."""
         return self.runtime / "sockets"
