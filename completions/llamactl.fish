@@ -181,7 +181,7 @@ complete -c llamactl -n 'test -z "$__llamactl_place"' -a logs -d 'Show what the 
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a events -d 'Show what happened, and what happens.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
-complete -c llamactl -n 'test -z "$__llamactl_place"' -a completion -d 'Print the completions for a shell; its start file takes them: `source <(llamactl completion bash)`.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a completion -d 'Print the completions for a shell. Its start file takes them: `source <(llamactl completion bash)`.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a models -d 'The catalogue of models.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a presets -d 'Named bundles of settings.'

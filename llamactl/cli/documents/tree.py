@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 import typer.main
 
+from llamactl.cli import quick
 from llamactl.cli.app import commands
 
 
@@ -73,6 +74,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_tree() -> Command:
     return _command(typer.main.get_command(commands()), (), ())
+
+
+def help_text() -> str:
+    """What `llamactl --help` says."""
+    made = typer.main.get_command(commands())
+    # A margin of two columns is left, except where the width is said.
+    context = typer.Context(made, info_name="llamactl", terminal_width=quick.WIDTH - 2, **made.context_settings)
+    return context.get_help() + "\n"
 
 
 def _command(made: Any, words: tuple[str, ...], aliases: tuple[str, ...]) -> Command:
