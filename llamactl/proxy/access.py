@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from time import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -32,7 +32,7 @@ class TooMany(RateLimited):
     lines: bytes = b""
 
 
-class Peer(NamedTuple):
+class Peer(msgspec.Struct, frozen=True):
     """The other end of a connection; no address: a Unix socket.
 
     `local`: it is on this machine; `looped`: it came to a loopback address; `counted`: what its requests are counted
@@ -137,16 +137,25 @@ class Gate:
         Raises `Unauthorized`, `Forbidden` or `TooMany`.
         """
         caller = self._who(head, peer)
-        key = caller.key
+        key, rate = caller.key, caller.rate
         if key:
             self.used[key] = self._now()
             if caller.parallel:
-                self._begin(caller)
-            if caller.rate:
-                return caller, self._count(caller, key, caller.rate)
+                running = self._running.get(key, 0)
+                if running >= caller.parallel:
+                    raise _too_many_at_once(caller, running)
+                self._running[key] = running + 1
+            counted = key
         elif self._rate and peer.address and head.route.scope:
-            return caller, self._count(caller, peer.counted, self._rate)
-        return caller, b""
+            counted, rate = peer.counted, self._rate
+        if not rate:
+            return caller, b""
+        assert self._rates is not None
+        lines, wait = self._rates.hit(counted, rate)
+        if wait:
+            self.leave(caller)
+            raise _too_many(caller, counted, rate, lines, wait)
+        return caller, lines
 
     def look(self, head: Head, peer: Peer) -> LlamactlError | None:
         """What `enter` would raise, of a request whose body is still to come. Nothing is counted, and how many are
@@ -194,21 +203,6 @@ class Gate:
             else:
                 self._running.pop(caller.key, None)
 
-    def _begin(self, caller: Caller) -> None:
-        running = self._running.get(caller.key, 0)
-        if running >= caller.parallel:
-            who = f"the key {caller.name}"
-            raise TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
-        self._running[caller.key] = running + 1
-
-    def _count(self, caller: Caller, counted: str, rate: float) -> bytes:
-        assert self._rates is not None
-        lines, wait = self._rates.hit(counted, rate)
-        if wait:
-            self.leave(caller)
-            raise _too_many(caller, counted, rate, lines, wait)
-        return lines
-
     def _identify(self, credential: bytes) -> _Known:
         """Whose it is. What is no key of ours is nobody's: SDKs send one where none is needed."""
         text = shown(credential)
@@ -227,6 +221,11 @@ class Gate:
             self._known = {b"": _NOBODY}
         self._known[credential] = known
         return known
+
+
+def _too_many_at_once(caller: Caller, running: int) -> TooMany:
+    who = f"the key {caller.name}"
+    return TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
 
 
 def _too_many(caller: Caller, counted: str, rate: float, lines: bytes, wait: float) -> TooMany:
