@@ -1,12 +1,14 @@
 """The keys that the front door goes by, and when they were used."""
 
 import logging
+from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.config.sections import Access, Http
 from llamactl.core.errors import BadRequest, StoreFailed
+from llamactl.core.events import KeyMisused
 from llamactl.proxy.access import Gate, Verifier
 from llamactl.proxy.origins import Origins
 from llamactl.store import Keys
@@ -15,6 +17,8 @@ log = logging.getLogger(__name__)
 
 EVERY = 5.0
 """Seconds after which it is written down when keys were used."""
+LOOK = 1.0
+"""Seconds after which it is told how they were misused."""
 
 
 def tokens(access: Access) -> Verifier | None:
@@ -43,15 +47,33 @@ def origins(http: Http) -> Origins:
     return Origins(http.cors_origins, http.allowed_hosts, (http.host, *http.listen))
 
 
-async def note_use(gate: Gate, keys: Keys, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-    """Write down when keys were used: seldom, for all of them together. Until cancelled."""
-    task_status.started()
-    try:
-        while True:
-            await anyio.sleep(EVERY)
+async def note_use(
+    gate: Gate,
+    keys: Keys,
+    publish: Callable[[KeyMisused], object],
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Write down when keys were used: seldom, for all of them together; tell of those that were misused.
+
+    Until cancelled.
+    """
+    async with anyio.create_task_group() as group:
+        group.start_soon(_tell, gate, publish)
+        task_status.started()
+        try:
+            while True:
+                await anyio.sleep(EVERY)
+                await _write(gate, keys)
+        finally:
             await _write(gate, keys)
-    finally:
-        await _write(gate, keys)
+
+
+async def _tell(gate: Gate, publish: Callable[[KeyMisused], object]) -> None:
+    while True:
+        for misused in gate.misuses.take():
+            publish(misused)
+        await anyio.sleep(LOOK)
 
 
 async def _write(gate: Gate, keys: Keys) -> None:

@@ -271,7 +271,7 @@ async def _live(
                 Service("watchdog", watchdog.run),
                 Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
-                Service("keys", partial(note_use, door.gate, database.keys)),
+                Service("keys", partial(note_use, door.gate, database.keys, hub.publish)),
                 Service("guests", guests.run),
                 Service("alerts", alerting.run),
                 Service("learning", learning.run),

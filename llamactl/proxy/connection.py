@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
                 return
             model = door.model_for(request)
             if self._caller.models is not None:
-                self._caller.demand_model(model.name)
+                door.gate.demand_model(self._caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
                 request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)

@@ -116,7 +116,7 @@ async def test_when_they_were_used_is_written_down_now_and_then(desk: Desk, monk
     assert (await desk.rows())[0].last_used is None and desk.counts(new.text)
     assert (await desk.rows())[0].last_used == 1000.0, "it need not be written down for that"
     async with anyio.create_task_group() as group:
-        await group.start(note_use, desk.gate, desk.db.keys)
+        await group.start(note_use, desk.gate, desk.db.keys, print)
         with anyio.fail_after(5):
             while desk.db.keys.all()[0].last_used is None:  # noqa: ASYNC110  # a thread writes it
                 await anyio.sleep(0.001)
@@ -136,7 +136,7 @@ async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: p
 
     desk.gate.used["a"] = 1.0
     with anyio.move_on_after(0.01):
-        await note_use(desk.gate, Full())  # type: ignore[arg-type]
+        await note_use(desk.gate, Full(), print)  # type: ignore[arg-type]
     assert "disk full" in caplog.text
 
 

@@ -74,6 +74,11 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
     assert chat(daemon, new.text) == 401 and chat(daemon) == 401, "there is another one"
     until(lambda: all(key.last_used for key in home.tell(ListKeys(all=True))))
 
+    misused = {(new.key.id, "secret"), (new.key.id, "revoked"), (other.key.id, "model")}
+    until(lambda: misused <= {(e.event.key, e.event.what) for e in home.tell(ListEvents(types=("key",)))})  # type: ignore[union-attr]
+    shown = home.run("events", "--type", "key").stdout
+    assert f"the key {other.key.id} was used for a model that it is not for, from 127.0.0.1" in shown
+
     secrets = [each.rpartition("_")[2].encode() for each in (text, other.text, new.text)]
     daemon.ask("/v1/chat/completions", {"model": text}, Authorization=f"Bearer {text}")
     told = daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").body
