@@ -40,7 +40,7 @@ from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.history import History
 from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
-from llamactl.daemon.keyring import note_use, origins, tokens
+from llamactl.daemon.keyring import Keyring, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
@@ -181,7 +181,7 @@ async def _live(
         fit = FitCalls(catalogue, supervisor, analyst, budget, lending, lambda: gpus.measure(()))
         # Files are put where models are, on a disk: the runtime directory mostly is memory.
         door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
-        door.gate.admit(database.keys.all())
+        keyring = Keyring(database.keys, door, guests := Guests(), hub.publish)
         history = History(current, door.journal, database.requests, hub, observe=prometheus.observe)
         measuring.live = history.rates
         log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
@@ -199,7 +199,7 @@ async def _live(
             [
                 fit,
                 WorkerCalls(workers, lending),
-                KeyCalls(database.keys, door.gate),
+                KeyCalls(database.keys, keyring),
                 RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
                 log_calls,
                 EventCalls(hub, database.events, supervisor.instances),
@@ -208,7 +208,6 @@ async def _live(
             began,
         )
         alerting = Alerting(hub)
-        guests = Guests()
         channel = Channel(control.answer, os.getuid())
         watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -271,7 +270,7 @@ async def _live(
                 Service("watchdog", watchdog.run),
                 Service("history", history.run),
                 Service("door", partial(door.serve, list(listeners.values()), context)),
-                Service("keys", partial(note_use, door.gate, database.keys, hub.publish)),
+                Service("keys", keyring.run),
                 Service("guests", guests.run),
                 Service("alerts", alerting.run),
                 Service("learning", learning.run),

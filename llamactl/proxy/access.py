@@ -117,12 +117,27 @@ class Gate:
         self.origins = origins
         self._forget()
 
-    def admit(self, keys: Iterable[Key]) -> None:
-        """These are all keys there are; it counts from the next request on."""
-        known = list(keys)
+    def admit(self, keys: Iterable[Key]) -> dict[str, Unauthorized]:
+        """These are all keys there are; it counts from the next request on.
+
+        By their ids, those that counted until now, or their old secrets did, with what is to be said to their users.
+        """
+        before, known = self._keys, list(keys)
         self._keys = {key.id: key for key in known if key.revoked is None}
         self._revoked = frozenset(key.id for key in known if key.revoked is not None)
         self._forget()
+        ended = {}
+        for key in before.values():
+            now = self._keys.get(key.id)
+            if now is None or now.digest != key.digest:
+                why = "was revoked" if now is None else "has another secret now"
+                ended[key.id] = Unauthorized(f"the key {key.name} {why}", _HINT)
+        return ended
+
+    def expired(self, since: float, now: float) -> dict[str, Unauthorized]:
+        """The same of those that have come to their end in that time, in seconds since the epoch."""
+        ended = [key for key in self._keys.values() if key.expires is not None and since < key.expires <= now]
+        return {key.id: Unauthorized(f"the key {key.name} has expired", _HINT) for key in ended}
 
     def _forget(self) -> None:
         self._known = {b"": _NOBODY}

@@ -52,7 +52,7 @@ class ListKeys(Call[list[KeyRow]], frozen=True):
 
 
 class RevokeKey(Call[KeyRow], frozen=True):
-    """A key counts no more, from the next request on. `id` may be its name, if no other has that."""
+    """A key counts no more, and what is under way with it ends. `id` may be its name, if no other has that."""
 
     method = "keys.revoke"
     scope = "admin"
@@ -60,7 +60,7 @@ class RevokeKey(Call[KeyRow], frozen=True):
 
 
 class RotateKey(Call[NewKey], frozen=True):
-    """Another secret for a key; the old one counts no more."""
+    """Another secret for a key; the old one counts no more, and what is under way with it ends."""
 
     method = "keys.rotate"
     scope = "admin"
