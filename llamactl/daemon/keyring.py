@@ -74,7 +74,6 @@ class Keyring:
         self._now = now
         self._ended: dict[str, Unauthorized] = {}
         self._news = anyio.Event()
-        self.admit()
 
     def admit(self) -> None:
         """Those that are kept now count, and no others."""

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from llamactl.config.sections import Access
-from llamactl.core.access import Key, read_key
+from llamactl.core.access import read_key
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused, StoreFailed, Unauthorized
 from llamactl.core.events import KeyMisused
 from llamactl.core.model import Model
@@ -140,9 +140,6 @@ async def test_when_they_were_used_is_written_down_now_and_then(desk: Desk, monk
 
 async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     class Full:
-        def all(self) -> list[Key]:
-            return []
-
         async def used(self, times: object) -> None:
             raise StoreFailed("disk full")
 
