@@ -218,12 +218,12 @@ class Connection(asyncio.Protocol):
         self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
-        if self.waiting is None and (told := way(request)):
+        usual, priority = ("", 0) if self.caller is None else (self.caller.wait, self.caller.priority)
+        if self.waiting is None and (told := way(request, usual)):
             self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
         if self.waiting is not None:
             self.waiting.go_on()
         try:
-            priority = 0 if self.caller is None else self.caller.priority
             lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from llamactl.core.access import Scope
+from llamactl.core.access import Scope, Wait
 from llamactl.rpc.calls.call import Call
 
 
@@ -17,6 +17,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
     created: float = 0.0
     last_used: float | None = None
     revoked: float | None = None
@@ -41,6 +42,7 @@ class CreateKey(Call[NewKey], frozen=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
 
 
 class ListKeys(Call[list[KeyRow]], frozen=True):
