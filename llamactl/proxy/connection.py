@@ -309,13 +309,14 @@ class Connection(asyncio.Protocol):
             added=self.added,
         )
         self.transport.write(told)
-        if unread and self.transport.can_write_eof():
+        if unread:
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
             self._done()
             self._lingering = True
             self._deadline = self._door.tick + LINGER
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # TLS has no such half
+                self.transport.write_eof()
             return
         self.finished()
 
