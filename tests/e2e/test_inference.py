@@ -149,11 +149,11 @@ def test_a_binary_that_is_not_llama_server(home: Home, begin: Begin, binary: str
 def test_a_client_that_leaves_a_stream_stops_it_at_once(home: Home, daemon: Daemon) -> None:
     home.add("alpha", tokens=1000, token_interval=0.01)
     left = []
-    for number in range(1, 11):
+    for _ in range(10):
         with daemon.stream("alpha") as answer:
             answer.readline()
             left.append(time.monotonic())
-        until(lambda number=number: len(home.record("alpha", "aborted")) == number)
+        until(lambda: len(home.record("alpha", "aborted")) == len(left))
     stopped = [note["at"] for note in home.record("alpha", "aborted")]
     assert statistics.median(at - then for at, then in zip(stopped, left, strict=True)) <= 0.1
     until(lambda: home.instances()[0].leases == 0)
