@@ -49,7 +49,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--system|--threads|--timeout|--ttl|--type|--until|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--system|--threads|--timeout|--ttl|--type|--until|--wait|-H|-n|-o) skip=yes; continue ;;
             -*|=) continue ;;
         esac
         case $place/$word in
@@ -210,7 +210,7 @@ _llamactl() {
                 words='create ls revoke rotate'
                 ;;
             /keys/create)
-                options='--scope --model --expires --rate --parallel --priority'
+                options='--scope --model --expires --rate --parallel --priority --wait'
                 ;;
             /keys/ls)
                 options='-a --all'

@@ -52,7 +52,7 @@ function __llamactl_at
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --system --threads --timeout --ttl --type --until -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --system --threads --timeout --ttl --type --until --wait -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -251,6 +251,7 @@ complete -c llamactl -n '__llamactl_at /keys/create' -l expires -x -d 'When it e
 complete -c llamactl -n '__llamactl_at /keys/create' -l rate -x -d 'Requests that it may send; also N/s, N/h.'
 complete -c llamactl -n '__llamactl_at /keys/create' -l parallel -x -d 'Requests at once; 0 is no limit.'
 complete -c llamactl -n '__llamactl_at /keys/create' -l priority -x -d 'Who waits goes before those with a lower one.'
+complete -c llamactl -n '__llamactl_at /keys/create' -l wait -x -d 'How it is told that it waits, unless a request says X-Llamactl-Wait itself.'
 complete -c llamactl -n '__llamactl_at /keys/ls' -s a -l all -d 'Those that were revoked, too.'
 complete -c llamactl -n '__llamactl_at /rpc' -a start -d 'Start a worker: a model with the setting rpc=HOST:PORT computes with it.'
 complete -c llamactl -n '__llamactl_at /rpc' -a stop -d 'Stop workers; models that compute with them fail.'

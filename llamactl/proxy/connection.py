@@ -38,13 +38,13 @@ NEVER = 1 << 62
 class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
-    `forward` is the request being answered, `added` the headers that its answer is given besides its own, `closing`
-    that this answer is the last, `paused` that the client takes no more bytes for now.
+    `forward` is the request being answered, `caller` who asks it, `added` the headers that its answer is given besides
+    its own, `closing` that this answer is the last, `paused` that the client takes no more bytes for now.
     """
 
     __slots__ = (
-        "_again", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_waiting", "added", "closing", "forward", "paused", "transport", "waiting",
+        "_again", "_asked", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
+        "_waiting", "added", "caller", "closing", "forward", "paused", "transport", "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -54,13 +54,12 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._again: Request | None = None  # what has been asked a second time
-        self._caller: Caller | None = None  # of that
+        self.caller: Caller | None = None  # of that
         self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
-        self.closing = False
-        self.paused = False
+        self.closing = self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
         self._serving = False
         self._lingering = False
@@ -182,25 +181,25 @@ class Connection(asyncio.Protocol):
             if head.origin and head.method == b"OPTIONS":
                 self._preflight(request)
                 return
-            self._caller, told = door.gate.enter(head, self._peer)
+            self.caller, told = door.gate.enter(head, self._peer)
             self.added += told
             if head.route.kind == "web":
-                request.added = introduce(self._caller)
+                request.added = introduce(self.caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
-            if self._caller.models is not None:
-                self._caller.demand_model(model.name)
+            if self.caller.models is not None:
+                door.gate.demand_model(self.caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
                 request.record = journal.begin(named[ID], head.route.endpoint, "", self._peer.address)
-                if self._caller is not None:
-                    request.record.key = self._caller.key
+                if self.caller is not None:
+                    request.record.key = self.caller.key
             self.refuse(request, error)
             return
         request.record = record = journal.begin(named[ID], head.route.endpoint, model.name, self._peer.address)
-        if self._caller.key:
-            record.key = self._caller.key
+        if self.caller.key:
+            record.key = self.caller.key
         if journal.capture.count:
             record.captured = journal.capture.begin(record.id, request.body)
         lease = door.supervisor.try_lease(model.name)
@@ -221,12 +220,12 @@ class Connection(asyncio.Protocol):
         self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
-        if self.waiting is None and (told := way(request)):
+        usual, priority = ("", 0) if self.caller is None else (self.caller.wait, self.caller.priority)
+        if self.waiting is None and (told := way(request, usual)):
             self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
         if self.waiting is not None:
             self.waiting.go_on()
         try:
-            priority = 0 if self._caller is None else self._caller.priority
             lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
@@ -310,13 +309,14 @@ class Connection(asyncio.Protocol):
             added=self.added,
         )
         self.transport.write(told)
-        if unread and self.transport.can_write_eof():
+        if unread:
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
             self._done()
             self._lingering = True
             self._deadline = self._door.tick + LINGER
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # TLS has no such half
+                self.transport.write_eof()
             return
         self.finished()
 
@@ -348,7 +348,7 @@ class Connection(asyncio.Protocol):
             waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
-        caller, self._caller = self._caller, None
+        caller, self.caller = self.caller, None
         if caller is not None and caller.parallel:
             self._door.gate.leave(caller)
 

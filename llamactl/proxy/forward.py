@@ -293,6 +293,11 @@ class Forward:
         """A model is at work for it."""
         return self._lease is not None
 
+    @property
+    def stays(self) -> bool:
+        """It is the answer to one who watches: it does not end by itself."""
+        return self.tunnel or (self._answer is not None and self._answer.events)
+
     def _revoked(self) -> None:
         self.fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))
 
