@@ -51,7 +51,7 @@ def page(word: str) -> str:
 @needs("mandoc")
 def test_mandoc_finds_no_fault() -> None:
     """That pages which are referred to are there is tested below; mandoc looks for them where they are installed."""
-    command = ["mandoc", "-Tlint", "-Wall", *(ROOT / path for path in PAGES)]
+    command = ["mandoc", "-Tlint", "-Wall", *(str(ROOT / path) for path in PAGES)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert [line for line in done.stdout.splitlines() if "referenced manual not found" not in line] == []
 
@@ -60,7 +60,7 @@ def test_mandoc_finds_no_fault() -> None:
 def test_man_warns_of_nothing() -> None:
     """In ASCII, into which not every character goes."""
     environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "80"}
-    command = ["man", "--warnings", "--local-file", *(ROOT / path for path in PAGES)]
+    command = ["man", "--warnings", "--local-file", *(str(ROOT / path) for path in PAGES)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
