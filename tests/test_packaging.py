@@ -81,9 +81,9 @@ def committed(*below: str) -> set[str]:
 @needs_hatchling
 def test_the_wheel_has_the_package(wheel: dict[str, bytes]) -> None:
     code = {name for name in wheel if name.startswith("llamactl/")}
-    units = {name.replace("systemd/", "llamactl/systemd/", 1) for name in committed("systemd")}
-    assert code == (committed("llamactl") - {"llamactl/systemd"}) | units
-    assert {"llamactl/py.typed", "llamactl/systemd/llamactl.service"} <= code
+    taken_in = {f"llamactl/{path}" for path in committed("completions", "systemd")}
+    assert code == committed("llamactl") | taken_in
+    assert {"llamactl/py.typed", "llamactl/completions/_llamactl", "llamactl/systemd/llamactl.service"} <= code
     assert {name.split("/")[0] for name in set(wheel) - code} == {
         f"llamactl_daemon-{llamactl.__version__}.{kind}" for kind in ("data", "dist-info")
     }
