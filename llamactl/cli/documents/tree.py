@@ -5,6 +5,7 @@ made from: what lies between differs from one version of typer to the next.
 """
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
@@ -25,6 +26,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     help: str = ""
     default: str = ""
+    required: bool = False
     variable: str = ""
 
 
@@ -105,7 +107,12 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
         value="" if switch else info.metavar or "|".join(choices) or _called(kind, made.name),
         choices=choices,
         help=info.help or "",
-        default="" if switch or default in (None, "") else f"{default:g}" if kind is float else str(default),
+        default=""
+        if switch or default in (None, "", parameter.empty)
+        else f"{default:g}"
+        if kind is float
+        else str(default),
+        required=default is parameter.empty,
         variable=info.envvar or "",
     )
 
@@ -113,7 +120,7 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
 def _argument(made: Any, parameter: inspect.Parameter) -> Argument:
     kind, info = _annotation(parameter)
     return Argument(
-        value=(info.metavar or _called(kind, made.name)).strip("[]…"),
+        value=re.sub(r"^\[(.*)\]$", r"\1", (info.metavar or _called(kind, made.name)).rstrip("…")),
         help=info.help or "",
         required=parameter.default is parameter.empty,
         many=made.nargs == -1,
