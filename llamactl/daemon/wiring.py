@@ -39,6 +39,7 @@ from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.listening import Listening
 from llamactl.daemon.measuring import sampler
+from llamactl.daemon.names import Names
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reexec import Inherited
 from llamactl.daemon.reload import Current
@@ -156,6 +157,8 @@ def wire(
         began,
     )
     alerting = Alerting(hub)
+    names = Names(directories.names, lambda: (catalogue.models(), database.presets.all(), database.keys.all()))
+    database.on_renamed(names.changed)
     channel = Channel(control.answer, os.getuid())
     watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -220,6 +223,7 @@ def wire(
             Service("alerts", alerting.run),
             Service("learning", learning.run),
             Service("discovery", discovery.run),
+            Service("names", names.run),
             Service("keeping", keeping.run),
             Service("metrics", measuring.run),
             Service("logs", follower.run),

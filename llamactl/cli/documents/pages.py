@@ -329,6 +329,16 @@ THEMES = {
             see=("daemon", "models"),
             examples={"A copy, while the daemon runs:": "llamactl db backup ~/llamactl-backup.db"},
         ),
+        "completion": Page(
+            title="print what completes the words of llamactl in a shell",
+            about="Names of models, presets and keys are those that the daemon has last written down.",
+            see=("version",),
+            examples={
+                "In bash, from the next shell on:": "llamactl completion bash > "
+                "~/.local/share/bash-completion/completions/llamactl",
+                "In every fish:": "llamactl completion fish > ~/.config/fish/completions/llamactl.fish",
+            },
+        ),
         "version": Page(
             title="show the versions of llamactl and of its daemon",
             see=("daemon",),
