@@ -54,6 +54,11 @@ class Client:
         self._socket.close()
 
     def call(self, call: Call[A]) -> A:
+        found: A = _decoded(self.answer(call), call.answer_type())
+        return found
+
+    def answer(self, call: Call[Any]) -> msgspec.Raw:
+        """As it came, whatever version of the daemon it came from."""
         asked, began = call, time.monotonic()
         self._socket.settimeout(self._timeout)
         while True:
@@ -87,16 +92,15 @@ class Client:
             last = last + notice.lost if isinstance(notice, Lost) else max(last, notice.id)
             yield notice
 
-    def _ask(self, call: Call[A]) -> A:
+    def _ask(self, call: Call[Any]) -> msgspec.Raw:
         """Raises `_Again`."""
         self._number += 1
         self._send(question(call, self._number))
-        response = _decoded(self._line(), Response)
+        response: Response = _decoded(self._line(), Response)
         if isinstance(response.error, msgspec.UnsetType):
             if isinstance(response.result, msgspec.UnsetType):
                 raise LlamactlError("the daemon's answer has neither result nor error", OTHER_VERSION_HINT)
-            answer: A = _decoded(response.result, call.answer_type())
-            return answer
+            return response.result
         if response.error.data is not None:
             raise from_problem(response.error.data)
         raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
