@@ -28,7 +28,7 @@ class _Again(Exception):
 
 
 class Client:
-    """A connection to a daemon's control socket; a context manager.
+    """A connection to a daemon's control socket, the one at `path`; a context manager.
 
     Where the daemon executes itself anew meanwhile, the next one is asked what is still unanswered.
 
@@ -106,7 +106,7 @@ class Client:
         raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
 
     def _connect(self, timeout: float | None) -> None:
-        self._socket = _connection(self._paths, timeout)
+        self._socket, self.path = _connection(self._paths, timeout)
         self._lines = self._socket.makefile("rb")
 
     def _connect_again(self, waited: float = 0.0) -> None:
@@ -151,14 +151,14 @@ def _decoded(text: bytes | msgspec.Raw, kind: Any) -> Any:
         raise LlamactlError(f"the daemon's answer cannot be understood: {error}", OTHER_VERSION_HINT) from None
 
 
-def _connection(paths: list[str], timeout: float | None) -> socket.socket:
+def _connection(paths: list[str], timeout: float | None) -> tuple[socket.socket, str]:
     refused = ""
     for path in paths:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
         try:
             connection.connect(path)
-            return connection
+            return connection, path
         except OSError as error:
             if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
                 refused = f" ({path}: {error.strerror or error})"
