@@ -14,6 +14,7 @@ from llamactl.cli import (
     config,
     daemon,
     db,
+    doctor,
     events,
     fit,
     instances,
@@ -180,5 +181,6 @@ app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
+app.command()(doctor.doctor)
 app.command()(api.api)
 app.command()(daemon.version)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """`here` is what this process sees, `service` what the daemon does; `refusal` says why there is no `status`.
 
     `directories` are those of the daemon that answers, else those that one started here would have. `remote`: it is
-    on another machine, or as good as. `limit` is how many seconds a check may take, `root` what stands for `/`.
+    on another machine, or as good as; `denied`: it is there, and answers others only. `limit` is how many seconds a
+    check may take, `root` what stands for `/`.
     """
 
     connect: Connect
@@ -40,6 +41,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     status: DaemonStatus | None = None
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
+    denied: bool = False
     root: Path = Path("/")
 
     @property
@@ -53,8 +55,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.runner.uid
 
 
-def take(connect: Connect, *, remote: bool, limit: float, file: Path | None, root: Path = Path("/")) -> Case:
-    """`file` is the configuration that was named. A daemon gets half of `limit` to say that it is there."""
+def take(connect: Connect, sockets: Sequence[Path], *, limit: float, file: Path | None, root: Path = Path("/")) -> Case:
+    """`sockets` are where a daemon may listen, none for a remote one; it gets half of `limit` to say that it is there.
+
+    `file` is the configuration that was named.
+    """
+    remote = not sockets
     status: DaemonStatus | None = None
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
@@ -82,8 +88,19 @@ def take(connect: Connect, *, remote: bool, limit: float, file: Path | None, roo
         status=status,
         service=service,
         refusal=refusal,
+        denied=status is None and any(map(_denied, sockets)),
         root=root,
     )
+
+
+def _denied(path: Path) -> bool:
+    try:
+        found = path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return os.geteuid() not in (0, found.st_uid)
 
 
 def _service(client: Any) -> Surroundings | None:

@@ -19,7 +19,10 @@ _UNIT = re.compile(r"/(llamactl[\w@.-]*\.service)$", re.M)
 
 
 def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
-    """`gpus` are those that drivers tell this process of, `root` is what stands for `/`. Opens no device: some wake up."""
+    """`gpus` are those that drivers tell this process of, `root` is what stands for `/`.
+
+    No device is opened: some would wake up.
+    """
     uid = os.geteuid()
     memlock, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     paths = sorted(path for pattern in _NODES for path in (root / "dev").glob(pattern))
