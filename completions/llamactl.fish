@@ -83,7 +83,7 @@ function __llamactl_at
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /api /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /doctor /api /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
         end
     end
@@ -118,6 +118,7 @@ complete -c llamactl -n '__llamactl_at ' -a logs -d 'Show what the daemon, or mo
 complete -c llamactl -n '__llamactl_at ' -a events -d 'Show what happened, and what happens.'
 complete -c llamactl -n '__llamactl_at ' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n '__llamactl_at ' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
+complete -c llamactl -n '__llamactl_at ' -a doctor -d 'Look for what is wrong: cause and way out. Exit 1 if something is; warnings alone are none.'
 complete -c llamactl -n '__llamactl_at ' -a api -d 'Ask the daemon anything, and show the answer as it is: JSON. What goes on is an object a line.'
 complete -c llamactl -n '__llamactl_at ' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n '__llamactl_at ' -a models -d 'The catalogue of models.'
@@ -164,6 +165,8 @@ complete -c llamactl -n '__llamactl_at /events' -s n -l lines -x -d 'Without --s
 complete -c llamactl -n '__llamactl_at /fit' -l ctx -x -d 'With a context of so many tokens.'
 complete -c llamactl -n '__llamactl_at /fit' -l parallel -x -d 'With so many slots.'
 complete -c llamactl -n '__llamactl_at /fit' -l save -d 'Set what is recommended.'
+complete -c llamactl -n '__llamactl_at /doctor' -l fix -d 'Mend what is safe to mend: leftovers, modes, orphans.'
+complete -c llamactl -n '__llamactl_at /doctor' -l timeout -x -d 'How long each look may take; all are taken at once.'
 complete -c llamactl -n '__llamactl_at /api' -l list -d 'Show all methods.'
 complete -c llamactl -n '__llamactl_at /api' -l describe -d 'Show the JSON schema of a method.'
 complete -c llamactl -n '__llamactl_at /api' -l timeout -x -d 'Wait no longer than this for the answer.'

@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,8 @@ from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.config.sockets import control_sockets
 from llamactl.core.errors import LlamactlError
+from llamactl.core.finding import Finding
 from llamactl.core.units import parse_duration
-
-if TYPE_CHECKING:
-    from llamactl.doctor.finding import Finding
 
 WIDTH = 80
 _MARKS = {"ok": ("✓", "+", 32), "warning": ("!", "!", 33), "problem": ("✗", "x", 31)}
@@ -35,7 +33,13 @@ def doctor(
 
     limit, sockets = parse_duration(timeout), control_sockets(host=session.host)
     with render.working("looking …"):
-        case = take(session.client, sockets, limit=limit, file=Path(session.config) if session.config else None)
+        case = take(
+            session.client,
+            sockets,
+            limit=limit,
+            named=bool(session.host or os.environ.get("LLAMACTL_HOST")),
+            file=Path(session.config) if session.config else None,
+        )
         findings = examine(case)
     if fix:
         mended = list(repairs.repair(findings, case.directories))
@@ -47,11 +51,11 @@ def doctor(
         raise typer.Exit(LlamactlError.exit)
 
 
-def _count(findings: "list[Finding]", level: str) -> int:
+def _count(findings: list[Finding], level: str) -> int:
     return sum(finding.level == level and not finding.repaired for finding in findings)
 
 
-def _show(findings: "list[Finding]") -> None:
+def _show(findings: list[Finding]) -> None:
     problems, warnings = _count(findings, "problem"), _count(findings, "warning")
     match session.output:
         case "json":
@@ -72,7 +76,7 @@ def _show(findings: "list[Finding]") -> None:
             render.note(", ".join(told) or "nothing is wrong")
 
 
-def _tell(finding: "Finding") -> None:
+def _tell(finding: Finding) -> None:
     """In lines of 80 columns, but that commands stay whole: they are there to be copied."""
     fine, plain, colour = _MARKS["ok" if finding.repaired else finding.level]
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from llamactl.config.directories import Directories, find_directories
-from llamactl.config.load import load, user_file
+from llamactl.config.load import usable, user_file
 from llamactl.config.sections import Config
 from llamactl.config.sockets import SYSTEM
-from llamactl.core.errors import BadRequest, LlamactlError
+from llamactl.core.errors import LlamactlError
 from llamactl.core.surroundings import Surroundings
 from llamactl.metrics import surroundings
 from llamactl.metrics.amd import Amd
@@ -27,13 +27,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """`here` is what this process sees, `service` what the daemon does; `refusal` says why there is no `status`.
 
     `directories` are those of the daemon that answers, else those that one started here would have. `remote`: it is
-    on another machine, or as good as; `denied`: it is there, and answers others only. `limit` is how many seconds a
-    check may take, `root` what stands for `/`.
+    on another machine, or as good as; `named`: no other will do; `denied`: it is there, and answers others only.
+    `limit` is how many seconds a check may take, `file` the configuration that was named, `root` what stands for `/`.
     """
 
     connect: Connect
     remote: bool
     limit: float
+    named: bool
     file: Path | None
     config: Config
     directories: Directories
@@ -55,10 +56,18 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.runner.uid
 
 
-def take(connect: Connect, sockets: Sequence[Path], *, limit: float, file: Path | None, root: Path = Path("/")) -> Case:
+def take(
+    connect: Connect,
+    sockets: Sequence[Path],
+    *,
+    limit: float,
+    named: bool = False,
+    file: Path | None = None,
+    root: Path = Path("/"),
+) -> Case:
     """`sockets` are where a daemon may listen, none for a remote one; it gets half of `limit` to say that it is there.
 
-    `file` is the configuration that was named.
+    `named`: somebody said which; `file` is the configuration that was named.
     """
     remote = not sockets
     status: DaemonStatus | None = None
@@ -73,16 +82,13 @@ def take(connect: Connect, sockets: Sequence[Path], *, limit: float, file: Path 
                 directories = _its(directories, status, Path(client.path).parent)
     except LlamactlError as error:
         refusal = error
-    try:
-        config = load(file)
-    except BadRequest:  # a check of its own tells
-        config = Config(directories=directories)
     return Case(
         connect=connect,
         remote=remote,
         limit=limit,
+        named=named,
         file=file,
-        config=config,
+        config=usable(file),
         directories=directories,
         here=_here(root),
         status=status,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from llamactl.config import load, sources
 from llamactl.core.errors import BadRequest
+from llamactl.core.finding import Finding, ok, problem
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem
 
 
 def check(case: Case) -> Iterator[Finding]:

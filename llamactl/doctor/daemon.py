@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from llamactl import __version__
 from llamactl.core.errors import TimedOut
+from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem, warning
 from llamactl.rpc.calls import DaemonStatus, InstanceRow, ListInstances
 
 
@@ -44,7 +44,7 @@ def _absent(case: Case) -> Finding:
     why, hint = case.refusal.message, case.refusal.hint
     if isinstance(case.refusal, TimedOut):
         return problem("daemon-silent", "the daemon does not answer", why, "llamactl logs -n 20")
-    if case.remote:
+    if case.named:
         return problem("daemon-unreachable", "the daemon that was named does not answer", why, hint)
     if case.denied:
         return problem("daemon-forbidden", "a daemon is there, and not for this user", why, "sudo llamactl doctor")

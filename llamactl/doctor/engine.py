@@ -8,10 +8,10 @@ import anyio
 import msgspec
 
 from llamactl.core.errors import LlamactlError, Problem, TimedOut
+from llamactl.core.finding import Finding, ok, problem
 from llamactl.core.model import HOST
 from llamactl.doctor import gpus
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem
 from llamactl.llamaserver import capabilities, devices, locate
 from llamactl.rpc.calls import Engine, EngineRow, ListDevices
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from llamactl.core.errors import LlamactlError
+from llamactl.core.finding import Finding, problem
 from llamactl.doctor import configuration, daemon, engine, leftovers, listeners, login, models, sockets, storage
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, problem
 
 Check = Callable[[Case], Iterator[Finding]]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from llamactl.core.finding import Finding, problem, warning
 from llamactl.core.surroundings import Surroundings
-from llamactl.doctor.finding import Finding, problem, warning
 
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD"}
 """Whose GPUs are worth computing with, where there is a choice; by PCI number."""

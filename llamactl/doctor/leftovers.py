@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from llamactl.core.finding import Finding, PutDown, Remove, ok, warning
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, PutDown, Remove, ok, warning
 from llamactl.llamaserver import identity, records
 
 FIX = "llamactl doctor --fix"
@@ -53,7 +53,7 @@ def _pid_file(path: Path) -> Iterator[Finding]:
 
 
 def _sockets(*paths: Path) -> Iterator[Finding]:
-    for path in paths:
+    for path in filter(Path.is_socket, paths):
         with socket.socket(socket.AF_UNIX) as caller:
             caller.setblocking(False)
             try:

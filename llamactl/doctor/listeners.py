@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from llamactl.core.finding import Finding, ok, problem
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem
 from llamactl.metrics import host
 
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from llamactl.core.finding import Finding, ok, warning
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, warning
 
 UNIT = "systemd/user/llamactl.service"
 

@@ -7,12 +7,12 @@ import anyio
 import msgspec
 
 from llamactl.catalogue.verify import verify
-from llamactl.core.errors import LlamactlError, NotFound, Refused
+from llamactl.core.errors import LlamactlError, NotFound, Refused, StoreFailed
+from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.core.model import Setting
 from llamactl.core.units import show_size
 from llamactl.daemon.launch import Launch
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem, warning
 from llamactl.rpc.calls import Check, ListModels, ModelDetail, ModelRow, ShowModel, Verification, VerifyModel
 from llamactl.store.glance import glance
 
@@ -61,7 +61,7 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
     """Memory that is to stay in memory must be allowed to."""
     runner, settings = case.runner, subject.settings
     wanted = settings.get("mlock") is True or "mlock" in str(settings.get("load_mode", ""))
-    if not wanted or runner.uid == 0 or runner.memlock is None or runner.memlock >= subject.size:
+    if not wanted or runner.memlock is None or runner.memlock >= subject.size:
         return
     yield warning(
         "memlock-low",
@@ -88,7 +88,7 @@ def _kept(case: Case) -> Iterator[Subject]:
     """As they are kept in the database, which no daemon uses."""
     try:
         kept = glance(case.directories.database)
-    except (NotFound, Refused):
+    except (NotFound, Refused, StoreFailed):  # the check of the database tells
         return
     launch = Launch(lambda: case.config, lambda: kept.defaults, kept.presets.get)
     for model in kept.models:

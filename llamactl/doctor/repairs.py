@@ -10,8 +10,8 @@ import msgspec
 
 from llamactl.config.directories import Directories
 from llamactl.core.errors import LlamactlError
+from llamactl.core.finding import Finding, PutDown, Remove, Repair, SetMode
 from llamactl.daemon.process import PidFile
-from llamactl.doctor.finding import Finding, PutDown, Remove, Repair, SetMode
 from llamactl.llamaserver import adoption
 from llamactl.llamaserver.leader import Found
 from llamactl.llamaserver.process import LlamaServer

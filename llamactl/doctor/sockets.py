@@ -4,8 +4,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from llamactl.core.finding import Finding, SetMode, ok, problem
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, SetMode, ok, problem
 
 
 def check(case: Case) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.core.units import show_size
 from llamactl.doctor.case import Case
-from llamactl.doctor.finding import Finding, ok, problem, warning
 from llamactl.store import upkeep
 
 SCARCE, NONE = 1 << 30, 64 << 20

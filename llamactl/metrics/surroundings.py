@@ -15,6 +15,8 @@ from llamactl.core.surroundings import Node, Surroundings
 _NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "dri/renderD*", "kfd", "dxg")
 """Below /dev: NVIDIA's, those of the other kernel drivers, ROCm's, that of WSL."""
 
+_CAP_IPC_LOCK = 14
+
 _UNIT = re.compile(r"/(llamactl[\w@.-]*\.service)$", re.M)
 
 
@@ -33,7 +35,7 @@ def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
         unit=_unit(),
         nodes=tuple(node for path in paths if (node := _node(path, root)) is not None),
         gpus=tuple(gpu.name for gpu in gpus),
-        memlock=None if memlock == resource.RLIM_INFINITY else memlock,
+        memlock=None if memlock == resource.RLIM_INFINITY or _may_lock() else memlock,
     )
 
 
@@ -43,6 +45,14 @@ def _node(path: Path, root: Path) -> Node | None:
     except OSError:
         return None
     return Node(f"/{path.relative_to(root)}", group, os.access(path, os.R_OK | os.W_OK))
+
+
+def _may_lock() -> bool:
+    """Does it have the capability that no limit counts for?"""
+    with suppress(OSError, AttributeError):
+        status = Path("/proc/self/status").read_text()
+        return bool(int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16) >> _CAP_IPC_LOCK & 1)  # type: ignore[index]
+    return False
 
 
 def _unit() -> str:

@@ -123,6 +123,18 @@ KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), 
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
+    calls.ShowSurroundings: [
+        Surroundings(
+            uid=1,
+            user="a",
+            groups=("render",),
+            unit="llamactl.service",
+            gpus=("RTX",),
+            memlock=8 << 20,
+            nodes=(Node("/dev/kfd", "render", False),),
+        ),
+        Surroundings(uid=0, user="root"),
+    ],
     calls.Shutdown: [None],
     calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],

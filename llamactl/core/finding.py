@@ -1,4 +1,4 @@
-"""What checks find, and what can be done about it."""
+"""What is found wrong with an installation, and what can be done about it."""
 
 from typing import Literal
 
