@@ -29,6 +29,7 @@ from llamactl.core.parts import Parts
 from llamactl.core.requests import ModelRequest
 from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
 from llamactl.core.series import Range
+from llamactl.core.surroundings import Node, Surroundings
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
