@@ -1,11 +1,14 @@
 """Is there a llama-server that runs, and does it compute where it could?"""
 
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
 from llamactl.core.errors import LlamactlError, Problem, TimedOut
 from llamactl.core.finding import Finding, ok, problem
@@ -13,7 +16,9 @@ from llamactl.core.model import HOST
 from llamactl.doctor import gpus
 from llamactl.doctor.case import Case
 from llamactl.llamaserver import capabilities, devices, locate
-from llamactl.rpc.calls import Engine, EngineRow, ListDevices
+from llamactl.rpc.calls import DeviceRow, Engine, EngineRow, ListDevices
+
+LONGER = "llamactl doctor --timeout 15s: a driver may be slow to begin with"
 
 _NO_GPU = ("llvmpipe", "software")
 """What draws in software is a device for Vulkan, too."""
@@ -30,62 +35,86 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(case: Case) -> Iterator[Finding]:
-    here = None if case.remote else _here(case)
-    found = _there(case) if case.status is not None else here
-    assert found is not None
+    until = time.monotonic() + 0.9 * case.limit
+    found = _there(case) if case.status is not None else _here(case, until)
     if found.problem is not None:
-        code = "engine-silent" if found.problem.code == TimedOut.code else "engine-unusable"
-        yield problem(code, "no model can be run", found.problem.message, found.problem.hint)
-    backends = _backends(found.path)
-    same = here is not None and here.path == found.path
+        if found.problem.code == TimedOut.code:
+            yield problem("engine-silent", "llama-server gives no answer", found.problem.message, LONGER)
+        else:
+            yield problem("engine-unusable", "no model can be run", found.problem.message, found.problem.hint)
+        return
     sight = gpus.Sight(
         here=case.here,
         service=case.service,
         bus=() if case.remote else gpus.bus(case.root),
-        backends=backends,
+        backends=_backends(found.path),
         devices=found.devices,
-        own_devices=here.devices if here is not None and same else None,
+        own_devices=_own_devices(case, found, until),
     )
-    if found.problem is None:
-        yield from gpus.decide(sight)
-        built = f"with {', '.join(backends)}; " if backends else ""
-        listed = ", ".join(found.devices or ()) or "no GPU"
-        yield ok("engine", f"llama-server {found.version} ({found.origin}) {built}{listed}")
+    yield from gpus.decide(sight)
+    yield ok("engine", _described(found, sight.backends))
 
 
-def _here(case: Case) -> Look:
-    """What this process finds and finds out by running it."""
+def _described(found: Look, backends: tuple[str, ...]) -> str:
+    origin = {"PATH": "on PATH", "configuration": "as configured"}.get(found.origin, f"of the {found.origin}")
+    parts = [f"llama-server {found.version}, {origin}", f"built with {', '.join(backends)}" if backends else ""]
+    return "; ".join(filter(None, (*parts, f"computes on {', '.join(found.devices)}" if found.devices else "no GPU")))
+
+
+def _here(case: Case, until: float) -> Look:
+    """What this process finds, and finds out by running it."""
     try:
         engine = locate.find(case.config.llama_server.path or "")
     except LlamactlError as error:
         return Look(problem=error.problem())
-    return anyio.run(_examined, engine, 0.9 * case.limit)
+    return anyio.run(_examined, engine, until)
 
 
-async def _examined(engine: locate.Engine, limit: float) -> Look:
-    found: list[str] | None = None
-    version, trouble = "", None
+async def _examined(engine: locate.Engine, until: float) -> Look:
+    look = Look(path=engine.path, origin=engine.origin)
 
     async def list_devices() -> None:
-        nonlocal found
-        found = [device.name for device in await devices.look(engine) if _is_gpu(device.description)]
+        nonlocal look
+        found = await _devices(engine)  # apart: `look` is another one after that
+        look = replace(look, devices=found)
 
     async def examine() -> None:
-        nonlocal version, trouble
+        nonlocal look
         try:
-            version = (await capabilities.examine(engine)).version
+            able = await capabilities.examine(engine)
+            look = replace(look, version=able.version)
         except LlamactlError as error:
-            trouble = error.problem()
+            look = replace(look, problem=error.problem())
 
-    with anyio.move_on_after(limit) as waiting:
+    limit = max(0.0, until - time.monotonic())
+    with anyio.move_on_after(limit):
         async with anyio.create_task_group() as group:
             group.start_soon(examine)
             group.start_soon(list_devices)
-    if not version and trouble is None and waiting.cancelled_caught:
-        said = f"{engine.path} gives no answer to --help within {limit:.2g} s"
-        trouble = TimedOut(said, "llamactl doctor --timeout 15s: a driver may be slow to begin with").problem()
-    listed = None if found is None else tuple(found)
-    return Look(path=engine.path, version=version, origin=engine.origin, problem=trouble, devices=listed)
+    if not look.version and look.problem is None:
+        look = replace(look, problem=TimedOut(f"{engine.path} has said nothing to --help for {limit:.2g} s").problem())
+    return look
+
+
+async def _devices(engine: locate.Engine) -> tuple[str, ...]:
+    return tuple(device.name for device in await devices.look(engine) if _is_gpu(device.description))
+
+
+def _own_devices(case: Case, found: Look, until: float) -> tuple[str, ...] | None:
+    """What that of the daemon, where it finds no GPU, finds when it is run from here; None if that cannot be said."""
+    if case.status is None or case.remote or found.devices != ():
+        return None
+    try:
+        engine = locate.find(case.config.llama_server.path or "")
+    except LlamactlError:
+        return None
+
+    async def ask() -> tuple[str, ...] | None:
+        with anyio.move_on_after(max(0.0, until - time.monotonic())):
+            return await _devices(engine)
+        return None
+
+    return anyio.run(ask) if engine.path == found.path else None
 
 
 def _there(case: Case) -> Look:
@@ -95,12 +124,10 @@ def _there(case: Case) -> Look:
             row: EngineRow = client.call(Engine())
     except LlamactlError as error:
         return Look(problem=error.problem())
-    try:
-        with case.connect(case.limit / 2) as client:
-            rows = client.call(ListDevices())
-            found = tuple(row.name for row in rows if row.name != HOST and not row.name.startswith("RPC"))
-    except LlamactlError:
-        return Look(path=row.path, version=row.version, origin=row.origin, problem=row.problem)
+    found: tuple[str, ...] | None = None
+    with suppress(LlamactlError), case.connect(case.limit / 2) as client:
+        rows: list[DeviceRow] = client.call(ListDevices())
+        found = tuple(row.name for row in rows if row.name != HOST and not row.name.startswith("RPC"))
     return Look(path=row.path, version=row.version, origin=row.origin, problem=row.problem, devices=found)
 
 

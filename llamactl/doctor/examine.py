@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from llamactl.core.errors import LlamactlError
-from llamactl.core.finding import Finding, problem
+from llamactl.core.finding import Finding, problem, warning
 from llamactl.doctor import configuration, daemon, engine, leftovers, listeners, login, models, sockets, storage
 from llamactl.doctor.case import Case
 
@@ -35,7 +35,7 @@ def examine(case: Case, checks: dict[str, Check] = CHECKS) -> list[Finding]:
         findings += found
         if thread.is_alive():
             findings.append(
-                problem(
+                warning(
                     "check-unfinished",
                     f"looking at {name} took longer than {case.limit:g} s",
                     "something hangs, or this machine is busy",
