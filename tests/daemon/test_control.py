@@ -17,7 +17,7 @@ from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.devices import Device
-from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, Refused, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, NotRunning, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement, ServiceChanged
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
@@ -416,7 +416,7 @@ async def test_a_start_is_answered_when_the_model_is_ready(stocked: Office) -> N
 
 async def test_a_start_is_answered_at_once_for_who_does_not_wait(stocked: Office) -> None:
     row = await stocked.ask(calls.StartModel("qwen", wait=False))
-    assert row.state == "stopped"
+    assert row.state == "starting"
     await anyio.sleep(0.5)
     assert await stocked.rows() == {"qwen": "loading"}
 
@@ -503,6 +503,18 @@ async def test_a_restart_keeps_the_pin_of_this_run(stocked: Office) -> None:
 async def test_waiting(stocked: Office) -> None:
     with pytest.raises(TimedOut):
         await stocked.ask(calls.WaitModel("qwen", timeout=2.0))
+    assert (await stocked.ask(calls.StartModel("qwen", wait=False))).state == "starting"
+    assert (await stocked.ask(calls.WaitModel("qwen"))).state == "ready"
+
+
+async def test_nobody_waits_for_what_has_failed_unless_it_is_started_again(stocked: Office) -> None:
+    stocked.engine.habits["qwen"] = Habits(refused="no such flag")
+    with pytest.raises(LoadFailed):
+        await stocked.ask(calls.StartModel("qwen"))
+    with pytest.raises(NotRunning, match="qwen has failed"):
+        await stocked.ask(calls.WaitModel("qwen"))
+    assert (await stocked.ask(calls.WaitModel("qwen", "failed"))).state == "failed"
+    del stocked.engine.habits["qwen"]
     await stocked.ask(calls.StartModel("qwen", wait=False))
     assert (await stocked.ask(calls.WaitModel("qwen"))).state == "ready"
 
