@@ -34,6 +34,7 @@ from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
+from llamactl.daemon.control.surroundings import SurroundingsCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.history import History
@@ -132,6 +133,7 @@ class Office:
             db.exits.of,
             [
                 fit,
+                SurroundingsCalls(lambda: self.cards),
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Gate()),
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
@@ -498,6 +500,12 @@ async def test_a_restart_keeps_the_pin_of_this_run(stocked: Office) -> None:
     row = await stocked.ask(calls.RestartModel("qwen"))
     assert row.state == "ready" and row.pinned
     assert stocked.supervisor.instance("qwen").phase != first
+
+
+async def test_what_it_sees_of_the_machine(office: Office) -> None:
+    office.cards = (Gpu(id="GPU-0", name="RTX 4090", vendor="nvidia"),)
+    seen = await office.ask(calls.ShowSurroundings())
+    assert (seen.uid, seen.gpus) == (os.geteuid(), ("RTX 4090",))
 
 
 async def test_waiting(stocked: Office) -> None:
