@@ -1,6 +1,7 @@
 """llamactl(1) and llamactld(8)."""
 
 from llamactl.cli.documents.mdoc import example, flag, items, page, text
+from llamactl.cli.documents.promise import stability
 from llamactl.cli.documents.tree import Argument, Command, Option
 
 EXITS = {
@@ -88,6 +89,7 @@ def llamactl(root: Command) -> str:
         *[line for command in root.leaves() for line in _command(command)],
         ".Sh OUTPUT",
         *text(_OUTPUT),
+        *stability(),
         ".Sh ENVIRONMENT",
         *items([(f"Ev {name}", text(what)) for name, what in ENVIRONMENT.items()]),
         ".Sh FILES",
