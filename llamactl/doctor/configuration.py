@@ -22,6 +22,6 @@ def check(case: Case) -> Iterator[Finding]:
             wrong.append(error)
     for each in wrong:
         edit = "" if its == own else f" --config {its}"
-        yield problem("configuration", each.message, each.hint, f"llamactl{edit} config edit")
+        yield problem("configuration-invalid", each.message, each.hint, f"llamactl{edit} config edit")
     if not wrong:
         yield ok("configuration", f"{its} is valid" if its.exists() else "nothing is configured: all is as it comes")

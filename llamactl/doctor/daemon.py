@@ -8,6 +8,9 @@ from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.doctor.case import Case
 from llamactl.rpc.calls import DaemonStatus, InstanceRow, ListInstances
 
+FEW = 1024
+"""Files that a process may have open at once, wherever nobody limited it further."""
+
 
 def check(case: Case) -> Iterator[Finding]:
     status = case.status
@@ -28,6 +31,14 @@ def check(case: Case) -> Iterator[Finding]:
             f"the daemon does not know of {', '.join(status.restart_for)}",
             "these keys of the configuration have changed, and count after a restart only",
             "llamactl daemon restart",
+        )
+    service = case.service
+    if service is not None and service.files is not None and service.files < FEW:
+        yield warning(
+            "files-low",
+            f"the daemon may open {service.files} files at once",
+            "each request in flight takes two: LimitNOFILE= of its unit, or ulimit -n where it was started",
+            service.systemctl("edit") or "ulimit -n 4096 && llamactl daemon restart",
         )
     with case.connect(case.limit) as client:
         rows: list[InstanceRow] = client.call(ListInstances(all=True))

@@ -18,7 +18,7 @@ from llamactl.doctor.case import Case
 from llamactl.llamaserver import capabilities, devices, locate
 from llamactl.rpc.calls import DeviceRow, Engine, EngineRow, ListDevices
 
-LONGER = "llamactl doctor --timeout 15s: a driver may be slow to begin with"
+LONGER = "llamactl doctor --timeout 15s"
 
 _NO_GPU = ("llvmpipe", "software")
 """What draws in software is a device for Vulkan, too."""
@@ -39,7 +39,12 @@ def check(case: Case) -> Iterator[Finding]:
     found = _there(case) if case.status is not None else _here(case, until)
     if found.problem is not None:
         if found.problem.code == TimedOut.code:
-            yield problem("engine-silent", "llama-server gives no answer", found.problem.message, LONGER)
+            yield problem(
+                "engine-silent",
+                "llama-server gives no answer",
+                f"{found.problem.message}: it hangs, or the driver of a GPU is slow to begin with",
+                LONGER,
+            )
         else:
             yield problem("engine-unusable", "no model can be run", found.problem.message, found.problem.hint)
         return

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, TimedOut
 from llamactl.core.finding import Finding, problem, warning
 from llamactl.doctor import configuration, daemon, engine, leftovers, listeners, login, models, sockets, storage
 from llamactl.doctor.case import Case
@@ -28,33 +28,33 @@ CHECKS: dict[str, Check] = {
 def examine(case: Case, checks: dict[str, Check] = CHECKS) -> list[Finding]:
     """In the order of the checks, after `case.limit` seconds at the latest."""
     until = time.monotonic() + case.limit
-    running = [(name, *_begin(check, case)) for name, check in checks.items()]
+    running = [(name, *_begin(name, check, case)) for name, check in checks.items()]
     findings: list[Finding] = []
     for name, thread, found in running:
         thread.join(max(0.0, until - time.monotonic()))
         findings += found
         if thread.is_alive():
-            findings.append(
-                warning(
-                    "check-unfinished",
-                    f"looking at {name} took longer than {case.limit:g} s",
-                    "something hangs, or this machine is busy",
-                    "llamactl doctor --timeout 15s",
-                )
-            )
+            findings.append(_unfinished(name, "something hangs, or this machine is busy"))
     return findings
 
 
-def _begin(check: Check, case: Case) -> tuple[threading.Thread, list[Finding]]:
+def _begin(name: str, check: Check, case: Case) -> tuple[threading.Thread, list[Finding]]:
     found: list[Finding] = []
 
     def run() -> None:
         try:
             found.extend(check(case))  # one by one, as they come
-        except (LlamactlError, OSError) as error:
-            hint = error.hint if isinstance(error, LlamactlError) else ""
-            found.append(problem("check-failed", str(error), fix=hint))
+        except TimedOut as error:
+            found.append(_unfinished(name, error.message))
+        except LlamactlError as error:
+            found.append(problem("check-failed", f"{name} cannot be looked at", error.message, error.hint))
+        except OSError as error:
+            found.append(problem("check-failed", f"{name} cannot be looked at", str(error), "sudo llamactl doctor"))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread, found
+
+
+def _unfinished(name: str, why: str) -> Finding:
+    return warning("check-unfinished", f"looking at {name} took too long", why, "llamactl doctor --timeout 15s")

@@ -38,44 +38,45 @@ def decide(sight: Sight) -> Iterator[Finding]:
     runner = sight.service or sight.here
     if sight.service is not None and (lacking := next(sight.service.lacks(sight.here), None)):
         what, why = lacking
-        yield problem("gpu-hidden", f"the daemon cannot use {what}, and you can", why, _let(sight.service, why))
-        return
-    if forbidden := runner.forbidden:
+        yield problem("gpu-hidden", f"the daemon cannot use {what}, and you can", why, _let(sight.service, what))
+    elif forbidden := runner.forbidden:
         node = forbidden[0]
         yield warning(
             "gpu-forbidden",
             f"{runner.user} may not use {node.path}",
-            f"it is for the group {node.group}, and {runner.user} is in {', '.join(runner.groups) or 'none'}",
-            f"sudo usermod -aG {node.group} {runner.user}, and log in again",
+            f"it is for the group {node.group}, and {runner.user} is in {', '.join(runner.groups) or 'none'}; "
+            "who has joined a group is in it from the next login on",
+            f"sudo usermod -aG {node.group} {runner.user}",
         )
-        return
-    if silent := [vendor for vendor in sight.bus if not _told(vendor, runner)]:
+    elif silent := [vendor for vendor in sight.bus if not _told(vendor, runner)]:
         yield warning(
             "gpu-driver",
             f"a GPU of {silent[0]} is in this machine, and no driver tells of it",
             "none is installed or loaded; or this is a container that was started without it",
             "nvidia-smi" if silent[0] == "NVIDIA" else "lsmod | grep amdgpu",
         )
-        return
-    if sight.devices == () and sight.own_devices:
+    elif sight.devices == () and sight.own_devices:
         yield problem(
             "gpu-hidden",
             f"llama-server finds {', '.join(sight.own_devices)} when you run it, and none as the daemon does",
             "the daemon looked when it started, and the driver came later; or its unit forbids devices",
-            "llamactl daemon restart",
+            runner.restart,
         )
     elif sight.devices == () and runner.gpus:
-        capable = [name for name in sight.backends if name not in _WITHOUT]
-        yield warning(
-            "gpu-unused",
-            f"llama-server finds no GPU, and there is {runner.gpus[0]}",
-            f"it was built with {', '.join(capable)}, and finds no such driver"
-            if capable
-            else "this build computes on the CPU alone",
-            "apt-get install libvulkan1 mesa-vulkan-drivers"
-            if "vulkan" in capable
-            else "pip install 'llamactl-daemon[engine]', or llamactl config set llama_server.path FILE",
-        )
+        yield _unused(sight, runner)
+
+
+def _unused(sight: Sight, runner: Surroundings) -> Finding:
+    message = f"llama-server finds no GPU, and there is {runner.gpus[0]}"
+    capable = [name for name in sight.backends if name not in _WITHOUT]
+    if "vulkan" in capable:
+        why = "it was built with Vulkan, and finds no driver of the GPU for that"
+        return warning("gpu-unused", message, why, "sudo apt-get install mesa-vulkan-drivers")
+    if capable:
+        why = f"it was built with {', '.join(capable)}, and finds no GPU for that: is its driver new enough?"
+        return warning("gpu-unused", message, why, "llamactl devices")
+    why = "this build computes on the CPU alone; the engine package and builds with a backend for GPUs do not"
+    return warning("gpu-unused", message, why, "pip install 'llamactl-daemon[engine]'")
 
 
 def bus(root: Path = Path("/")) -> tuple[str, ...]:
@@ -97,8 +98,9 @@ def _told(vendor: str, by: Surroundings) -> bool:
     return bool(radeon) if vendor == "AMD" else len(radeon) < len(by.gpus)
 
 
-def _let(service: Surroundings, why: str) -> str:
-    if "group" in why:
-        group = why.rpartition(" ")[2]
-        return f"sudo usermod -aG {group} {service.user}, and restart the daemon"
-    return f"systemctl edit {service.unit}" if service.unit else "llamactl daemon restart"
+def _let(service: Surroundings, what: str) -> str:
+    """What gives it to the daemon."""
+    node = service.node(what)
+    if node is not None:
+        return f"sudo usermod -aG {node.group} {service.user} && {service.restart}"
+    return service.systemctl("edit") if what.startswith("/") and service.unit else service.restart

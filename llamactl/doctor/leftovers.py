@@ -73,10 +73,10 @@ def _processes(directory: Path, what: str) -> Iterator[Finding]:
     known = {record.endpoint: record.model for record in records.read(directory)}
     for endpoint, pids in running.items():
         yield warning(
-            "orphan",
+            "orphan-running",
             f"a {what} of {known.get(endpoint) or 'an unknown model'} runs on (pid {min(pids)})",
-            "its daemon was killed, or told to keep it; the next one goes on with it",
-            f"llamactl daemon start, or to end it: {FIX}",
+            "its daemon was killed, or told to keep it; the next one goes on with it, and --fix ends it",
+            FIX,
             PutDown(str(directory)),
         )
     stems = {Path(endpoint).stem for endpoint in running}

@@ -1,5 +1,6 @@
 """Are the models' files there and as they were, and would their settings do?"""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,16 +8,26 @@ import anyio
 import msgspec
 
 from llamactl.catalogue.verify import verify
-from llamactl.core.errors import LlamactlError, NotFound, Refused, StoreFailed
-from llamactl.core.finding import Finding, ok, problem, warning
-from llamactl.core.model import Setting
+from llamactl.core.errors import LlamactlError, NotFound, Refused, StoreFailed, TimedOut
+from llamactl.core.finding import Code, Finding, ok, problem, warning
+from llamactl.core.model import Model, Setting
 from llamactl.core.units import show_size
 from llamactl.daemon.launch import Launch
 from llamactl.doctor.case import Case
-from llamactl.rpc.calls import Check, ListModels, ModelDetail, ModelRow, ShowModel, Verification, VerifyModel
+from llamactl.rpc.calls import (
+    Check,
+    Engine,
+    EngineRow,
+    ListModels,
+    ModelDetail,
+    ModelRow,
+    ShowModel,
+    Verification,
+    VerifyModel,
+)
 from llamactl.store.glance import glance
 
-CODES = {"files": "model-missing", "mmproj": "companion-unusable", "draft": "companion-unusable"}
+CODES: dict[str, Code] = {"files": "model-missing", "mmproj": "companion-unusable", "draft": "companion-unusable"}
 """By check; all others that are about files say that one has changed."""
 
 
@@ -63,13 +74,13 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
     wanted = settings.get("mlock") is True or "mlock" in str(settings.get("load_mode", ""))
     if not wanted or runner.memlock is None or runner.memlock >= subject.size:
         return
+    where = "LimitMEMLOCK= of its unit" if runner.unit else "memlock in limits.conf(5), from the next login on"
     yield warning(
         "memlock-low",
         f"{subject.name} is to be locked in memory ({show_size(subject.size)})",
-        f"{runner.user} may lock {show_size(runner.memlock)}; llama-server goes on without, and says so in its log",
-        f"systemctl edit {runner.unit}: [Service] LimitMEMLOCK=infinity"
-        if runner.unit
-        else f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
+        f"{runner.user} may lock {show_size(runner.memlock)}, and llama-server goes on without: the limit is {where}",
+        runner.systemctl("edit")
+        or f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
     )
 
 
@@ -77,15 +88,19 @@ def _asked(case: Case) -> Iterator[Subject]:
     """As the daemon finds them."""
     with case.connect(case.limit) as client:
         rows: list[ModelRow] = client.call(ListModels())
+        engine: EngineRow = client.call(Engine())
         for row in rows:
             detail: ModelDetail = client.call(ShowModel(row.name))
             found: Verification = client.call(VerifyModel(row.name))
             settings = {setting.name: setting.value for setting in detail.settings}
-            yield Subject(name=row.name, size=row.size, checks=tuple(found.checks), settings=settings)
+            blind = engine.problem is not None and "server_path" not in settings  # that is told of the engine
+            checks = tuple(check for check in found.checks if not (blind and check.check == "settings"))
+            yield Subject(name=row.name, size=row.size, checks=checks, settings=settings)
 
 
 def _kept(case: Case) -> Iterator[Subject]:
     """As they are kept in the database, which no daemon uses."""
+    until = time.monotonic() + 0.9 * case.limit
     try:
         kept = glance(case.directories.database)
     except (NotFound, Refused, StoreFailed):  # the check of the database tells
@@ -96,7 +111,22 @@ def _kept(case: Case) -> Iterator[Subject]:
         settings: dict[str, Any] = {}
         try:
             settings = launch.values(model)
-            anyio.run(launch.check, model)
+            anyio.run(_tried, launch, model, until)
+        except TimedOut:
+            raise
         except LlamactlError as error:
             checks.append(Check(check="settings", ok=False, detail=error.message, hint=error.hint))
         yield Subject(name=model.name, size=model.size, checks=tuple(checks), settings=settings)
+
+
+async def _tried(launch: Launch, model: Model, until: float) -> None:
+    """Raises what `Launch.check` does, but nothing about the llama-server of all models: a check of its own tells."""
+    with anyio.move_on_after(max(0.0, until - time.monotonic())) as waiting:
+        try:
+            await launch.engine()
+        except LlamactlError:
+            if "server_path" not in launch.settings(model):
+                return
+        await launch.check(model)
+    if waiting.cancelled_caught:
+        raise TimedOut(f"llama-server took too long to say what it can do for {model.name}")

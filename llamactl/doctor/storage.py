@@ -56,10 +56,9 @@ def check_space(case: Case) -> Iterator[Finding]:
         left = found.f_bavail * found.f_frsize
         if left < SCARCE:
             sound = False
-            how = "disk-full" if left < NONE else "disk-low"
-            tell = problem if left < NONE else warning
-            yield tell(
-                how,
+            full = left < NONE
+            yield (problem if full else warning)(
+                "disk-full" if full else "disk-low",
                 f"{show_size(left)} are free for {what} in {path}",
                 f"the file system of {there} is full to {100 - 100 * left // max(1, found.f_blocks * found.f_frsize)}%",
                 f"du -xh -d 2 {there} | sort -h | tail",

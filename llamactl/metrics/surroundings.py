@@ -17,7 +17,7 @@ _NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "dri/renderD*", "kfd", "dxg
 
 _CAP_IPC_LOCK = 14
 
-_UNIT = re.compile(r"/(llamactl[\w@.-]*\.service)$", re.M)
+_UNIT = re.compile(r":(/.*/llamactl[\w@.-]*\.service)$", re.M)
 
 
 def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
@@ -26,16 +26,18 @@ def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
     No device is opened: some would wake up.
     """
     uid = os.geteuid()
-    memlock, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    unit = _unit()
     paths = sorted(path for pattern in _NODES for path in (root / "dev").glob(pattern))
     return Surroundings(
         uid=uid,
         user=_user(uid),
         groups=tuple(sorted({_group(gid) for gid in (os.getegid(), *os.getgroups())})),
-        unit=_unit(),
+        unit=unit.rpartition("/")[2],
+        own="/user@" in unit,
         nodes=tuple(node for path in paths if (node := _node(path, root)) is not None),
         gpus=tuple(gpu.name for gpu in gpus),
-        memlock=None if memlock == resource.RLIM_INFINITY or _may_lock() else memlock,
+        memlock=None if _may_lock() else _limit(resource.RLIMIT_MEMLOCK),
+        files=_limit(resource.RLIMIT_NOFILE),
     )
 
 
@@ -47,6 +49,11 @@ def _node(path: Path, root: Path) -> Node | None:
     return Node(f"/{path.relative_to(root)}", group, os.access(path, os.R_OK | os.W_OK))
 
 
+def _limit(of: int) -> int | None:
+    soft, _ = resource.getrlimit(of)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def _may_lock() -> bool:
     """Does it have the capability that no limit counts for?"""
     with suppress(OSError, AttributeError):
@@ -56,6 +63,7 @@ def _may_lock() -> bool:
 
 
 def _unit() -> str:
+    """Its control group, if that is one of ours."""
     with suppress(OSError):
         if found := _UNIT.search(Path("/proc/self/cgroup").read_text()):
             return found[1]

@@ -17,6 +17,7 @@ from llamactl.cli.session import session
 from llamactl.config.sockets import control_sockets
 from llamactl.core.errors import LoadFailed, NotFound
 from llamactl.core.surroundings import Node, Surroundings
+from llamactl.daemon.process import PidFile
 from llamactl.doctor.case import take
 from llamactl.doctor.examine import examine
 from llamactl.llamaserver.identity import MARK
@@ -87,6 +88,24 @@ def test_one_of_another_version_that_cannot_tell_all(daemon: Stub, found: Found)
     assert found() == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_one_of_somebody_else(daemon: Stub, found: Found, home: Path) -> None:
+    home.chmod(0o711)
+    found()  # all is imported: others may not even read it
+    os.seteuid(65534)
+    try:
+        said = {one.code: one.cause for one in found()}
+    finally:
+        os.seteuid(0)
+    assert "Permission denied" in said["daemon-forbidden"]
+
+
+def test_a_daemon_with_few_files(daemon: Stub, found: Found, root: Path) -> None:
+    seen = msgspec.structs.replace(look([], root), files=256, unit="llamactl.service", own=True)
+    daemon.answers["daemon.surroundings"] = seen
+    only(found, "files-low", "256", "systemctl --user edit llamactl.service")
+
+
 # --- what lies in the runtime directory ----------------------------------------------------------
 
 
@@ -130,6 +149,11 @@ def test_a_stale_pid_file(found: Found, home: Path) -> None:
     only(found, "pid-file-stale")
 
 
+def test_a_daemon_that_only_starts(found: Found, home: Path) -> None:
+    with PidFile(runtime(home) / "llamactl.pid"):
+        only(found, "daemon-busy", f"pid {os.getpid()}")
+
+
 def test_records_of_nobody(found: Found, home: Path) -> None:
     (runtime(home) / "sockets" / "0a.json").write_text("{}")
     only(found, "records-stale")
@@ -145,7 +169,7 @@ def orphan(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_an_orphan(found: Found, orphan: "subprocess.Popen[bytes]") -> None:
-    only(found, "orphan", f"pid {orphan.pid}")
+    only(found, "orphan-running", f"pid {orphan.pid}")
 
 
 # --- llama-server and GPUs -----------------------------------------------------------------------
@@ -156,7 +180,16 @@ def test_no_llama_server(found: Found, engine: Engine) -> None:
     only(found, "engine-unusable", str(engine.path))
 
 
+def test_models_are_not_to_blame_for_it(found: Found, kept: Any, engine: Engine) -> None:
+    kept(settings={"threads": 2})
+    engine.path.chmod(0o644)
+    only(found, "engine-unusable", "not executable")
+
+
 def test_none_in_the_eyes_of_the_daemon(daemon: Stub, found: Found) -> None:
+    daemon.answers["models.verify"] = lambda name: Verification(
+        name=name, sound=False, checks=[Check(check="settings", ok=False, detail="no llama-server")]
+    )
     daemon.answers["engine.show"] = EngineRow(problem=NotFound("it was not found", "install one").problem())
     only(found, "engine-unusable", "it was not found", "install one")
 
@@ -188,7 +221,7 @@ def test_a_gpu_beside_a_build_for_the_cpu(found: Found, engine: Engine, nvml: Pr
 def test_a_backend_that_finds_no_gpu(found: Found, engine: Engine, nvml: Pretence) -> None:
     for name in ("libggml-base.so", "libggml-cpu.so", "libggml-vulkan.so"):
         (engine.path.parent / name).write_text("")
-    only(found, "gpu-unused", "built with vulkan")
+    only(found, "gpu-unused", "built with Vulkan", "apt-get")
 
 
 def test_what_is_drawn_by_the_processor_is_no_gpu(found: Found, engine: Engine, nvml: Pretence) -> None:
@@ -333,12 +366,12 @@ def test_an_address_of_another_machine(found: Found, monkeypatch: pytest.MonkeyP
 def test_a_key_that_is_not_known(found: Found, home: Path) -> None:
     (home / "config_home" / "llamactl").mkdir(parents=True)
     (home / "config_home" / "llamactl" / "config.toml").write_text("[residency]\ntll = 5\n")
-    only(found, "configuration", "line 2", "residency.ttl")
+    only(found, "configuration-invalid", "line 2", "residency.ttl")
 
 
 def test_a_key_in_the_file_that_the_daemon_reads(daemon: Stub, found: Found, home: Path) -> None:
     (home / "none.toml").write_text("[nonsense]\n")
-    only(found, "configuration", "none.toml, line 1")
+    only(found, "configuration-invalid", "none.toml, line 1")
 
 
 def test_a_user_unit_that_ends_with_the_login(found: Found, home: Path, root: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_is_safe_to_mend_is_mended(engine: Engine, llamactl: Llamactl, home
         said = llamactl("doctor", "--fix", "--json", *SLOWLY)
         assert said.code == 0
         found = {item["code"] for item in said.json()["items"] if item["repaired"]}
-        assert found == {"mode-open", "pid-file-stale", "socket-stale", "orphan", "records-stale"}
+        assert found == {"mode-open", "pid-file-stale", "socket-stale", "orphan-running", "records-stale"}
         assert f"set the mode of {directory} to 0700" in said.err and f"ended a process (pid {orphan.pid})" in said.err
     assert codes(llamactl) == {"daemon-absent"}
     assert sorted(path.name for path in directory.rglob("*")) == ["sockets"]

@@ -1,6 +1,10 @@
 """What scripts may rely on, as llamactl(1) has it."""
 
+from typing import get_args
+
 from llamactl.cli.documents.mdoc import items, text
+from llamactl.core.errors import BY_CODE
+from llamactl.core.finding import Code
 
 _RELY = {
     "Names": "Commands, their aliases, options and arguments; keys of the configuration with the variables of the "
@@ -35,6 +39,10 @@ def stability() -> list[str]:
         ".Sh STABILITY",
         *text("Scripts may rely on these, from one minor release to the next:"),
         *items([(name, text(what)) for name, what in _RELY.items()]),
+        ".Pp",
+        *text(f"Codes of errors are {', '.join(sorted(BY_CODE))}."),
+        ".Pp",
+        *text(f"What doctor finds wrong is {', '.join(code for code in get_args(Code) if '-' in code)}."),
         ".Pp",
         *text(_NOT),
         ".Pp",
