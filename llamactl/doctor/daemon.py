@@ -47,7 +47,8 @@ def check(case: Case) -> Iterator[Finding]:
             why = row.problem.message if row.problem else ""
             yield warning("model-failed", f"{row.name} was given up", why, f"llamactl why {row.name}")
     where = ", ".join(status.http)
-    yield ok("daemon", f"llamactl {status.version} runs (pid {status.pid}) on {where}")
+    who = f" as {service.user}" if service is not None else ""
+    yield ok("daemon", f"llamactl {status.version} runs{who} (pid {status.pid}) on {where}, with {status.data}")
 
 
 def _absent(case: Case) -> Finding:

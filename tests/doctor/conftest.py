@@ -15,15 +15,17 @@ from llamactl.core.finding import Finding
 from llamactl.core.model import Model
 from llamactl.doctor.case import take
 from llamactl.doctor.examine import examine
+from llamactl.metrics import gpu
 from llamactl.metrics.surroundings import look
 from llamactl.rpc.calls import Check, DeviceRow, EngineRow, ModelDetail, Verification
 from llamactl.store import Database
 from tests.cli.conftest import Llamactl, home, llamactl, stub
 from tests.cli.stub import QWEN, STATUS, Stub, model
+from tests.e2e.conftest import real_engine
 from tests.engines import FAKE
 from tests.metrics.conftest import nvml, nvml_library
 
-__all__ = ["Llamactl", "home", "llamactl", "nvml", "nvml_library", "stub"]
+__all__ = ["Llamactl", "home", "llamactl", "nvml", "nvml_library", "real_engine", "stub"]
 
 PATIENCE = 20.0
 """Seconds, where nothing is to hang: this machine may be busy."""
@@ -55,8 +57,10 @@ class Engine:
 
 
 @pytest.fixture
-def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Engine:
     engine = Engine(home)
+    if "nvml" not in request.fixturenames:  # the GPUs of the machine that the tests run on are not looked at
+        monkeypatch.setattr(gpu, "LIBRARY", "no-nvml.so")
     plenty = os.statvfs_result((4096, 4096, 1 << 30, 1 << 29, 1 << 29, 1 << 20, 1 << 20, 1 << 20, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: plenty)
     monkeypatch.setenv("LLAMACTL_LLAMA_SERVER_PATH", str(engine.path))

@@ -26,6 +26,7 @@ from llamactl.rpc.calls import Check, EngineRow, InstanceRow, ServiceRow, Verifi
 from tests.cli.stub import Stub
 from tests.doctor.conftest import Engine, Found, Llamactl
 from tests.metrics.nvml import Pretence
+from tests.metrics.test_amd import FULL, card
 
 
 def test_nothing_is_wrong(found: Found) -> None:
@@ -206,6 +207,11 @@ def test_one_that_hangs(found: Found, engine: Engine) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_real_one(found: Found, real_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMACTL_LLAMA_SERVER_PATH", real_engine)
+    assert found() == []
+
+
 CUDA = "  CUDA0: NVIDIA GeForce RTX 4090 (24080 MiB, 23650 MiB free)\n"
 
 
@@ -227,6 +233,15 @@ def test_a_backend_that_finds_no_gpu(found: Found, engine: Engine, nvml: Pretenc
 def test_what_is_drawn_by_the_processor_is_no_gpu(found: Found, engine: Engine, nvml: Pretence) -> None:
     engine.write(devices="  Vulkan0: llvmpipe (LLVM 15.0.6, 256 bits) (4096 MiB, 4096 MiB free)\n")
     only(found, "gpu-unused")
+
+
+def test_a_gpu_of_amd_that_nobody_uses(found: Found, root: Path) -> None:
+    card(root, 0, "0000:03:00.0", **FULL)
+    pci = root / "sys/bus/pci/devices"
+    pci.mkdir(parents=True)
+    (pci / "0000:03:00.0").symlink_to(root / "sys/devices/pci0000:00/0000:03:00.0")
+    (pci / "0000:03:00.0" / "class").write_text("0x030000\n")
+    only(found, "gpu-unused", "RX 7900")
 
 
 @pytest.mark.parametrize(("vendor", "name"), [("0x10de", "NVIDIA"), ("0x1002", "AMD")])
