@@ -33,6 +33,8 @@ _COMMANDS = {
     "fit": "fit:fit",
     "devices": "fit:devices",
     "completion": "completion:completion",
+    "doctor": "doctor:doctor",
+    "api": "api:api",
     "version": "daemon:version",
     "models": "models:app",
     "presets": "presets:app",

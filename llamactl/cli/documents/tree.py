@@ -28,6 +28,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     help: str = ""
     default: str = ""
+    required: bool = False
     variable: str = ""
 
 
@@ -117,7 +118,12 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
         value="" if switch else info.metavar or "|".join(choices) or _called(kind, made.name),
         choices=choices,
         help=info.help or "",
-        default="" if switch or default in (None, "") else f"{default:g}" if kind is float else str(default),
+        default=""
+        if switch or default in (None, "", parameter.empty)
+        else f"{default:g}"
+        if kind is float
+        else str(default),
+        required=default is parameter.empty,
         variable=info.envvar or "",
     )
 
