@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from llamactl.rpc.calls import Ask
-from llamactl.web.api import events, instances, logs, models, monitoring, openapi, requests, status, templates
+from llamactl.web.api import config, events, instances, logs, models, monitoring, openapi, requests, status, templates
 from llamactl.web.api.route import Route
 from llamactl.web.guests import Guests
 
@@ -13,6 +13,7 @@ def routes(guests: Guests) -> list[Route]:
         *models.ROUTES,
         *instances.ROUTES,
         *templates.ROUTES,
+        *config.ROUTES,
         *status.ROUTES,
         *monitoring.ROUTES,
         *requests.ROUTES,
