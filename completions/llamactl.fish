@@ -125,7 +125,7 @@ complete -c llamactl -n '__llamactl_at ' -a templates -d 'Chat templates of mode
 complete -c llamactl -n '__llamactl_at ' -a requests -d 'What was asked of models: what is under way, and what has been.'
 complete -c llamactl -n '__llamactl_at ' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n '__llamactl_at ' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
-complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file.'
+complete -c llamactl -n '__llamactl_at ' -a config -d 'The configuration file; with -H http://… show, get, set and unset are about that daemon\'s.'
 complete -c llamactl -n '__llamactl_at ' -a daemon -d 'The daemon itself.'
 complete -c llamactl -n '__llamactl_at ' -a metrics -d 'What was measured, now and before.'
 complete -c llamactl -n '__llamactl_at ' -a db -d 'The database.'

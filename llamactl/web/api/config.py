@@ -125,7 +125,7 @@ def _given(body: ConfigChange) -> dict[str, Any]:
         give("logging.file_level", level, "appConfig")
     for section, keys in body.config.items():
         for key, value in keys.items():
-            give(f"{section}.{key}", value, "config")
+            give(f"{section}.{key}", value, f"config.{section}.{key}")
     return found
 
 

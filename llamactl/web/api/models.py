@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from llamactl.core.model import ScanReport, Setting
+from llamactl.core.parameters import PARAMETERS
 from llamactl.rpc.calls import (
     AddModel,
     Engine,
@@ -25,6 +26,9 @@ from llamactl.web.shapes import STATUS
 
 PATH = "/api/models"
 ONE = f"{PATH}/{{name}}"
+
+_SETTINGS = [name for name, parameter in PARAMETERS.items() if not parameter.never]
+"""Those that may be set for a model."""
 
 Absolute = Annotated[str, Meta(pattern="^/")]
 
@@ -66,7 +70,7 @@ class Registered(msgspec.Struct):
 class ModelSettings(msgspec.Struct, forbid_unknown_fields=True):
     """By name. One that is null is no longer set for the model; one that is not named stays as it is."""
 
-    settings: dict[str, Setting | None]
+    settings: Annotated[dict[str, Setting | None], Meta(extra_json_schema={"propertyNames": {"enum": _SETTINGS}})]
 
 
 class Removed(msgspec.Struct, rename="camel"):

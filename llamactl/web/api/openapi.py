@@ -12,6 +12,7 @@ from llamactl import __version__
 from llamactl.core.errors import BY_CODE
 from llamactl.proxy.dialects import REASONS
 from llamactl.rpc.calls import RestartModel, StartModel
+from llamactl.web.api import models
 from llamactl.web.api.route import Asked, Route
 
 PATH = "/api/openapi.json"
@@ -22,6 +23,7 @@ _USUAL = (400, 401, 403, 404, 409, 429, 500, 503)
 _BODY = (413,)
 _LOADING = (502, 504, 507)
 
+_FIRST = "$response.body#/data/models/0/name"
 _SCHEMA = "#/components/schemas/{name}"
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _ABOUT = """Models, their settings and how they are: what `llamactl` does on the command line, with HTTP and JSON.
@@ -58,6 +60,11 @@ def document(routes: Iterable[Route]) -> Json:
     paths: dict[str, Json] = {}
     for each in routes:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schema_of)
+    paths[models.PATH]["get"]["responses"]["200"]["links"] = {
+        each.handler.__name__: {"operationId": each.handler.__name__, "parameters": {"name": _FIRST}}
+        for each in routes
+        if "{name}" in each.path
+    }
     return {
         "openapi": "3.1.0",
         "info": {

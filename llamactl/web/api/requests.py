@@ -17,6 +17,10 @@ from llamactl.web.api.route import Asked, Route
 PATH = "/api/requests"
 
 
+_TIMES = [{"format": "date-time"}, {"pattern": r"^[0-9]{1,12}(\.[0-9]+)?$"}]
+Time = Annotated[str, Meta(extra_json_schema={"anyOf": _TIMES})]
+
+
 class RequestQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Those for this model, with this key, that were answered with this status; `limit` of those that have ended.
 
@@ -26,7 +30,7 @@ class RequestQuery(msgspec.Struct, forbid_unknown_fields=True):
     model: str = ""
     key: str = ""
     status: Annotated[int, Meta(ge=100, le=599)] | None = None
-    since: str = ""
+    since: Time | None = None
     limit: Annotated[int, Meta(ge=0, le=1000)] = 50
 
 
@@ -46,7 +50,7 @@ async def list_requests(asked: Asked, query: RequestQuery) -> RequestRows:
         model=query.model,
         key=query.key,
         status=query.status,
-        since=_moment(query.since) if query.since else None,
+        since=None if query.since is None else _moment(query.since),
         limit=query.limit,
     )
     return RequestRows([_row(one) for one in await asked(call)])
