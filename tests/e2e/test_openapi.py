@@ -51,12 +51,15 @@ enabled = false
 HOOKS = """\
 import schemathesis
 
+REMOVED = iter(range(1, 1000))
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    \"\"\"All of a machine is not looked through.\"\"\"
-    body = case.body
-    if case.path.endswith("/discover") and isinstance(body, dict) and body.get("paths"):
-        case.body = {{**body, "paths": {paths!r}}}
+    if case.path.endswith("/discover") and isinstance(case.body, dict) and case.body.get("paths"):
+        case.body = {{**case.body, "paths": {paths!r}}}  # not all of the machine is looked through
+    if "name" in case.path_parameters and case.meta and case.meta.generation.mode.is_positive:
+        number = next(REMOVED) if case.method == "DELETE" else 0  # one that is there
+        case.path_parameters = {{"name": f"org%2Fmodel-{{number}}"}}
 """
 
 

@@ -27,7 +27,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Tokens = Annotated[int, Meta(ge=1, le=(1 << 31) - 1)]
 
 _loading: set[asyncio.Task[InstanceRow]] = set()
-"""Starts that nobody waits for any longer."""
+"""Starts under way, whether or not somebody still waits for them."""
 
 
 class InstanceEntry(InstanceRow, frozen=True, kw_only=True):
@@ -93,10 +93,9 @@ async def start_model(asked: Asked, query: Waiting, body: Start) -> InstanceEntr
     call = StartModel(asked.name, wait=query.wait, ttl=body.ttl)
     task = asyncio.ensure_future(asked(call))
     _loading.add(task)
-    task.add_done_callback(_loading.discard)
+    task.add_done_callback(_over)
     await asyncio.wait((task,), timeout=query.timeout)
     if not task.done():
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())
         message = f"{asked.name} is not ready after {query.timeout:g} s; it goes on loading"
         raise TimedOut(message, "GET /api/models")
     return _entry(task.result())
@@ -143,6 +142,12 @@ async def _analysed(asked: Asked, wanted: FitQuery) -> Analysis:
         fit_params_error=None if report.problem is None else report.problem.message,
     )
     return Analysis(model, found, report)
+
+
+def _over(task: asyncio.Task[InstanceRow]) -> None:
+    _loading.discard(task)
+    if not task.cancelled():
+        task.exception()  # it has been looked at: nobody may be there to hear of it
 
 
 def _entry(row: InstanceRow) -> InstanceEntry:
