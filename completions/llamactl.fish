@@ -191,7 +191,7 @@ complete -c llamactl -n 'test -z "$__llamactl_place"' -a templates -d 'Chat temp
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a requests -d 'What was asked of models: what is under way, and what has been.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
-complete -c llamactl -n 'test -z "$__llamactl_place"' -a config -d 'The configuration file.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a config -d 'The configuration file; with -H http://… show, get, set and unset are about that daemon\'s.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a daemon -d 'The daemon itself.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a metrics -d 'What was measured, now and before.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a db -d 'The database.'
