@@ -234,6 +234,9 @@ _llamactl() {
             /completion)
                 (( count == 0 )) && offers=(bash zsh fish)
                 ;;
+            /api)
+                (( count == 0 )) && offers=(config.show config.set daemon.status daemon.surroundings daemon.stop daemon.reexec daemon.reload engine.show instances.list instances.start instances.plan instances.restart instances.pin instances.unpin instances.wait instances.stop instances.why events.list watch models.fit devices.list keys.create keys.list keys.revoke keys.rotate logs.read logger.show logger.set metrics.show metrics.history metrics.export models.list models.add models.remove models.show models.set models.rename models.clone models.alias models.shape models.verify models.command models.scan models.export models.import presets.list presets.show presets.save presets.set presets.put presets.apply presets.remove defaults.show defaults.set requests.list requests.show requests.bodies requests.cancel templates.list templates.set rpc.start rpc.stop rpc.list)
+                ;;
             /models)
                 offers=(export import ls add scan rm show set unset rename clone alias verify command defaults variants)
                 ;;

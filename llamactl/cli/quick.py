@@ -7,8 +7,6 @@ import os
 import sys
 
 from llamactl import __version__
-from llamactl.config.sockets import control_sockets
-from llamactl.rpc.bare import ask
 
 SHELLS = {"bash": "llamactl.bash", "zsh": "_llamactl", "fish": "llamactl.fish"}
 """The file of each one's completions."""
@@ -88,6 +86,9 @@ def _ps(form: str, everything: bool) -> bytes | None:
     host = os.environ.get("LLAMACTL_HOST", "")
     if host and not host.startswith(("/", "unix:///")):
         return None
+    from llamactl.config.sockets import control_sockets
+    from llamactl.rpc.bare import ask
+
     rows = ask(control_sockets(), "instances.list", '{"all":true}' if everything else "{}", PATIENCE)
     if rows is None:
         return None

@@ -106,6 +106,13 @@ def _read(terminal: int) -> bytes:
         return b""  # nobody writes any more
 
 
+def test_without_the_files(llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_read", lambda path: None)
+    assert llamactl("--help").code == 0
+    said = llamactl("completion", "fish")
+    assert said.code == 4 and "for fish" in said.err
+
+
 def no_daemon(stub: Stub) -> None:
     stub.path.unlink()
     os.environ["LLAMACTL_HOST"] = str(stub.path)
