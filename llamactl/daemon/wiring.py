@@ -27,6 +27,7 @@ from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
+from llamactl.daemon.control.surroundings import SurroundingsCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
@@ -39,6 +40,7 @@ from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.listening import Listening
 from llamactl.daemon.measuring import sampler
+from llamactl.daemon.names import Names
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reexec import Inherited
 from llamactl.daemon.reload import Current
@@ -152,10 +154,13 @@ def wire(
             log_calls,
             EventCalls(hub, database.events, supervisor.instances),
             MetricCalls(current, measuring, database.samples, prometheus),
+            SurroundingsCalls(lambda: gpus.measure(())),
         ],
         began,
     )
     alerting = Alerting(hub)
+    names = Names(directories.names, lambda: (catalogue.models(), database.presets.all(), database.keys.all()))
+    database.on_renamed(names.changed)
     channel = Channel(control.answer, os.getuid())
     watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -220,6 +225,7 @@ def wire(
             Service("alerts", alerting.run),
             Service("learning", learning.run),
             Service("discovery", discovery.run),
+            Service("names", names.run),
             Service("keeping", keeping.run),
             Service("metrics", measuring.run),
             Service("logs", follower.run),

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from time import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -34,7 +34,7 @@ class TooMany(RateLimited):
     lines: bytes = b""
 
 
-class Peer(NamedTuple):
+class Peer(msgspec.Struct, frozen=True):
     """The other end of a connection; no address: a Unix socket.
 
     `local`: it is on this machine; `looped`: it came to a loopback address; `counted`: what its requests are counted
@@ -158,16 +158,25 @@ class Gate:
         Raises `Unauthorized`, `Forbidden` or `TooMany`.
         """
         caller = self._who(head, peer)
-        key = caller.key
+        key, rate = caller.key, caller.rate
         if key:
             self.used[key] = self._now()
             if caller.parallel:
-                self._begin(caller, peer)
-            if caller.rate:
-                return caller, self._count(caller, peer, key, caller.rate)
+                running = self._running.get(key, 0)
+                if running >= caller.parallel:
+                    raise self._too_many_at_once(caller, peer, running)
+                self._running[key] = running + 1
+            counted = key
         elif self._rate and peer.address and head.route.scope:
-            return caller, self._count(caller, peer, peer.counted, self._rate)
-        return caller, b""
+            counted, rate = peer.counted, self._rate
+        if not rate:
+            return caller, b""
+        assert self._rates is not None
+        lines, wait = self._rates.hit(counted, rate)
+        if wait:
+            self.leave(caller)
+            raise self._too_many(caller, peer, counted, rate, lines, wait)
+        return caller, lines
 
     def demand_model(self, caller: Caller, model: str, peer: Peer) -> None:
         """Raises `Forbidden` if the key is for other models."""
@@ -225,21 +234,10 @@ class Gate:
             else:
                 self._running.pop(caller.key, None)
 
-    def _begin(self, caller: Caller, peer: Peer) -> None:
-        running = self._running.get(caller.key, 0)
-        if running >= caller.parallel:
-            self.misuses.note(caller.key, "parallel", peer.address)
-            who = f"the key {caller.name}"
-            raise TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
-        self._running[caller.key] = running + 1
-
-    def _count(self, caller: Caller, peer: Peer, counted: str, rate: float) -> bytes:
-        assert self._rates is not None
-        lines, wait = self._rates.hit(counted, rate)
-        if wait:
-            self.leave(caller)
-            raise self._too_many(caller, peer, counted, rate, lines, wait)
-        return lines
+    def _too_many_at_once(self, caller: Caller, peer: Peer, running: int) -> TooMany:
+        self.misuses.note(caller.key, "parallel", peer.address)
+        who = f"the key {caller.name}"
+        return TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
 
     def _too_many(self, caller: Caller, peer: Peer, counted: str, rate: float, lines: bytes, wait: float) -> TooMany:
         if caller.key:

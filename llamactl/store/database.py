@@ -99,6 +99,10 @@ class Database:
         """
         return self._access.connection().total_changes
 
+    def on_renamed(self, call: Callable[[], object]) -> None:
+        """It is called after each change of models, presets or keys, by whose names they may be asked for."""
+        self._access.renamed = call
+
     def close(self) -> None:
         """Nothing happens the second time."""
         self._writer.close()
