@@ -40,6 +40,7 @@ from llamactl.daemon.lending import Lending
 from llamactl.daemon.listening import Listening
 from llamactl.daemon.measuring import sampler
 from llamactl.daemon.needs import Needs
+from llamactl.daemon.notify import Notify
 from llamactl.daemon.reexec import Inherited
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
@@ -88,12 +89,13 @@ def wire(
     listening: Listening,
     records: Records,
     inherited: Inherited | None,
+    notify: Notify,
 ) -> Parts:
     directories = config.directories
     gpus = Gpus(lambda: budget.devices, time.monotonic)
     journal = Journal(database.events)
     hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
-    current = Current(config, read, hub)
+    current = Current(config, read, hub, notify.reloading)
     catalogue = Catalogue(database.models, hub.publish)
     launch = Launch(current, database.server.get, database.presets.get)
     budget = Budget(lambda: current().residency, gpus=gpus.budgets)
@@ -213,7 +215,7 @@ def wire(
             Service("web", partial(web.serve, control.answer, directories.web_socket, guests)),
             Service("watchdog", watchdog.run),
             Service("history", history.run),
-            Service("door", partial(door.serve, list(listening.front.values()), listening.context)),
+            Service("door", partial(door.serve, listening.front, listening.context)),
             Service("keys", partial(note_use, door.gate, database.keys)),
             Service("guests", guests.run),
             Service("alerts", alerting.run),
