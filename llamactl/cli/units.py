@@ -40,7 +40,7 @@ def install_unit(
     if session.host:
         raise Refused("units are written here only", "leave -H out")
     if not user:
-        _reached_by_all(Path(sys.executable).parent)
+        _reached_by_all(Path(sys.executable))
     programs = {name: _program(name) for name in ("llamactl", "llamactld")}
     units = [_unit(path, fitted(text, programs)) for path, text in _texts(user=user).items()]
     systemctl = "systemctl --user" if user else "systemctl"
@@ -115,15 +115,14 @@ def _quoted(path: str) -> str:
     return f'"{path}"' if " " in path else path
 
 
-def _reached_by_all(directory: Path) -> None:
+def _reached_by_all(python: Path) -> None:
     """The system's daemon has a user of its own, who must get at the programs."""
-    for place in (directory, directory.resolve()):
-        for part in (place, *place.parents):
-            if not part.stat().st_mode & 0o001:
-                raise Refused(
-                    f"this llamactl lies in {directory}, and other users cannot look into {part}",
-                    "install it for all, as in /opt/llamactl; or llamactl daemon install-unit --user",
-                )
+    for part in {*python.parents, *python.resolve().parents}:
+        if not part.stat().st_mode & 0o001:
+            raise Refused(
+                f"{python} runs this llamactl, and other users cannot look into {part}",
+                "install it for all, as in /opt/llamactl; or llamactl daemon install-unit --user",
+            )
 
 
 def _unit(path: Path, text: str) -> Unit:
