@@ -176,8 +176,10 @@ def stop(
     ran = bring_down(parse_duration(timeout), keep_models=keep_models)
     if session.machine:
         render.data("daemon", {"running": False})
-    else:
-        render.note("the daemon has stopped" if ran else "no daemon is running")
+        return
+    render.note("the daemon has stopped" if ran else "no daemon is running")
+    if ran and ran.unit:
+        render.note(f"to have systemd start it again: {systemctl(ran, 'start')}")
 
 
 def _stop_left_behind() -> None:
@@ -193,21 +195,21 @@ def _stop_left_behind() -> None:
         render.note(f"stopped: {', '.join(ended)}" if ended else "nothing was left running")
 
 
-def bring_down(patience: float, *, keep_models: bool = False) -> bool:
-    """Stop the daemon and return when it is gone, False if there was none; `TimedOut` after `patience` seconds."""
+def bring_down(patience: float, *, keep_models: bool = False) -> DaemonStatus | None:
+    """Stop the daemon and return when it is gone how it was, None if there was none; `TimedOut` after `patience` s."""
     try:
         with session.client() as client:
-            pid = client.call(Status()).pid
+            status = client.call(Status())
             client.call(Shutdown(keep_models=keep_models))
             if session.host.startswith("http"):  # its process is not one of ours to look for
                 client.wait_for_end()
-                return True
+                return status
     except Unreachable:
-        return False
+        return None
     with render.working("stopping the daemon …"):
-        if not _ended(pid, patience):
-            raise TimedOut(f"the daemon (pid {pid}) has not ended after {patience:g} s", f"kill {pid}")
-    return True
+        if not _ended(status.pid, patience):
+            raise TimedOut(f"the daemon (pid {status.pid}) has not ended after {patience:g} s", f"kill {status.pid}")
+    return status
 
 
 @app.command()

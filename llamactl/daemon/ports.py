@@ -55,7 +55,9 @@ def given(number: int, *, insecure: bool, protected: bool) -> socket.socket:
     """The same for one that somebody else has bound, by its file descriptor."""
     listener = socket.socket(fileno=number)
     if exposed(listener) and not (protected or insecure):
-        raise _unprotected(url(listener))
+        where = url(listener)
+        listener.close()
+        raise _unprotected(where)
     listener.setblocking(False)
     return listener
 

@@ -111,3 +111,11 @@ def test_a_daemon_that_systemd_runs(stub: Stub, llamactl: Llamactl) -> None:
     assert said.code == Refused.exit
     assert "systemctl --user restart llamactl.service" in said.err
     assert "daemon.stop" not in [method for method, _ in stub.asked]
+
+
+def test_how_to_start_it_again(stub: Stub, llamactl: Llamactl) -> None:
+    gone = 2**22 + 1  # no process has a number that high
+    stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, pid=gone, unit="llamactl.service")
+    said = llamactl("daemon", "stop")
+    assert said.code == 0
+    assert "systemctl start llamactl.service" in said.err

@@ -1,6 +1,7 @@
 """A daemon that answers, or does not."""
 
 import socket
+import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from llamactl.core.errors import LlamactlError
 from llamactl.daemon.selfcheck import check
+from tests.certificates import Certificate
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +64,18 @@ async def test_the_door_may_be_a_unix_socket(place: Place) -> None:
     place.answers(place.control)
     await check(place.path, place.control, tls=False, patience=10)
     assert len(place.asked) == 2
+
+
+async def test_a_door_with_tls(place: Place) -> None:
+    """Whatever its certificate says: it is our own."""
+    made = Certificate(place.path.parent, "elsewhere")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.file, made.key)
+    place.answers(place.control)
+    with context.wrap_socket(place.door, server_side=True) as door:
+        place.answers(door)
+        await check(place.path, door, tls=True, patience=10)
+    assert place.asked[1].startswith(b"GET /health")
 
 
 async def test_a_door_that_nobody_opens(place: Place) -> None:

@@ -49,8 +49,9 @@ class Booted:
         """Run it where this systemd is."""
         parent = self._process.pid
         [first] = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        user = ["--user", "--preserve-credentials"] if os.getuid() else []
         done = subprocess.run(
-            ["nsenter", f"--target={first}", "--mount", "--pid", "--cgroup", *command],
+            ["nsenter", f"--target={first}", *user, "--mount", "--pid", "--cgroup", *command],
             env=self.home.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
