@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -35,6 +36,10 @@ from llamactl.store import Database
 
 log = logging.getLogger(__name__)
 
+SWITCH = 0.001
+"""Seconds for which a thread that computes (lines of llama-servers, rows for the disk) may keep the event loop waiting;
+Python's own 5 ms are all that a request may be late."""
+
 
 def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inherited: Inherited | None = None) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
@@ -46,6 +51,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     """
     possible(config)
     os.umask(0o077)
+    sys.setswitchinterval(SWITCH)
     config.directories.prepare()
     notify = Notify(os.environ, os.getpid())
     if notify.watchdog is not None:
