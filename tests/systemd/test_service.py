@@ -5,6 +5,7 @@ import socket
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ QUICK = """\
 [Service]
 WatchdogSec=5
 RestartSec=50ms
+TimeoutStopSec=2
 StandardError=append:{stderr}
 """
 """So that the tests need not wait as long as people do, and see what the journal would."""
@@ -97,7 +99,12 @@ def test_its_life(systemd: Booted) -> None:
     assert engines(systemd) == before
     chat(systemd.home.tell(Status()), "alpha")
 
-    systemd.llamactl("daemon", "stop")
+    systemd.home.add("slow", token_interval=0.4)
+    with ThreadPoolExecutor() as pool:  # an answer that takes longer than TimeoutStopSec
+        answer = pool.submit(chat, systemd.home.tell(Status()), "slow")
+        until(lambda: any(row.leases for row in systemd.home.instances()))
+        systemd.llamactl("daemon", "stop")
+        answer.result()
     until(lambda: systemd.show("ActiveState") == "inactive")
     assert systemd.show("Result") == "success", "it was wanted, and nobody starts it again"
     assert not systemd.processes()
