@@ -126,6 +126,8 @@ def test_sockets_are_there_without_it(systemd: Booted) -> None:
     systemd.llamactl("daemon", "reexec")
     until(lambda: systemd.show("ActiveState") == "active")
     assert (engines(systemd), systemd.show("MainPID")) == (before, main)
+    assert systemd.home.tell(Status()).http == status.http
+    chat(status, "beta")
 
     crashes(systemd, "STOP")  # which the watchdog notices
     assert "Fatal Python error: Aborted" in systemd.log()
