@@ -233,7 +233,7 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     before = pids(home)
     home.run("daemon", "stop", "--keep-models")
     assert daemon.end() == 0
-    assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers"}
+    assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers", "names"}
     begin()
     assert pids(home) == before
     assert home.instances()[0].outdated == ()
@@ -245,7 +245,8 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     assert home.instances()[0].outdated == ()
     home.run("daemon", "stop")
     assert not home.processes("fake_llama_server")
-    assert not any(path.is_file() or path.is_socket() for path in home.runtime.rglob("*"))
+    left = [path.name for path in home.runtime.rglob("*") if path.is_file() or path.is_socket()]
+    assert left == ["names"], "for completions"
 
 
 # --- it re-executes itself -------------------------------------------------------------------------
