@@ -17,6 +17,7 @@ from llamactl.rpc.calls.daemon import (
     Reload,
     Reloaded,
     ServiceRow,
+    ShowSurroundings,
     Shutdown,
     Status,
 )
@@ -171,6 +172,7 @@ __all__ = [
     "ShowModel",
     "ShowPreset",
     "ShowRequest",
+    "ShowSurroundings",
     "Shutdown",
     "Snapshot",
     "StartModel",

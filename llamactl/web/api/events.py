@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from llamactl.core.access import Caller
-from llamactl.core.errors import BadRequest
+from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.core.events import Numbered, kind
 from llamactl.rpc.calls import Lost, Watch
 from llamactl.rpc.server import Stream
@@ -51,7 +51,7 @@ async def _events(asked: Asked, stream: Stream, guests: Guests) -> web.StreamRes
     """Until they hang up."""
     ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def end() -> None:
+    async def end(_: LlamactlError) -> None:
         ending.set_result(None)
 
     try:
