@@ -102,6 +102,8 @@ def test_names_have_their_slashes_escaped() -> None:
         ("/api/models/a/start?wait=true&wait=false", b"", "query.wait"),
         ("/api/models/a/stop?wait=true", b"", "query.wait"),
         ("/api/models/a/analyze", b'{"parallel": 0}', "body.parallel"),
+        ("/api/models/a/analyze", b'{"parallel": 1.5}', "body.parallel"),
+        ("/api/models/a/analyze", b'{"parallel": "1"}', "body.parallel"),
     ],
 )
 def test_the_place_of_what_does_not_fit_is_told(path: str, body: bytes, place: str) -> None:
