@@ -11,6 +11,7 @@ from llamactl import __version__
 from llamactl.cli import (
     api,
     chat,
+    completion,
     config,
     daemon,
     db,
@@ -183,4 +184,5 @@ app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
 app.command()(doctor.doctor)
 app.command()(api.api)
+app.command()(completion.completion)
 app.command()(daemon.version)

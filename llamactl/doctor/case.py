@@ -58,7 +58,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 def take(
     connect: Connect,
-    sockets: Sequence[Path],
+    sockets: Sequence[str],
     *,
     limit: float,
     named: bool = False,
@@ -99,9 +99,9 @@ def take(
     )
 
 
-def _denied(path: Path) -> bool:
+def _denied(path: str) -> bool:
     try:
-        found = path.stat()
+        found = Path(path).stat()
     except PermissionError:
         return True
     except OSError:
@@ -124,7 +124,7 @@ def _its(ours: Directories, status: DaemonStatus, runtime: Path) -> Directories:
         data=Path(status.data),
         log=Path(status.log),
         runtime=runtime,
-        managed=runtime == SYSTEM or (ours.managed and runtime == ours.runtime),
+        managed=str(runtime) == SYSTEM or (ours.managed and runtime == ours.runtime),
     )
 
 
