@@ -118,7 +118,7 @@ _llamactl() {
             /requests/list) place=/requests/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/status|/top|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/doctor|/api|/completion|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/status|/top|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/completion|/doctor|/api|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) (( ++count )) ;;
         esac
     done
@@ -199,7 +199,7 @@ _llamactl() {
     else
         case $place in
             '')
-                offers=(quickstart chat status top ps start stop restart pin unpin wait why logs events fit devices doctor api completion version models presets templates requests keys rpc config daemon metrics db)
+                offers=(quickstart chat status top ps start stop restart pin unpin wait why logs events fit devices completion doctor api version models presets templates requests keys rpc config daemon metrics db)
                 ;;
             /chat)
                 (( count == 0 )) && _llamactl_names model alias variant
@@ -231,11 +231,11 @@ _llamactl() {
             /fit)
                 (( count == 0 )) && _llamactl_names model alias
                 ;;
-            /api)
-                (( count == 0 )) && offers=(daemon.reexec daemon.reload daemon.status daemon.stop daemon.surroundings defaults.set defaults.show devices.list engine.show events.list instances.list instances.pin instances.plan instances.restart instances.start instances.stop instances.unpin instances.wait instances.why keys.create keys.list keys.revoke keys.rotate logger.set logger.show logs.read metrics.export metrics.history metrics.show models.add models.alias models.clone models.command models.export models.fit models.import models.list models.remove models.rename models.scan models.set models.shape models.show models.verify presets.apply presets.list presets.put presets.remove presets.save presets.set presets.show requests.bodies requests.cancel requests.list requests.show rpc.list rpc.start rpc.stop templates.list templates.set watch)
-                ;;
             /completion)
                 (( count == 0 )) && offers=(bash zsh fish)
+                ;;
+            /api)
+                (( count == 0 )) && offers=(config.set config.show daemon.reexec daemon.reload daemon.status daemon.stop daemon.surroundings defaults.set defaults.show devices.list engine.show events.list instances.list instances.pin instances.plan instances.restart instances.start instances.stop instances.unpin instances.wait instances.why keys.create keys.list keys.revoke keys.rotate logger.set logger.show logs.read metrics.export metrics.history metrics.show models.add models.alias models.clone models.command models.export models.fit models.import models.list models.remove models.rename models.scan models.set models.shape models.show models.verify presets.apply presets.list presets.put presets.remove presets.save presets.set presets.show requests.bodies requests.cancel requests.list requests.show rpc.list rpc.start rpc.stop templates.list templates.set watch)
                 ;;
             /models)
                 offers=(export import ls add scan rm show set unset rename clone alias verify command defaults variants)

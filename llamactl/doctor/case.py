@@ -94,7 +94,7 @@ def take(
         status=status,
         service=service,
         refusal=refusal,
-        denied=status is None and any(map(_denied, sockets)),
+        denied=status is None and any(map(_denied, map(Path, sockets))),
         root=root,
     )
 
@@ -124,7 +124,7 @@ def _its(ours: Directories, status: DaemonStatus, runtime: Path) -> Directories:
         data=Path(status.data),
         log=Path(status.log),
         runtime=runtime,
-        managed=str(runtime) == SYSTEM or (ours.managed and runtime == ours.runtime),
+        managed=runtime == Path(SYSTEM) or (ours.managed and runtime == ours.runtime),
     )
 
 
