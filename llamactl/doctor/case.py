@@ -94,7 +94,7 @@ def take(
         status=status,
         service=service,
         refusal=refusal,
-        denied=status is None and any(map(_denied, map(Path, sockets))),
+        denied=status is None and any(map(_denied, sockets)),
         root=root,
     )
 
