@@ -50,6 +50,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """What whoever runs llama-servers sees."""
         return self.service or self.here
 
+    def systemctl(self, verb: str) -> str:
+        """The command for the unit of the daemon that answers; empty if there is none."""
+        return "" if self.status is None else self.status.systemctl(verb)
+
+    @property
+    def restart(self) -> str:
+        return self.systemctl("restart") or "llamactl daemon restart"
+
     @property
     def owner(self) -> int:
         """The user whose sockets and files they are."""

@@ -55,6 +55,8 @@ def check(case: Case) -> Iterator[Finding]:
         backends=_backends(found.path),
         devices=found.devices,
         own_devices=_own_devices(case, found, until),
+        edit=case.systemctl("edit"),
+        restart=case.restart,
     )
     yield from gpus.decide(sight)
     yield ok("engine", _described(found, sight.backends))

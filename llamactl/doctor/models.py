@@ -74,13 +74,14 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
     wanted = settings.get("mlock") is True or "mlock" in str(settings.get("load_mode", ""))
     if not wanted or runner.memlock is None or runner.memlock >= subject.size:
         return
-    where = "LimitMEMLOCK= of its unit" if runner.unit else "memlock in limits.conf(5), from the next login on"
+    where = (
+        "LimitMEMLOCK= of its unit" if case.systemctl("edit") else "memlock in limits.conf(5), from the next login on"
+    )
     yield warning(
         "memlock-low",
         f"{subject.name} is to be locked in memory ({show_size(subject.size)})",
         f"{runner.user} may lock {show_size(runner.memlock)}, and llama-server goes on without: the limit is {where}",
-        runner.systemctl("edit")
-        or f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
+        edit or f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
     )
 
 

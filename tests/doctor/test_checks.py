@@ -47,6 +47,13 @@ def only(found: Found, code: str, *says: str) -> None:
         assert text in said
 
 
+def as_unit(daemon: Stub, user_unit: bool = False) -> None:
+    """systemd runs it."""
+    status: Any = daemon.answers["daemon.status"]
+    named = {"unit": "llamactl.service", "user_unit": user_unit}
+    daemon.answers["daemon.status"] = msgspec.structs.replace(status, **named)
+
+
 # --- the daemon ----------------------------------------------------------------------------------
 
 
@@ -102,8 +109,8 @@ def test_one_of_somebody_else(daemon: Stub, found: Found, home: Path) -> None:
 
 
 def test_a_daemon_with_few_files(daemon: Stub, found: Found, root: Path) -> None:
-    seen = msgspec.structs.replace(look([], root), files=256, unit="llamactl.service", own=True)
-    daemon.answers["daemon.surroundings"] = seen
+    daemon.answers["daemon.surroundings"] = msgspec.structs.replace(look([], root), files=256)
+    as_unit(daemon, user_unit=True)
     only(found, "files-low", "256", "systemctl --user edit llamactl.service")
 
 
@@ -255,8 +262,8 @@ def test_a_gpu_without_a_driver(found: Found, root: Path, vendor: str, name: str
 
 
 def test_a_device_that_is_not_there_for_the_daemon(daemon: Stub, found: Found, root: Path) -> None:
-    seen = look([], root)
-    daemon.answers["daemon.surroundings"] = msgspec.structs.replace(seen, unit="llamactl.service")
+    daemon.answers["daemon.surroundings"] = look([], root)
+    as_unit(daemon)
     (root / "dev" / "nvidia0").write_text("")
     only(found, "gpu-hidden", "/dev/nvidia0", "systemctl edit llamactl.service")
 
