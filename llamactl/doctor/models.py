@@ -74,9 +74,8 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
     wanted = settings.get("mlock") is True or "mlock" in str(settings.get("load_mode", ""))
     if not wanted or runner.memlock is None or runner.memlock >= subject.size:
         return
-    where = (
-        "LimitMEMLOCK= of its unit" if case.systemctl("edit") else "memlock in limits.conf(5), from the next login on"
-    )
+    edit = case.systemctl("edit")
+    where = "LimitMEMLOCK= of its unit" if edit else "memlock in limits.conf(5), from the next login on"
     yield warning(
         "memlock-low",
         f"{subject.name} is to be locked in memory ({show_size(subject.size)})",
