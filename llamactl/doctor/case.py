@@ -73,7 +73,7 @@ def take(
     file: Path | None = None,
     root: Path = Path("/"),
 ) -> Case:
-    """`sockets` are where a daemon may listen, none for a remote one; it gets half of `limit` to say that it is there.
+    """A daemon listens on one of `sockets`, a remote one on none; it has a third of `limit` to say that it is there.
 
     `named`: somebody said which; `file` is the configuration that was named.
     """
@@ -83,7 +83,7 @@ def take(
     refusal: LlamactlError | None = None
     directories = msgspec.structs.replace(find_directories(), config_file=user_file(file))
     try:
-        with connect(limit / 2) as client:
+        with connect(limit / 3) as client:
             status = client.call(Status())
             service = _service(client)
             if not remote:
