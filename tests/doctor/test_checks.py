@@ -111,6 +111,7 @@ def test_one_of_somebody_else(daemon: Stub, found: Found, home: Path) -> None:
 def test_a_daemon_with_few_files(daemon: Stub, found: Found, root: Path) -> None:
     daemon.answers["daemon.surroundings"] = msgspec.structs.replace(look([], root), files=256)
     as_unit(daemon, user_unit=True)
+    lingers(root)
     only(found, "files-low", "256", "systemctl --user edit llamactl.service")
 
 
@@ -401,10 +402,14 @@ def test_a_user_unit_that_ends_with_the_login(found: Found, home: Path, root: Pa
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\n")
     only(found, "linger-off", "loginctl enable-linger")
+    lingers(root)
+    assert found() == []
+
+
+def lingers(root: Path) -> None:
     linger = root / "var/lib/systemd/linger"
     linger.mkdir(parents=True)
     (linger / look([], root).user).write_text("")
-    assert found() == []
 
 
 def test_a_check_that_hangs_keeps_nobody(engine: Engine, root: Path, home: Path) -> None:
