@@ -15,7 +15,7 @@ import pytest
 
 from llamactl.cli.session import session
 from llamactl.config.sockets import control_sockets
-from llamactl.core.errors import LoadFailed, NotFound
+from llamactl.core.errors import LoadFailed, NotFound, StoreFailed
 from llamactl.core.surroundings import Node, Surroundings
 from llamactl.daemon.process import PidFile
 from llamactl.doctor.case import take
@@ -349,6 +349,16 @@ def test_a_broken_database(found: Found, home: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"garbage " * 1000)
     only(found, "database-broken", "llamactl db check")
+
+
+def test_a_database_that_cannot_be_opened(found: Found, home: Path) -> None:
+    (home / "data_home" / "llamactl" / "llamactl.db").mkdir(parents=True)
+    only(found, "database-unusable", "cannot be opened")
+
+
+def test_what_the_daemon_cannot_answer(daemon: Stub, found: Found) -> None:
+    daemon.answers["models.list"] = StoreFailed("the database is locked", "llamactl daemon status")
+    only(found, "check-failed", "models", "is locked")
 
 
 @pytest.mark.parametrize(("blocks", "code"), [(100 << 8, "disk-low"), (1, "disk-full")])
