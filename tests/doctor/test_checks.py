@@ -18,6 +18,7 @@ from llamactl.config.sockets import control_sockets
 from llamactl.core.errors import LoadFailed, NotFound, StoreFailed
 from llamactl.core.surroundings import Node, Surroundings
 from llamactl.daemon.process import PidFile
+from llamactl.doctor import gpus
 from llamactl.doctor.case import take
 from llamactl.doctor.examine import examine
 from llamactl.llamaserver.identity import MARK
@@ -211,7 +212,7 @@ def test_one_that_is_none(found: Found, engine: Engine) -> None:
 def test_one_that_hangs(found: Found, engine: Engine) -> None:
     engine.write(before="exec sleep 60")
     began = time.monotonic()
-    assert {one.code for one in found(0.5)} - {"check-unfinished"} == {"engine-silent"}  # others may be slow, too
+    assert {one.code for one in found(1.0)} - {"check-unfinished"} == {"engine-silent"}  # others may be slow, too
     assert time.monotonic() - began < 5
 
 
@@ -260,6 +261,21 @@ def test_a_gpu_without_a_driver(found: Found, root: Path, vendor: str, name: str
         (device / "vendor").write_text(f"{whose}\n")
         (device / "class").write_text(f"{kind}\n")
     only(found, "gpu-driver", name)
+
+
+@pytest.mark.parametrize(
+    ("bus", "told", "silent"),
+    [
+        (("NVIDIA", "AMD"), ("NVIDIA RTX A6000", "AMD Radeon Pro"), ""),
+        (("NVIDIA", "AMD"), ("Tesla T4",), "AMD"),
+        (("NVIDIA", "AMD"), ("AMD Radeon Pro",), "NVIDIA"),
+    ],
+)
+def test_gpus_of_two_vendors(bus: tuple[str, ...], told: tuple[str, ...], silent: str) -> None:
+    sight = gpus.Sight(here=Surroundings(uid=0, user="a", gpus=told), bus=bus, devices=("Vulkan0",))
+    said = list(gpus.decide(sight))
+    assert [one.code for one in said] == (["gpu-driver"] if silent else [])
+    assert silent in str(said)
 
 
 def test_a_device_that_is_not_there_for_the_daemon(daemon: Stub, found: Found, root: Path) -> None:
