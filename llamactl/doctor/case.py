@@ -1,6 +1,7 @@
 """What checks begin with: where everything lies, and what the daemon says of itself."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from llamactl.config.load import usable, user_file
 from llamactl.config.sections import Config
 from llamactl.config.sockets import SYSTEM
 from llamactl.core.errors import LlamactlError
+from llamactl.core.sample import Gpu
 from llamactl.core.surroundings import Surroundings
 from llamactl.metrics import surroundings
 from llamactl.metrics.amd import Amd
@@ -28,6 +30,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `directories` are those of the daemon that answers, else those that one started here would have. `remote`: it is
     on another machine, or as good as; `named`: no other will do; `denied`: it is there, and answers others only.
+    `stuck`: the drivers of GPUs do not answer this process.
     `limit` is how many seconds a check may take, `file` the configuration that was named, `root` what stands for `/`.
     """
 
@@ -43,6 +46,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
     denied: bool = False
+    stuck: bool = False
     root: Path = Path("/")
 
     @property
@@ -77,7 +81,8 @@ def take(
 
     `named`: somebody said which; `file` is the configuration that was named.
     """
-    remote = not sockets
+    remote, began, gpus = not sockets, time.monotonic(), _Gpus(root)
+    gpus.start()
     status: DaemonStatus | None = None
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
@@ -90,6 +95,7 @@ def take(
                 directories = _its(directories, status, Path(client.path).parent)
     except LlamactlError as error:
         refusal = error
+    gpus.join(max(0.0, began + limit / 3 - time.monotonic()))
     return Case(
         connect=connect,
         remote=remote,
@@ -98,7 +104,8 @@ def take(
         file=file,
         config=usable(file),
         directories=directories,
-        here=_here(root),
+        here=surroundings.look(list(gpus.found), root),
+        stuck=gpus.is_alive(),
         status=status,
         service=service,
         refusal=refusal,
@@ -136,9 +143,16 @@ def _its(ours: Directories, status: DaemonStatus, runtime: Path) -> Directories:
     )
 
 
-def _here(root: Path) -> Surroundings:
-    nvml = Nvml(time.monotonic)
-    try:
-        return surroundings.look([*nvml.measure(only_memory=True), *Amd(root).measure([os.getpid()])], root)
-    finally:
+class _Gpus(threading.Thread):
+    """Asks the drivers, which may never answer: in a thread, and nobody waits for its end."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(daemon=True)
+        self._root = root
+        self.found: list[Gpu] = []
+
+    def run(self) -> None:
+        nvml = Nvml(time.monotonic)
+        self.found += nvml.measure(only_memory=True)
         nvml.close()
+        self.found += Amd(self._root).measure([os.getpid()])

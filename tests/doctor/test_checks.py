@@ -263,6 +263,14 @@ def test_a_gpu_without_a_driver(found: Found, root: Path, vendor: str, name: str
     only(found, "gpu-driver", name)
 
 
+def test_a_driver_that_hangs(found: Found, root: Path) -> None:
+    (device := root / "sys/class/drm/card0/device").mkdir(parents=True)
+    os.mkfifo(device / "vendor")
+    findings = found(1.0)
+    (device / "vendor").write_text("")  # who reads it goes on
+    assert "gpu-driver" in {one.code for one in findings}, findings
+
+
 @pytest.mark.parametrize(
     ("bus", "told", "silent"),
     [
