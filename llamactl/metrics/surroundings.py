@@ -11,7 +11,6 @@ from pathlib import Path
 
 from llamactl.core.sample import Gpu
 from llamactl.core.surroundings import Node, Surroundings
-from llamactl.metrics import unit
 
 _NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "dri/renderD*", "kfd", "dxg")
 """Below /dev: NVIDIA's, those of the other kernel drivers, ROCm's, that of WSL."""
@@ -25,14 +24,11 @@ def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
     No device is opened: some would wake up.
     """
     uid = os.geteuid()
-    name, own = unit.find(os.environ, os.getpid())
     paths = sorted(path for pattern in _NODES for path in (root / "dev").glob(pattern))
     return Surroundings(
         uid=uid,
         user=_user(uid),
         groups=tuple(sorted({_group(gid) for gid in (os.getegid(), *os.getgroups())})),
-        unit=name,
-        own=own,
         nodes=tuple(node for path in paths if (node := _node(path, root)) is not None),
         gpus=tuple(gpu.name for gpu in gpus),
         memlock=None if _may_lock() else _limit(resource.RLIMIT_MEMLOCK),

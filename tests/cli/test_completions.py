@@ -97,6 +97,7 @@ OFFERS = {
     "llamactl models add model.gguf mod": set(),
     "llamactl models add --name ": set(),
     "llamactl models scan mod": {"models"},
+    "llamactl api models.sh": {"models.shape", "models.show"},
     "llamactl quickstart --model model": {"model.gguf", "models"},
     "llamactl models set x split_mode=": {"none", "layer", "row", "tensor"},
     "llamactl models set x threads=2 jinja=o": {"on", "off"},

@@ -92,7 +92,8 @@ class InstanceCalls:
             await self._supervisor.start(model, call.ttl)
         else:
             self._supervisor.begin(model, call.ttl)
-            await anyio.lowlevel.checkpoint()  # after which it has begun
+            for _ in range(2):  # in whichever order tasks have their turns, it has begun after that
+                await anyio.lowlevel.checkpoint()
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:

@@ -39,6 +39,7 @@ _USUAL = {
     "DIR": DIR,
     "KEY": SETTING,
     "KEY=VALUE": ASSIGNMENT,
+    "METHOD": Offer(words=tuple(sorted(CALLS))),
 }
 """By what the value is called."""
 
