@@ -92,7 +92,7 @@ def test_pages_refer_to_each_other() -> None:
 
 EXAMPLES = {
     line: None
-    for examples in (manual.EXAMPLES, *(page.examples for page in pages.PAGES.values()))
+    for examples in (manual.EXAMPLES, manual.DAEMON_EXAMPLES, *(page.examples for page in pages.PAGES.values()))
     for typed in examples.values()
     for line in typed.splitlines()
 }
@@ -104,7 +104,10 @@ def test_examples_can_be_typed(line: str) -> None:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words = list(lexer)
-    words = list(itertools.takewhile(lambda word: word[0] not in "|&;<>", words[words.index("llamactl") + 1 :]))
+    begin = next(place for place, word in enumerate(words) if word in ("llamactl", "llamactld"))
+    program, *words = itertools.takewhile(lambda word: word[0] not in "|&;<>", words[begin:])
+    if program == "llamactld":
+        words = ["daemon", "run", *words]
     reached = []
     command: Any = typer.main.get_command(app)  # new ones each time
     for each in _all(command):

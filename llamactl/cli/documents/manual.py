@@ -60,6 +60,10 @@ EXAMPLES = {
     "Ask it something, from a script:": "git diff | llamactl chat qwen3-8b-q4_k_m - --system 'Write a commit message.'",
     "The names of everything that runs:": "llamactl ps -o name",
 }
+DAEMON_EXAMPLES = {
+    "Could it start, with this configuration?": "llamactld --check --config ./config.toml",
+    "On another port, saying more:": "LLAMACTL_HTTP_PORT=8135 llamactld -v",
+}
 
 
 _ABOUT = """\
@@ -133,8 +137,8 @@ def _line(word: str) -> tuple[str, list[str]]:
 
 
 _DAEMON = """\
-The daemon of llamactl, in the foreground: the same as llamactl daemon run, for service managers.
-llamactl daemon start puts it into the background instead.
+The daemon of llamactl, in the foreground, for service managers: the same as llamactl daemon run.
+In the background it is started by llamactl daemon start.
 """
 
 _LISTENS = """\
@@ -151,6 +155,8 @@ CONFIGURATION_DIRECTORY are used instead of those of a user.
 _SIGNALS = {
     "Dv SIGTERM , SIGINT": "Let requests under way finish, for as long as residency.drain says, stop every model, end.",
     "the same again": "Do not wait for requests any longer.",
+    "Dv SIGHUP": "Read the configuration again, as llamactl daemon reload has it done; end, when a terminal is gone.",
+    "Dv SIGUSR2": "Go on as the version that is installed now, as llamactl daemon reexec has it done.",
 }
 
 
@@ -174,5 +180,13 @@ def llamactld(root: Command) -> str:
         *items([(f"Pa {characters(path)}", text(what)) for path, what in SYSTEM_FILES.items()]),
         ".Sh EXIT STATUS",
         *text("As in llamactl(1); 0 after a signal."),
+        ".Sh EXAMPLES",
+        *examples(DAEMON_EXAMPLES),
     ]
-    return page("llamactld", 8, "the daemon of llamactl", body, ["llamactl 1", "llamactl-daemon 1", "llamactl.toml 5"])
+    return page(
+        "llamactld",
+        8,
+        "daemon that runs local language models",
+        body,
+        ["llamactl 1", "llamactl-daemon 1", "llamactl.toml 5"],
+    )
