@@ -3,7 +3,7 @@
 A status is said as late as possible, so that a refusal is a real 429, 503 or 507: whatever can be decided at once
 is, and so are most failed loads, for nothing is sent in the first `EVERY` seconds. Who waits longer for a stream is
 answered 200 then, and a comment every so often; what goes wrong after that is an event, and the connection breaks off.
-`X-Llamactl-Wait` asks for something else:
+`X-Llamactl-Wait` asks for something else, and so may the key for whatever has no such header:
 
     comments    what has just been said
     reasoning   of chat/completions: the same as `reasoning_content`, for people who see no comments
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from llamactl.core import waiting
 from llamactl.core.errors import LlamactlError
-from llamactl.core.instance import Backoff, Instance, Loading, Starting
+from llamactl.core.instance import Backoff, Instance, Loading, Starting, state
 from llamactl.proxy import answer as answers
 from llamactl.proxy import dialects, failures
 from llamactl.proxy.answer import Answer
@@ -42,12 +43,12 @@ class _Streams(msgspec.Struct):
 _streams = msgspec.json.Decoder(_Streams).decode
 
 
-def way(request: Request) -> Way | None:
-    """How the client is to be told that it waits, if at all."""
+def way(request: Request, usual: str = "") -> Way | None:
+    """How the client is to be told that it waits, if at all; `usual` is what their key says of that."""
     head, path = request.head, request.path
     lines = head.lines
-    asked = next((lines[i + 2] for i in range(0, len(lines), 4) if lines[i].lower() == b"x-llamactl-wait"), b"comments")
-    asked = asked.strip().lower()
+    asked = next((lines[i + 2] for i in range(0, len(lines), 4) if lines[i].lower() == b"x-llamactl-wait"), None)
+    asked = usual.encode() if asked is None else asked.strip().lower()
     if head.old or asked == b"none" or not streams(path):
         return None
     try:
@@ -61,17 +62,10 @@ def way(request: Request) -> Way | None:
 
 def told(instance: Instance, now: float) -> str:
     """What there is to say to who waits for this model. `now` is on the clock of its phase."""
-    match instance.phase:
-        case Starting(since) | Loading(since):
-            passed = max(0.0, now - since)
-            if instance.eta is None:
-                return f"loading {instance.model}, {passed:.0f} s so far …"
-            done = passed / (passed + instance.eta) if passed + instance.eta else 0.0
-            return f"loading {instance.model} {min(99, round(100 * done))}% …"
-        case Backoff(_, until):
-            return f"{instance.model} died, and is started again in {max(0.0, until - now):.0f} s"
-    place = "" if instance.position is None else f", position {instance.position}"
-    return f"queued{place}" + ("" if instance.eta is None else f", about {instance.eta:.0f} s")
+    phase = instance.phase
+    passed = now - phase.since if isinstance(phase, Starting | Loading) else None
+    next_try = phase.until - now if isinstance(phase, Backoff) else None
+    return waiting.told(instance.model, state(phase), passed, instance.eta, instance.position, next_try)
 
 
 class Waiting:

@@ -29,6 +29,7 @@ from llamactl.core.parts import Parts
 from llamactl.core.requests import ModelRequest
 from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
 from llamactl.core.series import Range
+from llamactl.core.surroundings import Node, Surroundings
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -123,6 +124,20 @@ KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), 
 
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
+    calls.ShowSurroundings: [
+        Surroundings(
+            uid=1,
+            user="a",
+            groups=("render",),
+            unit="llamactl.service",
+            own=True,
+            files=1024,
+            gpus=("RTX",),
+            memlock=8 << 20,
+            nodes=(Node("/dev/kfd", "render", False),),
+        ),
+        Surroundings(uid=0, user="root"),
+    ],
     calls.Shutdown: [None],
     calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
@@ -224,7 +239,8 @@ EVENTS: list[Event] = [
     ServiceChanged("door", "down", "no port"),
     ConfigChanged(("residency.ttl",), ("http.port",)),
     InstanceDoubted("qwen", None),
-    KeyMisused("k1", "revoked", "10.0.0.1"),
+    KeyMisused("k1", "revoked", "10.0.0.1", 3),
+    KeyMisused("", "unknown"),
     AlertRaised("cpu_usage", 91.5, 90.0, " %"),
     AlertCleared("cpu_usage", None, 90.0, " %", 7.5),
     RequestsFinished((REQUEST,), more=3),

@@ -5,8 +5,8 @@ made from: what lies between differs from one version of typer to the next.
 """
 
 import inspect
-import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -32,6 +32,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
 class Argument(msgspec.Struct, frozen=True, kw_only=True):
     value: str
+    choices: tuple[str, ...] = ()
     help: str = ""
     required: bool = True
     many: bool = False
@@ -99,7 +100,7 @@ def _is_alias(other: Any, command: Any) -> bool:
 def _option(made: Any, parameter: inspect.Parameter) -> Option:
     kind, info = _annotation(parameter)
     switch = kind is bool
-    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    choices = _choices(kind)
     default = parameter.default
     return Option(
         names=tuple(made.opts),
@@ -120,7 +121,8 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
 def _argument(made: Any, parameter: inspect.Parameter) -> Argument:
     kind, info = _annotation(parameter)
     return Argument(
-        value=re.sub(r"^\[(.*)\]$", r"\1", (info.metavar or _called(kind, made.name)).rstrip("…")),
+        value=_bare(info.metavar or _called(kind, made.name)),
+        choices=_choices(kind),
         help=info.help or "",
         required=parameter.default is parameter.empty,
         many=made.nargs == -1,
@@ -135,6 +137,18 @@ def _annotation(parameter: inspect.Parameter) -> tuple[Any, Any]:
     if NoneType in get_args(kind) and len(rest) == 1:
         kind = rest[0]
     return (get_args(kind)[0] if get_origin(kind) is list else kind), info
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
+
+
+def _bare(metavar: str) -> str:
+    """`NAME` for `[NAME]…`."""
+    word = metavar.removesuffix("…")
+    return word[1:-1] if word.startswith("[") else word
 
 
 def _called(kind: Any, name: str) -> str:

@@ -16,6 +16,7 @@ from llamactl.rpc.calls.daemon import (
     Reload,
     Reloaded,
     ServiceRow,
+    ShowSurroundings,
     Shutdown,
     Status,
 )
@@ -165,6 +166,7 @@ __all__ = [
     "ShowModel",
     "ShowPreset",
     "ShowRequest",
+    "ShowSurroundings",
     "Shutdown",
     "Snapshot",
     "StartModel",
