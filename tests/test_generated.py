@@ -71,6 +71,7 @@ def test_man_warns_of_nothing() -> None:
 
 def test_every_word_has_its_page() -> None:
     assert set(pages.PAGES) == {command.words[0] for command in TREE.commands}, "llamactl/cli/documents/pages.py"
+    assert [page.title for page in pages.PAGES.values() if len(page.title) > 49] == [], "a line each in the overview"
 
 
 def test_every_command_and_option_has_its_entry() -> None:

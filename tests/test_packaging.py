@@ -100,7 +100,10 @@ def test_the_wheel_has_what_is_not_code_in_its_places(wheel: dict[str, bytes]) -
         "share/fish/vendor_completions.d/llamactl.fish": "completions/llamactl.fish",
         "lib/systemd/system/llamactl.service": "systemd/llamactl.service",
         "lib/systemd/user/llamactl.service": "systemd/user/llamactl.service",
+        "lib/systemd/system/llamactl.socket": "systemd/llamactl.socket",
+        "lib/systemd/user/llamactl.socket": "systemd/user/llamactl.socket",
         "lib/sysusers.d/llamactl.conf": "systemd/llamactl.sysusers",
+        "lib/tmpfiles.d/llamactl.conf": "systemd/llamactl.tmpfiles",
     }
     assert {"share/man/man1/llamactl.1", "share/man/man5/llamactl.toml.5", "share/man/man8/llamactld.8"} <= set(pages)
     for place, source in {**pages, **others}.items():

@@ -87,13 +87,12 @@ As JSON (-o json) it is one object whose schema says what it is, with sizes in b
 RFC 3339 has them; what is not known is null.
 An error is then an object too, with code, message, hint and the exit status.
 With -o jsonl each row is an object on a line of its own; with -o name only names are shown.
-What was added to an object later does not change its schema; what else would changes the number in it.
 """
 
 _REMOTE = """\
 A daemon that listens where this machine reaches it is named by -H http://host:port, or https, or by LLAMACTL_HOST.
 It wants a key, from LLAMACTL_API_KEY, whose scope allows what is asked for: see llamactl-keys(1).
-All commands work but those that start a daemon, and those that read its files.
+All commands work but those about processes and files of one machine, as quickstart, daemon start, db and config edit.
 """
 
 
