@@ -22,6 +22,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    aliases: tuple[str, ...] = ()
     state: str
     pid: int | None = None
     age: float | None = None
