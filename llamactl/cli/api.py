@@ -87,7 +87,7 @@ def _schema(kind: type[Call[Any]]) -> dict[str, Any]:
         [kind, kind.answer_type()], ref_template="#/$defs/{name}"
     )
     return {
-        "schema": "llamactl.method/v1",
+        "schema": "llamactl.method-schema/v1",
         "method": kind.method,
         "scope": kind.scope,
         "params": params,

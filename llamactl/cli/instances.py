@@ -1,18 +1,16 @@
 """What runs: `ps`, `start`, `stop` and their like."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import typer
 
 from llamactl.cli import render
+from llamactl.cli.loading import loading
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
 from llamactl.core.model import HOST
 from llamactl.core.units import parse_duration, show_duration, show_size
-from llamactl.core.waiting import told
 from llamactl.rpc.calls import (
     InstanceRow,
     ListInstances,
@@ -20,7 +18,6 @@ from llamactl.rpc.calls import (
     Plan,
     PlanStart,
     RestartModel,
-    ShowModel,
     StartModel,
     StopModel,
     UnpinModel,
@@ -31,9 +28,6 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Mode
 All = Annotated[bool, typer.Option("--all", help="Every model of the catalogue.")]
 
 PARTLY = 10
-
-GLANCE = 0.5
-"""Seconds between two looks at a model that loads."""
 
 
 def ps(all: Annotated[bool, typer.Option("-a", "--all", help="Those that do not run, too.")] = False) -> None:
@@ -64,7 +58,7 @@ def start(
             with session.client() as client:
                 return client.call(StartModel(name, wait=False, ttl=idle))
         try:
-            with _loading(name), session.client(limit) as client:
+            with loading(name), session.client(limit) as client:
                 row = client.call(StartModel(name, ttl=idle))
         except KeyboardInterrupt:
             render.note(f"not waiting any longer; {name} goes on loading: llamactl ps")
@@ -155,32 +149,6 @@ def wait(
             return client.call(WaitModel(name, state, limit))
 
     _each(_chosen(names, False), one)
-
-
-@contextmanager
-def _loading(name: str) -> Iterator[None]:
-    """On a terminal, how far it is, as far as can be told from how long it took before."""
-    with render.working(f"loading {name} …") as say:
-        if not session.animated:
-            yield
-            return
-        ended = threading.Event()
-        looking = threading.Thread(target=_look, args=(name, say, ended), daemon=True)
-        looking.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            looking.join(GLANCE)
-
-
-def _look(name: str, say: Callable[[str], object], ended: threading.Event) -> None:
-    with suppress(LlamactlError), session.client() as client:
-        model = client.call(ShowModel(name)).name  # it may go by an alias
-        while not ended.wait(GLANCE):
-            for row in client.call(ListInstances()):
-                if row.name == model and row.state != "ready":
-                    say(told(model, row.state, row.age, row.eta, row.position, row.next_try))
 
 
 def _asked(call: PinModel | UnpinModel, done: str) -> InstanceRow:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llamactl import __version__
-from llamactl.core.errors import TimedOut
+from llamactl.core.errors import Forbidden, TimedOut, Unauthorized
 from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.doctor.case import Case
 from llamactl.rpc.calls import DaemonStatus, InstanceRow, ListInstances
@@ -56,6 +56,8 @@ def _absent(case: Case) -> Finding:
     why, hint = case.refusal.message, case.refusal.hint
     if isinstance(case.refusal, TimedOut):
         return problem("daemon-silent", "the daemon does not answer", why, "llamactl logs -n 20")
+    if isinstance(case.refusal, Unauthorized | Forbidden):
+        return problem("daemon-forbidden", "the daemon does not answer who has no key that is enough", why, hint)
     if case.named:
         return problem("daemon-unreachable", "the daemon that was named does not answer", why, hint)
     if case.denied:

@@ -203,8 +203,8 @@ def test_one_that_is_none(found: Found, engine: Engine) -> None:
 def test_one_that_hangs(found: Found, engine: Engine) -> None:
     engine.write(before="exec sleep 60")
     began = time.monotonic()
-    assert [one.code for one in found(0.5)] == ["engine-silent"]
-    assert time.monotonic() - began < 2
+    assert {one.code for one in found(0.5)} - {"check-unfinished"} == {"engine-silent"}  # others may be slow, too
+    assert time.monotonic() - began < 5
 
 
 def test_a_real_one(found: Found, real_engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

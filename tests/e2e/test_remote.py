@@ -60,6 +60,14 @@ def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
     assert home.run(*asked, "start", "alpha").stderr.startswith("alpha is ready")
     assert home.run(*asked, "stop", "alpha").stderr == "alpha is stopped\n"
     assert home.json(*asked, "daemon", "stop", code=6)["error"]["code"] == "forbidden"
+    assert home.run(*asked, "config", "get", "residency.ttl").stdout == "15m\n"
+    assert home.json(*asked, "config", "set", "residency.ttl", "9m", code=6)["error"]["code"] == "forbidden"
+    home.env["LLAMACTL_API_KEY"] = home.tell(CreateKey("owner", scopes=("admin",))).text
+    said = home.run(*asked, "config", "set", "residency.ttl", "9m", XDG_CONFIG_HOME="/nowhere").stderr
+    assert said.startswith("counts from now on: residency.ttl (")
+    shown = home.run(*asked, "config", "show", XDG_CONFIG_HOME="/nowhere").stdout.splitlines()
+    assert ["residency.ttl", '"9m"'] in [line.split() for line in shown]
+    assert home.json(*asked, "config", "unset", "residency.ttl")["changed"] == ["residency.ttl"]
 
     logs_over_http(home, daemon)
 

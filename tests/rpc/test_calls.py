@@ -122,6 +122,11 @@ REQUEST = ModelRequest(
 )  # fmt: skip
 KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
 
+CONFIGURATION = calls.Configuration(
+    file="/c",
+    keys=[calls.ConfigRow("http.port", 8134, "8134"), calls.ConfigRow("models.directories", ["/m"], '["/m"]')],
+)
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.ShowSurroundings: [
@@ -141,6 +146,8 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Shutdown: [None],
     calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
+    calls.ShowConfig: [CONFIGURATION],
+    calls.SetConfig: [calls.ConfigWritten(file="/c", changed=("residency.ttl",), restart_for=("http.port",))],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],

@@ -14,8 +14,8 @@ _RELY = {
     "Fields and values of an enumeration may be added: pass over what is not known. Anything else is another version. "
     "Of a stream each line is one object.",
     "Calls": "Those of api, the control socket and POST /rpc: methods and parameters stay, new parameters may be left "
-    "out, answers may gain fields. Events are numbered over restarts of the daemon, and who is too slow for them is "
-    "told how many were left out.",
+    "out, answers may gain fields. Events are numbered over restarts of the daemon; who is too slow is told how "
+    "many were left out.",
     "Idempotence": "start of what is ready, stop of what is stopped, add of what is there, import of what was exported "
     "succeed and change nothing.",
     "Streams": "Data goes to the standard output and nothing else does; nothing is asked off a terminal.",
