@@ -12,6 +12,7 @@ from llamactl.cli.top.view import View
 from llamactl.core.events import Placement
 from llamactl.core.requests import ModelRequest
 from llamactl.core.units import show_duration, show_size
+from llamactl.core.waiting import percent
 from llamactl.rpc.calls import InstanceRow
 
 STATES = {
@@ -162,8 +163,8 @@ def _state(row: InstanceRow) -> str:
         return "wedged"
     if row.sleeping:
         return "sleeping"
-    if row.state in ("starting", "loading") and row.eta is not None and row.age is not None:
-        return f"{row.state} {min(99, round(100 * row.age / (row.age + row.eta or 1.0)))}%"
+    if row.state in ("starting", "loading") and (done := percent(row.age, row.eta, row.loaded)) is not None:
+        return f"{row.state} {done}%"
     if row.state == "backoff" and row.next_try is not None:
         return f"backoff {show_duration(row.next_try)}"
     if row.position:

@@ -163,6 +163,7 @@ def instance_row(instance: Instance) -> InstanceRow:
         waiting=instance.waiting,
         position=instance.position,
         eta=instance.eta,
+        loaded=instance.loaded,
         pinned=instance.pinned,
         ttl=instance.ttl,
         requests=instance.requests,
