@@ -102,7 +102,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--system|--threads|--timeout|--ttl|--type|--until|--wait|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--svg|--system|--threads|--timeout|--ttl|--type|--until|--wait|-H|-n|-o) skip=yes; continue ;;
             -*) continue ;;
         esac
         case $place/$word in
@@ -138,6 +138,7 @@ _llamactl() {
             *' '--color) offers=(auto always never) ;;
             *' '--config) files=-f ;;
             *' '--model) files=-f ;;
+            *' '--svg) files=-f ;;
             *' '--for) offers=(ready stopped failed idle) ;;
             *' '--level) offers=(debug info warn error) ;;
             *' '--type) offers=(instance wedged placement catalogue service config key alert cleared requests samples logs) ;;
@@ -152,6 +153,7 @@ _llamactl() {
         case $place in
             /quickstart) options=(--model --prompt) ;;
             /chat) options=(--system --max-tokens) ;;
+            /top) options=(--svg) ;;
             /ps) options=(-a --all) ;;
             /start) options=(--all --wait --no-wait --timeout --ttl --dry-run) ;;
             /stop) options=(--all --drain --force --timeout --dry-run) ;;

@@ -109,7 +109,7 @@ function __llamactl_walk
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --system --threads --timeout --ttl --type --until --wait -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --svg --system --threads --timeout --ttl --type --until --wait -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -200,6 +200,7 @@ complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /quickstart
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /chat' -l system -x -d 'A system prompt.'
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /chat' -l max-tokens -x -d 'Tokens of the answer at most.'
 complete -c llamactl -n 'test "$__llamactl_place" = /chat -a $__llamactl_count -eq 0' -a '(__llamactl_names model alias variant)'
+complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /top' -l svg -r -F -d 'Draw it once, into this file, as large as COLUMNS and LINES say.'
 complete -c llamactl -n 'test "$__llamactl_place" = /ps' -s a -l all -d 'Those that do not run, too.'
 complete -c llamactl -n 'test "$__llamactl_place" = /start' -l all -d 'Every model of the catalogue.'
 complete -c llamactl -n 'test "$__llamactl_place" = /start' -l wait -d 'Return when the models are ready.'
