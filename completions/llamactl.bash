@@ -103,10 +103,10 @@ _llamactl() {
                 options='--all --wait --no-wait --timeout --ttl --dry-run'
                 ;;
             /stop)
-                options='--all --drain --force --timeout --dry-run'
+                options='--all --wait --no-wait --timeout --drain --force --dry-run'
                 ;;
             /restart)
-                options='--all --drain'
+                options='--all --wait --no-wait --timeout --drain --force --dry-run'
                 ;;
             /wait)
                 options='--for --timeout'
@@ -285,7 +285,7 @@ _llamactl() {
                 ;;
         esac
         if [[ $current == -* && -z $ended ]]; then
-            words="$options -H --host -o --output --json -q --quiet -v --verbose --color --config -y --yes --version -h --help" files=''
+            words="$options -H --host -o --output --json -q --quiet -v --verbose --color --config -y --yes --no-input --version -h --help" files=''
         fi
     fi
     if [[ -n $files ]]; then

@@ -5,6 +5,7 @@ import re
 import sys
 from typing import Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from llamactl import __version__
@@ -31,7 +32,7 @@ from llamactl.cli import (
 )
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
-from llamactl.rpc.calls import ListInstances, Status
+from llamactl.rpc.calls import InstanceRow, ListInstances, Status
 
 app = typer.Typer(
     name="llamactl",
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 
 _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
-_PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
+_PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-input"}
 
 
 def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -118,17 +119,30 @@ def root(
     config: Annotated[
         str, typer.Option(metavar="FILE", help="Another configuration file.", envvar="LLAMACTL_CONFIG")
     ] = "",
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing: the answer is yes.")] = False,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Ask nothing: refuse what would have to be asked.")
+    ] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """systemctl for local language models."""
     session.host, session.output, session.quiet, session.verbose = host, "json" if json else output, quiet, verbose
-    session.color, session.config, session.yes = color, config, yes
+    session.color, session.config, session.yes, session.no_input = color, config, yes, no_input
     if show_version:
         render.text(f"llamactl {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         _short_status()
+
+
+class _Summary(msgspec.Struct):
+    """`models` counts the catalogue, `instances` are those that run."""
+
+    running: bool = False
+    version: str | None = None
+    http: list[str] = []
+    models: int | None = None
+    instances: list[InstanceRow] = []
 
 
 def _short_status() -> None:
@@ -137,15 +151,21 @@ def _short_status() -> None:
             daemon_status = client.call(Status())
             running = client.call(ListInstances())
     except Unreachable:
-        if session.machine:
-            render.data("daemon", {"running": False})
+        if session.json:
+            render.data("summary", _Summary())
+            return
+        if session.output == "name":
             return
         render.text("No daemon is running.")
         render.text("  llamactl quickstart      everything in one command: engine, model, daemon, an answer")
         render.text("  llamactl daemon start    only the daemon")
         render.text("  llamactl --help          all commands")
         return
-    if not session.machine:
+    if session.json:
+        told = _Summary(True, daemon_status.version, daemon_status.http, daemon_status.models, running)
+        render.data("summary", told)
+        return
+    if session.output != "name":
         catalogue = f"{render.count(daemon_status.models, 'model')} in the catalogue"
         render.text(f"llamactl {daemon_status.version} on {', '.join(daemon_status.http)}, {catalogue}")
     instances.show(running)

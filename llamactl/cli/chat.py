@@ -10,7 +10,7 @@ import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
-from llamactl.core.errors import BY_CODE, LlamactlError, Unauthorized, Unreachable
+from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unauthorized, Unreachable
 from llamactl.rpc.calls import Status
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def chat(
     if prompt is not None:
         _turn(model, messages, prompt, max_tokens)
         return
+    if session.no_input:
+        raise Refused("a conversation has to be typed", f"llamactl chat {model} PROMPT")
     render.note(f"Talking to {model}; end with Ctrl-D.")
     while True:
         try:
@@ -50,9 +52,9 @@ def _turn(model: str, messages: list[dict[str, str]], prompt: str, max_tokens: i
     answer = ""
     for piece in stream(body):
         answer += piece
-        if not session.machine:
+        if not session.json:
             render.text(piece, end="")
-    if session.machine:
+    if session.json:
         render.data("chat", {"model": model, "answer": answer})
     else:
         render.text("")

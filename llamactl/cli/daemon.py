@@ -149,9 +149,7 @@ def bring_up(*, insecure: bool = False) -> None:
 
 
 def _started(status: DaemonStatus, message: str) -> None:
-    if session.machine:
-        render.data("daemon", status)
-    else:
+    if not render.for_program("daemon", status):
         render.note(message)
 
 
@@ -162,9 +160,7 @@ def stop(
 ) -> None:
     """Stop the daemon and every model it runs."""
     ran = bring_down(parse_duration(timeout), keep_models=keep_models)
-    if session.machine:
-        render.data("daemon", {"running": False})
-    else:
+    if not render.for_program("daemon-stop", {"ran": ran}):
         render.note("the daemon has stopped" if ran else "no daemon is running")
 
 
@@ -224,9 +220,7 @@ def reload() -> None:
     """Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was."""
     with session.client() as client:
         done = client.call(Reload())
-    if session.machine:
-        render.data("daemon", done)
-    else:
+    if not render.for_program("reload", done):
         reloaded(done)
 
 
@@ -239,8 +233,7 @@ def log_level(
         settings: LoggerSettings = client.call(
             SetLogger(console_level=level, file_level=level) if level else ShowLogger()
         )
-    if session.machine:
-        render.data("logger", settings)
+    if render.for_program("logger", settings):
         return
     console = settings.console_level if settings.console else "nothing"
     render.text(f"console: {console}")
@@ -308,9 +301,7 @@ def status() -> None:
 
 
 def show(answer: DaemonStatus) -> None:
-    if session.machine:
-        render.data("daemon", answer)
-    else:
+    if not render.for_program("daemon", answer):
         where = ", ".join(answer.http)
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
         render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
@@ -335,8 +326,7 @@ def version() -> None:
             running: str | None = client.call(Status()).version
     except Unreachable:
         running = None
-    if session.machine:
-        render.data("version", {"llamactl": __version__, "daemon": running})
+    if render.for_program("version", {"llamactl": __version__, "daemon": running}):
         return
     render.text(f"llamactl {__version__}")
     render.text("no daemon is running" if running is None else f"daemon   {running}")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from llamactl.cli import render
+from llamactl.cli.outcomes import Interrupted, PartlyDone
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
 from llamactl.core.model import HOST
@@ -25,8 +26,11 @@ from llamactl.rpc.calls import (
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Models, by name or glob.")]
 All = Annotated[bool, typer.Option("--all", help="Every model of the catalogue.")]
-
-PARTLY = 10
+Timeout = Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")]
+Drain = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="At once: --drain 0.")]
 
 
 def ps(all: Annotated[bool, typer.Option("-a", "--all", help="Those that do not run, too.")] = False) -> None:
@@ -39,33 +43,24 @@ def start(
     names: Names = None,
     all: All = False,
     wait: Annotated[bool, typer.Option(help="Return when the models are ready.")] = True,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = None,
+    timeout: Timeout = None,
     ttl: Annotated[
         str | None, typer.Option(metavar="DURATION", help="How long it stays when idle, this time; -1: for ever.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped for it.")] = False,
 ) -> None:
     """Load models. One that is ready already is a success."""
-    limit = None if timeout is None else parse_duration(timeout)
-    idle = None if ttl is None else parse_duration(ttl)
+    limit = _seconds(timeout)
+    idle = _seconds(ttl)
     if dry_run:
         _plans(_chosen(names, all))
         return
 
     def one(name: str) -> InstanceRow:
-        if not wait:
-            with session.client() as client:
-                return client.call(StartModel(name, wait=False, ttl=idle))
-        try:
-            with render.working(f"loading {name} …"), session.client(limit) as client:
-                row = client.call(StartModel(name, ttl=idle))
-        except KeyboardInterrupt:
-            render.note(f"not waiting any longer; {name} goes on loading: llamactl ps")
-            raise
-        except TimedOut:
-            raise TimedOut(f"{name} is not ready after {limit:g} s; it goes on loading", "llamactl ps") from None
+        row = _waited(StartModel(name, wait=wait, ttl=idle), limit, "loading")
         took = "" if row.load_seconds is None else f" after {row.load_seconds:.1f} s"
-        render.note(f"{name} is ready{took}" if row.age is None or row.age < 1 else f"{name} is ready")
+        if wait:
+            render.note(f"{name} is ready{took}" if row.age is None or row.age < 1 else f"{name} is ready")
         return row
 
     _each(_chosen(names, all), one)
@@ -74,26 +69,22 @@ def start(
 def stop(
     names: Names = None,
     all: All = False,
-    drain: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="At once: --drain 0.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = None,
+    wait: Annotated[bool, typer.Option(help="Return when the models are gone.")] = True,
+    timeout: Timeout = None,
+    drain: Drain = None,
+    force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be stopped.")] = False,
 ) -> None:
     """Stop models. One that is stopped already is a success."""
-    patience = 0.0 if force else None if drain is None else parse_duration(drain)
+    limit, patience = _seconds(timeout), 0.0 if force else _seconds(drain)
     if dry_run:
-        chosen = _chosen(names, all)
-        with session.client() as client:
-            show([row for row in client.call(ListInstances()) if row.name in chosen and row.pid is not None])
+        _would_stop(_chosen(names, all))
         return
 
     def one(name: str) -> InstanceRow:
-        limit = None if timeout is None else parse_duration(timeout)
-        with render.working(f"stopping {name} …"), session.client(limit) as client:
-            row = client.call(StopModel(name, patience))
-        render.note(f"{name} is stopped")
+        row = _waited(StopModel(name, patience, wait), limit, "stopping")
+        if wait:
+            render.note(f"{name} is stopped")
         return row
 
     _each(_chosen(names, all), one)
@@ -102,24 +93,30 @@ def stop(
 def restart(
     names: Names = None,
     all: Annotated[bool, typer.Option("--all", help="Every model that runs.")] = False,
-    drain: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
-    ] = None,
+    wait: Annotated[bool, typer.Option(help="Return when the models are ready again.")] = True,
+    timeout: Timeout = None,
+    drain: Drain = None,
+    force: Force = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be stopped.")] = False,
 ) -> None:
     """Stop models and load them again, with the settings that they have now."""
-    patience = None if drain is None else parse_duration(drain)
+    limit, patience = _seconds(timeout), 0.0 if force else _seconds(drain)
     if all:
         with session.client() as client:
-            names = [row.name for row in client.call(ListInstances()) if row.pid is not None]
+            chosen = [row.name for row in client.call(ListInstances()) if row.pid is not None]
+    else:
+        chosen = _chosen(names, False)
+    if dry_run:
+        _would_stop(chosen)
+        return
 
     def one(name: str) -> InstanceRow:
-        with render.working(f"restarting {name} …"), session.client(None) as client:
-            row = client.call(RestartModel(name, patience))
-        render.note(f"{name} is ready")
+        row = _waited(RestartModel(name, patience, wait), limit, "restarting")
+        if wait:
+            render.note(f"{name} is ready")
         return row
 
-    if names or not all:
-        _each(_chosen(names, False), one)
+    _each(chosen, one)
 
 
 def pin(names: Names = None) -> None:
@@ -145,7 +142,7 @@ def wait(
 
     def one(name: str) -> InstanceRow:
         with render.working(f"waiting for {name} …"), session.client(None) as client:
-            return client.call(WaitModel(name, state, limit))
+            return client.call(WaitModel(name, state, limit))  # which has its time limit with it
 
     _each(_chosen(names, False), one)
 
@@ -157,11 +154,34 @@ def _asked(call: PinModel | UnpinModel, done: str) -> InstanceRow:
     return row
 
 
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
+
+
+def _waited(call: StartModel | StopModel | RestartModel, limit: float | None, doing: str) -> InstanceRow:
+    """What it comes to. The daemon goes on with it also when nobody waits any longer."""
+    if not call.wait:
+        with session.client() as client:
+            return client.call(call)
+    try:
+        with render.working(f"{doing} {call.name} …"), session.client(limit) as client:
+            return client.call(call)
+    except KeyboardInterrupt:
+        raise Interrupted(f"not waiting any longer; {call.name} goes on {doing}", "llamactl ps") from None
+    except TimedOut:
+        raise TimedOut(f"{call.name} goes on {doing} after {limit:g} s", "llamactl ps") from None
+
+
+def _would_stop(names: list[str]) -> None:
+    with session.client() as client:
+        show([row for row in client.call(ListInstances()) if row.name in names and row.pid is not None])
+
+
 def _plans(names: list[str]) -> None:
     with session.client() as client:
         plans = [client.call(PlanStart(name)) for name in names]
     render.rows(
-        "plans",
+        ("plans", "plan"),
         plans,
         {
             "NAME": [plan.name for plan in plans],
@@ -203,24 +223,36 @@ def _each(names: list[str], one: Callable[[str], InstanceRow]) -> None:
     """Do it for every name; what fails does not keep the others from it."""
     done: list[InstanceRow] = []
     failures: list[LlamactlError] = []
+    said = len(names) > 1 and not session.json
     for name in names:
         try:
             done.append(one(name))
+        except Interrupted as error:
+            failures, said = [error], False
+            break
         except LlamactlError as error:
             failures.append(error)
-            if len(names) > 1:
+            if said:
                 render.failure(error)
-    if session.machine and done:
+    if not failures:
+        if session.machine:
+            show(done)
+        return
+    kind = PartlyDone if done and not isinstance(failures[0], Interrupted) else type(failures[0])
+    failure = kind("; ".join(error.message for error in failures), failures[0].hint)
+    if session.output == "json" and done:
+        render.data("instances", {"items": done, "error": render.fault(failure)})
+        said = True
+    elif session.machine and done:
         show(done)
-    if failures and len(names) == 1:
-        raise failures[0]
-    if failures:
-        raise typer.Exit(PARTLY if done else failures[0].exit)
+    if said:
+        raise typer.Exit(failure.exit)
+    raise failure
 
 
 def show(items: list[InstanceRow]) -> None:
     render.rows(
-        "instances",
+        ("instances", "instance"),
         items,
         {
             "NAME": [row.name for row in items],

@@ -168,7 +168,7 @@ def _sayer(sources: Sequence[_Source]) -> Callable[[Line], None]:
     }
 
     def say(line: Line) -> None:
-        if session.output in ("json", "jsonl"):
+        if session.json:
             at = show_time(line.time)
             shown = {"model": line.source or None, "time": at, "level": line.level, "line": line.text}
             render.data("log", shown)

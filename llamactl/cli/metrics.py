@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from llamactl.cli import render
@@ -44,8 +45,7 @@ def show() -> None:
     """Show what was measured last."""
     with session.client() as client:
         sample = client.call(ShowMetrics())
-    if session.machine:
-        render.data("metrics", sample)
+    if render.for_program("metrics", as_data(sample)):
         return
     host = sample.host
     used = host.memory_total - host.memory_available
@@ -76,7 +76,7 @@ def history(
     kind, name = _subject(model, gpu)
     wanted = tuple(metric or _USUAL[kind])
     found = _ask(since, step, kind, name, wanted)
-    if session.machine:
+    if session.json:
         _data(found)
         return
     series = next(iter(found.series), None)
@@ -135,6 +135,10 @@ def export(
 def dashboard() -> None:
     """Write a dashboard for Grafana, to be imported there."""
     render.text(files("llamactl").joinpath("metrics/grafana.json").read_text(), end="")
+
+
+def as_data(sample: Sample) -> dict[str, object]:
+    return {**msgspec.structs.asdict(sample), "at": _utc(sample.at / 1000)}
 
 
 def _subject(model: str, gpu: str) -> tuple[str, str]:

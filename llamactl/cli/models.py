@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from llamactl.cli import about, defaults, portable, render, variants
+from llamactl.cli.outcomes import confirm
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
 from llamactl.core.units import show_count, show_size
@@ -72,8 +73,7 @@ def scan(
     paths = tuple(str(directory.expanduser().absolute()) for directory in directories or [])
     with render.working("looking for models …"), session.client(timeout=None) as client:
         report = client.call(ScanModels(paths))
-    if session.machine:
-        render.data("scan", report)
+    if render.for_program("scan", report):
         return
     for mark, names in (
         ("+", report.added),
@@ -95,6 +95,7 @@ def scan(
 @app.command()
 def rm(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Take a model out of the catalogue; its file stays."""
+    confirm(f"Take {name} out of the catalogue, with its settings?", f"llamactl models rm {name} --yes")
     with session.client() as client:
         client.call(RemoveModel(name))
     render.note(f"{name} is no longer in the catalogue")
@@ -108,8 +109,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Show a model with its settings and where each comes from."""
     with session.client() as client:
         model = client.call(ShowModel(name))
-    if session.machine:
-        render.data("model", model)
+    if render.for_program("model", model, model.name):
         return
     for title, value in about.lines(model):
         render.text(f"{title:<13} {value}")
@@ -183,7 +183,7 @@ def verify(
             with render.working(f"verifying {name} …"):
                 found.append(client.call(VerifyModel(name, deep)))
     if session.machine:
-        render.rows("verification", found, {}, wide=set())
+        render.rows(("verifications", "verification"), found, {}, wide=set())
     else:
         about.verified(found)
     unsound = [one.name for one in found if not one.sound]
@@ -196,9 +196,7 @@ def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Print the command line that a model would be started with."""
     with session.client(timeout=30) as client:
         line = client.call(ModelCommand(name))
-    if session.machine:
-        render.data("command", {"model": name, "command": line})
-    else:
+    if not render.for_program("command", {"model": name, "command": line}):
         render.text(line)
 
 
@@ -221,7 +219,7 @@ def runs_as_before(rows: list[ModelRow]) -> None:
 
 def show_rows(items: list[ModelRow]) -> None:
     render.rows(
-        "models",
+        ("models", "model-row"),
         items,
         {
             "NAME": [row.name for row in items],

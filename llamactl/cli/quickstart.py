@@ -46,9 +46,9 @@ def quickstart(
     messages = [{"role": "user", "content": prompt}]
     for piece in chat.stream({"model": name, "messages": messages, "max_tokens": LONGEST, "stream": True}):
         answer += piece
-        if not session.machine:
+        if not session.json:
             render.text(piece, end="")
-    if session.machine:
+    if session.json:
         render.data("quickstart", {"model": name, "url": url, "answer": answer})
         return
     render.text("")

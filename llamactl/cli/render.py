@@ -63,33 +63,52 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def schema(kind: str) -> str:
+    return f"llamactl.{kind}/v1"
+
+
 def data(kind: str, value: object) -> None:
-    """One JSON object of the schema `llamactl.<kind>/v1`; a list stands under `items`."""
+    """One JSON object of this schema; a list stands under `items`."""
     body = msgspec.to_builtins(value)
     document = {"items": body} if isinstance(body, list) else body
-    _write(msgspec.json.encode({"schema": f"llamactl.{kind}/v1", **document}) + b"\n")
+    _write(msgspec.json.encode({"schema": schema(kind), **document}) + b"\n")
 
 
-def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], wide: set[str], empty: str = "") -> None:
-    """Many things of one kind, as the user wants them.
+def for_program(kind: str, value: object, name: str = "") -> bool:
+    """One thing, for programs: as JSON or, with `-o name`, its name. False if a person is to be shown it.
+
+    What has no name is shown with `-o name` as it is to a person.
+    """
+    if session.json:
+        data(kind, value)
+    elif session.output == "name" and name:
+        text(name)
+    else:
+        return False
+    return True
+
+
+def rows(
+    kinds: tuple[str, str], items: Sequence[Any], columns: dict[str, list[str]], wide: set[str], empty: str = ""
+) -> None:
+    """Many things, as the user wants them; `kinds` is what they are called together, and each of them.
 
     `columns` are the table's, each with a cell per item; those in `wide` are shown only with `-o wide`.
     """
+    many, one = kinds
     match session.output:
         case "json":
-            data(kind, items)
+            data(many, items)
         case "jsonl":
             for item in items:
-                data(kind, item)
+                data(one, item)
         case "name":
-            _write("".join(f"{item.name}\n" for item in items).encode())
-        case _:
-            if items:
-                table(
-                    {title: cells for title, cells in columns.items() if session.output == "wide" or title not in wide}
-                )
-            elif empty:
-                note(empty)
+            for item in items:
+                text(item.name)
+        case _ if items:
+            table({title: cells for title, cells in columns.items() if session.output == "wide" or title not in wide})
+        case _ if empty:
+            note(empty)
 
 
 def table(columns: dict[str, list[str]]) -> None:
@@ -132,12 +151,14 @@ def note(message: str) -> None:
         print(message, file=sys.stderr)
 
 
+def fault(error: LlamactlError) -> dict[str, object]:
+    return {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit}
+
+
 def failure(error: LlamactlError) -> None:
     """What happened, why, and the next command; as JSON where the output is JSON."""
-    if session.output in ("json", "jsonl"):
-        problem = error.problem()
-        body = {"code": problem.code, "message": problem.message, "hint": problem.hint, "exit": problem.exit}
-        _write(msgspec.json.encode({"error": body}) + b"\n")
+    if session.json:
+        _write(msgspec.json.encode({"error": fault(error)}) + b"\n")
         return
     print(f"llamactl: {error.message}", file=sys.stderr)
     if error.hint:

@@ -29,11 +29,16 @@ class Session(msgspec.Struct):
     color: Literal["auto", "always", "never"] = "auto"
     config: str = ""
     yes: bool = False
+    no_input: bool = False
 
     @property
     def machine(self) -> bool:
         """Is the output for a program?"""
-        return self.output in ("json", "jsonl", "name")
+        return self.json or self.output == "name"
+
+    @property
+    def json(self) -> bool:
+        return self.output in ("json", "jsonl")
 
     @property
     def animated(self) -> bool:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from llamactl.cli import render
+from llamactl.cli import metrics, render, requests
 from llamactl.cli.session import session
 from llamactl.core.errors import NotRunning, Refused
 from llamactl.core.units import show_time
@@ -27,7 +27,7 @@ def status() -> None:
 
     with session.client() as client:
         view = present(client)
-    if session.machine:
+    if session.json:
         at = view.sample and show_time(view.sample.at / 1000)
         render.data(
             "status",
@@ -35,10 +35,10 @@ def status() -> None:
                 "healthy": view.healthy,
                 "daemon": view.status,
                 "at": at,
-                "machine": view.sample,
+                "machine": view.sample and metrics.as_data(view.sample),
                 "alerts": list(view.alerts.values()),
                 "models": view.models,
-                "requests": view.requests,
+                "requests": [requests.as_data(each) for each in view.requests],
             },
         )
     else:

@@ -37,7 +37,7 @@ def ls() -> None:
         found = client.call(ListTemplates())
     rows = _rows(found)
     render.rows(
-        "templates",
+        ("templates", "template"),
         rows,
         {
             "NAME": [row.name for row in rows],
@@ -124,9 +124,9 @@ def _show_default() -> None:
         from llamactl.config.load import survey
 
         name = survey(Path(session.config) if session.config else None).config.models.default
-    if session.machine:
-        render.data("default", {"default_model": name or None})
-    elif name:
+    if render.for_program("default-model", {"default_model": name or None}, name):
+        return
+    if name:
         render.text(name)
     else:
         render.note("requests must name a model; to change that: llamactl templates default NAME")

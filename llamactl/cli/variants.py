@@ -27,7 +27,7 @@ def ls(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", he
                 name = f"{model}:{variant}" if variant else model
                 rows.append({"name": name, "model": model, "set": shape.set, "strip": shape.strip})
     render.rows(
-        "variants",
+        ("variants", "variant"),
         rows,
         {
             "NAME": [row["name"] for row in rows],
@@ -76,9 +76,7 @@ app.command("remove", hidden=True)(rm)
 def _change(call: ShapeModel, message: str) -> None:
     with session.client() as client:
         row: ModelRow = client.call(call)
-    if session.machine:
-        render.data("model", row)
-    else:
+    if not render.for_program("model-row", row, row.name):
         render.note(message)
 
 

@@ -93,7 +93,8 @@ def test_no_daemon_is_no_error_for_the_short_status(llamactl: Llamactl) -> None:
     said = llamactl()
     assert said.code == 0
     assert "llamactl quickstart" in said.out and len(said.out.splitlines()) == 4
-    assert llamactl("--json").json() == {"schema": "llamactl.daemon/v1", "running": False}
+    nothing: dict[str, object] = {"running": False, "version": None, "http": [], "models": None, "instances": []}
+    assert llamactl("--json").json() == {"schema": "llamactl.summary/v1", **nothing}
 
 
 def test_short_status(llamactl: Llamactl, stub: Stub) -> None:

@@ -34,7 +34,7 @@ def _on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def _show() -> None:
-    render.rows("models", [model("a")], {"NAME": ["a"], "STATE": ["ready"]}, wide=set())
+    render.rows(("models", "model-row"), [model("a")], {"NAME": ["a"], "STATE": ["ready"]}, wide=set())
 
 
 def test_table(llamactl: Llamactl, stub: Stub) -> None:
@@ -55,7 +55,9 @@ def test_columns_come_closer_before_anything_is_folded(
     terminal = _on_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("NO_COLOR", "1")
-    render.rows("models", [model("a")], {"NAME": ["abcdefghijkl"], "STATE": ["ready"], "PID": ["4"]}, wide=set())
+    render.rows(
+        ("models", "model-row"), [model("a")], {"NAME": ["abcdefghijkl"], "STATE": ["ready"], "PID": ["4"]}, wide=set()
+    )
     shown = terminal.shown().splitlines()
     assert len(shown) == lines
     assert f"{'abcdefghijkl'[: columns - 10 if lines == 3 else 12]}{gap}ready{gap}" in shown[1]
@@ -81,8 +83,8 @@ def test_jsonl(llamactl: Llamactl, stub: Stub) -> None:
     stub.answers["instances.list"] = [QWEN, FAILED]
     lines = [msgspec.json.decode(line) for line in llamactl("ps", "-o", "jsonl").out.splitlines()]
     assert [(line["schema"], line["name"]) for line in lines] == [
-        ("llamactl.instances/v1", "qwen3:8b"),
-        ("llamactl.instances/v1", "broken"),
+        ("llamactl.instance/v1", "qwen3:8b"),
+        ("llamactl.instance/v1", "broken"),
     ]
 
 

@@ -95,17 +95,22 @@ class InstanceCalls:
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
-        await self._supervisor.stop(name, self._config().residency.drain if call.drain is None else call.drain)
+        if call.wait:
+            await self._supervisor.stop(name, self._drain(call))
+        else:
+            self._supervisor.begin_stop(name, self._drain(call))
         return instance_row(self._supervisor.instance(name))
 
     async def _restart_model(self, call: calls.RestartModel) -> InstanceRow:
         model = self._catalogue.resolve(call.name)
-        pinned = self._supervisor.instance(model.name).pinned
-        await self._supervisor.stop(model.name, self._config().residency.drain if call.drain is None else call.drain)
-        if pinned:
-            self._supervisor.pin(model.name)
-        await self._supervisor.start(model)
+        if call.wait:
+            await self._supervisor.restart(model, self._drain(call))
+        else:
+            self._supervisor.begin_restart(model, self._drain(call))
         return instance_row(self._supervisor.instance(model.name))
+
+    def _drain(self, call: calls.StopModel | calls.RestartModel) -> float:
+        return self._config().residency.drain if call.drain is None else call.drain
 
     async def _plan(self, call: calls.PlanStart) -> calls.Plan:
         model = self._catalogue.resolve(call.name)

@@ -115,12 +115,13 @@ class PlanStart(Call[Plan], frozen=True):
 
 
 class RestartModel(Call[InstanceRow], frozen=True):
-    """Stop a model, and load it again; the answer comes when it is ready."""
+    """Stop a model, and load it again; the answer comes when it is ready, or at once without `wait`."""
 
     method = "instances.restart"
     repeatable = True
     name: str
     drain: float | None = None
+    wait: bool = True
 
 
 class PinModel(Call[InstanceRow], frozen=True):
@@ -152,12 +153,16 @@ class WaitModel(Call[InstanceRow], frozen=True):
 
 
 class StopModel(Call[InstanceRow], frozen=True):
-    """Stop a model; requests under way get `drain` seconds (None: as configured)."""
+    """Stop a model; requests under way get `drain` seconds (None: as configured).
+
+    The answer comes when it is gone, or at once without `wait`.
+    """
 
     method = "instances.stop"
     repeatable = True
     name: str
     drain: float | None = None
+    wait: bool = True
 
     def later(self, seconds: float) -> "StopModel":
         return self if self.drain is None else msgspec.structs.replace(self, drain=max(0.0, self.drain - seconds))
