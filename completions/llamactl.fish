@@ -176,7 +176,7 @@ complete -c llamactl -n '__llamactl_at /models' -a import -d 'Take models with t
 complete -c llamactl -n '__llamactl_at /models' -a ls -d 'List the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a add -d 'Put a GGUF file into the catalogue.'
 complete -c llamactl -n '__llamactl_at /models' -a scan -d 'Find GGUF files and put them into the catalogue.'
-complete -c llamactl -n '__llamactl_at /models' -a rm -d 'Take a model out of the catalogue; its file stays.'
+complete -c llamactl -n '__llamactl_at /models' -a rm -d 'Take models out of the catalogue; their files stay. At a terminal it asks first.'
 complete -c llamactl -n '__llamactl_at /models' -a show -d 'Show a model with its settings and where each comes from.'
 complete -c llamactl -n '__llamactl_at /models' -a set -d 'Change settings of a model; they count from its next start.'
 complete -c llamactl -n '__llamactl_at /models' -a unset -d 'Leave settings of a model to what stands behind it, and to llama-server.'

@@ -84,8 +84,10 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
     """The pieces of a chat answer. Raises the error that the daemon answers, or `Unreachable`."""
     import http.client  # 25 ms that other commands do not need
 
-    with session.client() as client:
-        url = next(url for url in client.call(Status()).http if url.startswith("http"))
+    url = session.url
+    if not url:
+        with session.client() as client:
+            url = next(url for url in client.call(Status()).http if url.startswith("http"))
     connection = _connection(url)
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("LLAMACTL_API_KEY"):

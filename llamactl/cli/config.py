@@ -222,6 +222,7 @@ def import_(
 
 
 def _named() -> Path | None:
+    session.only_here("the configuration is a file of this machine", "llamactl config …, there")
     return Path(session.config) if session.config else None
 
 

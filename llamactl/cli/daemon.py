@@ -120,10 +120,13 @@ def start(insecure: Insecure = False) -> None:
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
 
 
+_LEAVE_OUT = "leave -H and LLAMACTL_HOST out"
+
+
 def bring_up(*, insecure: bool = False) -> None:
     """Start a daemon and return when it is up; raises the reason when it is not."""
-    if session.host:
-        raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
+    if session.named:
+        raise Refused(f"no daemon at {session.named}, and only the local one can be started", _LEAVE_OUT)
     reading, writing = os.pipe()
     config = ["--config", str(Path(session.config).absolute())] if session.config else []
     with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
@@ -170,7 +173,7 @@ def bring_down(patience: float, *, keep_models: bool = False) -> bool:
         with session.client() as client:
             pid = client.call(Status()).pid
             client.call(Shutdown(keep_models=keep_models))
-            if session.host.startswith("http"):  # its process is not one of ours to look for
+            if session.url:  # its process is not one of ours to look for
                 client.wait_for_end()
                 return True
     except Unreachable:
@@ -192,8 +195,9 @@ def restart(
     """Stop the daemon and every model it runs, and start it again."""
     from llamactl.config.directories import find_directories
 
-    if session.host:
-        raise Refused("only the local daemon can be started again", "leave -H out")
+    if session.named:
+        way_out = f"llamactl -H {session.named} daemon reexec, or leave -H and LLAMACTL_HOST out"
+        raise Refused("only the local daemon can be started again", way_out)
     _reader(insecure=insecure)()  # a configuration that is wrong must not take down a daemon that serves
     try:
         with session.client() as client:

@@ -21,12 +21,13 @@ app = typer.Typer(help="The database.", no_args_is_help=True)
 
 def _path() -> Path:
     """The database of the daemon that answers, else the one that a daemon started here would have."""
+    session.only_here("the database is opened by this command itself", "llamactl db …, there")
     directories = find_directories()
     try:
         with session.client() as client:
             directories = msgspec.structs.replace(directories, data=Path(client.call(Status()).data))
     except Unreachable:
-        if session.host:
+        if session.named:
             raise
     return directories.database
 

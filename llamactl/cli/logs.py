@@ -19,7 +19,7 @@ from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.cli.times import moment
 from llamactl.config.directories import Directories, find_directories
-from llamactl.core.errors import BadRequest, NotFound, Unreachable
+from llamactl.core.errors import BadRequest, NotFound, Refused, Unreachable
 from llamactl.core.lines import Level, Line
 from llamactl.core.units import show_time
 from llamactl.logs import daily, reading, runs
@@ -63,12 +63,32 @@ def logs(
         until=moment(until, now) if until else float("inf"),
         grep=_pattern(grep),
     )
-    directories = _directories()
-    sources = [_Source(directories, name, previous, follow) for name in _chosen(directories, names or [])]
-    say = _sayer(sources)
     number = LINES if lines is None and not (since or until) else lines
     shown = 0
-    for line in _past([source.past(every_run=bool(since or until)) for source in sources], number, wanted):
+    if session.url:
+        if previous and names:
+            raise Refused("over HTTP only the last run is to be had", f"llamactl logs --previous {names[0]}, there")
+        from llamactl.cli.logs_afar import afar
+
+        chosen = [session.resolved(name) for name in session.models(names)] if names else [DAEMON]
+        say = _sayer(chosen)
+        for line in afar(chosen, number, wanted, follow):
+            say(line)
+            shown += 1
+    else:
+        shown = _of_files(names or [], number, wanted, previous, follow)
+    if not shown and (grep or since or until or level != "debug"):
+        render.note("no line is like that")
+
+
+def _of_files(names: Sequence[str], number: int | None, wanted: Wanted, previous: bool, follow: bool) -> int:
+    """How many were shown."""
+    directories = _directories()
+    sources = [_Source(directories, name, previous, follow) for name in _chosen(directories, names)]
+    say = _sayer([source.name for source in sources])
+    every_run = wanted.since != float("-inf") or wanted.until != float("inf")
+    shown = 0
+    for line in _past([source.past(every_run=every_run) for source in sources], number, wanted):
         say(line)
         shown += 1
     while follow:
@@ -77,8 +97,7 @@ def logs(
             say(line)
         if not news:
             time.sleep(GLANCE)
-    if not shown and (grep or since or until or level != "debug"):
-        render.note("no line is like that")
+    return shown
 
 
 class _Source:
@@ -147,6 +166,9 @@ def _chosen(directories: Directories, names: Sequence[str]) -> list[str]:
             found = fnmatch.filter(known, name)
             if not found:
                 raise NotFound(f"no model with a log matches {name!r}", "llamactl ps -a")
+        elif not directories.runs(name).is_dir():
+            with suppress(Unreachable):  # then nobody knows of other names
+                found = [session.resolved(name)]
         chosen.update(dict.fromkeys(found))
     return list(chosen)
 
@@ -158,12 +180,12 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         raise BadRequest(f"--grep: {error}", f"llamactl logs --grep {re.escape(text)!r}") from None
 
 
-def _sayer(sources: Sequence[_Source]) -> Callable[[Line], None]:
+def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
     """How a line is shown: those of several models with their names before them."""
     colour = render.coloured()
-    width = max(len(source.name) for source in sources)
+    width = max(map(len, sources))
     names = {
-        source.name: _painted(f"{source.name:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
+        source: _painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
         for number, source in enumerate(sources)
     }
 

@@ -58,7 +58,7 @@ def add(
 ) -> None:
     """Put a GGUF file into the catalogue."""
     with session.client() as client:
-        row = client.call(AddModel(str(file.expanduser().absolute()), name))
+        row = client.call(AddModel(session.path(file), name))
     if session.machine:
         show_rows([row])
     else:
@@ -70,7 +70,7 @@ def scan(
     directories: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]…", help="Else those configured.")] = None,
 ) -> None:
     """Find GGUF files and put them into the catalogue."""
-    paths = tuple(str(directory.expanduser().absolute()) for directory in directories or [])
+    paths = tuple(map(session.path, directories or []))
     with render.working("looking for models …"), session.client(timeout=None) as client:
         report = client.call(ScanModels(paths))
     if render.for_program("scan", report):
@@ -93,12 +93,17 @@ def scan(
 
 
 @app.command()
-def rm(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Take a model out of the catalogue; its file stays."""
-    confirm(f"Take {name} out of the catalogue, with its settings?", f"llamactl models rm {name} --yes")
+def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="By name or glob.")]) -> None:
+    """Take models out of the catalogue; their files stay. At a terminal it asks first."""
+    chosen = session.models(names)
+    all_ = ", ".join(chosen)
+    confirm(f"Take {all_} out of the catalogue, with what is set?", f"llamactl models rm {' '.join(names)} --yes")
     with session.client() as client:
-        client.call(RemoveModel(name))
-    render.note(f"{name} is no longer in the catalogue")
+        for name in chosen:
+            client.call(RemoveModel(name))
+            if not session.machine:
+                render.note(f"{name} is no longer in the catalogue")
+    render.for_program("models-removed", chosen, "\n".join(chosen))
 
 
 app.command("remove", hidden=True)(rm)

@@ -24,6 +24,7 @@ def quickstart(
     """Set everything up and get a first answer."""
     if model is not None and not model.expanduser().is_file():
         raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
+    session.only_here("a model is fetched to this machine, for a daemon here", "llamactl models add FILE, there")
     started = _daemon()
     try:
         _engine()

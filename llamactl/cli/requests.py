@@ -59,6 +59,7 @@ def ls(
     asked = ListRequests(model=model, key=key, status=status, since=_moment(since) if since else None, limit=lines)
     with session.client(timeout=None if follow else 10.0) as client:
         if follow:
+            asked = msgspec.structs.replace(asked, model=session.resolved(model))
             # Subscribed before the list is asked for, or what ends in between would be missing.
             with session.client() as lister:
                 _, notices = client.watch(types=("requests",))
@@ -99,7 +100,8 @@ def cancel(id: Annotated[str, typer.Argument(metavar="ID", help="The id of a req
     """End a request that is under way."""
     with session.client() as client:
         client.call(CancelRequest(id))
-    render.note(f"{id} is cancelled")
+    if not render.for_program("cancelled", {"id": id}, id):
+        render.note(f"{id} is cancelled")
 
 
 app.command("list", hidden=True)(ls)

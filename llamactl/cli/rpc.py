@@ -116,6 +116,7 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
 ) -> None:
     """Show what a worker wrote, while the daemon runs or not."""
+    session.only_here("what a worker writes is read from its file", "llamactl rpc logs, there")
     host, port = _split(address)
     address, directories = f"{host}:{port}", find_directories()
     with suppress(Unreachable), session.client() as client:

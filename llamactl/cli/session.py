@@ -4,12 +4,13 @@ import fnmatch
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from llamactl.config.sockets import control_sockets
-from llamactl.core.errors import NotFound
+from llamactl.core.errors import BadRequest, NotFound, Refused
 from llamactl.rpc.calls import ListModels
 from llamactl.rpc.client import Client
 
@@ -45,6 +46,29 @@ class Session(msgspec.Struct):
         """May progress move on stderr?"""
         return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
 
+    @property
+    def named(self) -> str:
+        """Where -H or else the environment says that the daemon is; empty: where one would be here."""
+        return self.host or os.environ.get("LLAMACTL_HOST", "")
+
+    @property
+    def url(self) -> str:
+        """Of a daemon that is asked over HTTP, so that its files are not to be had; else empty."""
+        return self.named if self.named.startswith(("http://", "https://")) else ""
+
+    def only_here(self, what: str, way_out: str) -> None:
+        """Raises `Refused` where the daemon is asked over HTTP: `what` is of this machine."""
+        if self.url:
+            raise Refused(f"{what}, and {self.url} is asked over HTTP", way_out)
+
+    def path(self, path: Path) -> str:
+        """A path for the daemon, which sees it from elsewhere: as meant here or, over HTTP, as it is there."""
+        if not self.url:
+            return str(path.expanduser().absolute())
+        if not path.is_absolute():
+            raise BadRequest(f"{path} is to be found where {self.url} runs", "write it from / on")
+        return str(path)
+
     def client(self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None) -> "Client | Remote":
         """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes.
 
@@ -54,13 +78,18 @@ class Session(msgspec.Struct):
         if not paths:
             from llamactl.rpc.remote import Remote  # 180 ms that only this needs
 
-            url = self.host or os.environ["LLAMACTL_HOST"]
-            return Remote(url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), told or self._say)
+            return Remote(self.url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), told or self._say)
         return Client([str(path) for path in paths], timeout)
 
     def _say(self, state: str) -> None:
         if not self.quiet:
             print(f"llamactl: {state}", file=sys.stderr)  # as `render` does, which knows of this
+
+    def resolved(self, name: str) -> str:
+        """The name of the model that goes by this one, else the same."""
+        with self.client() as client:
+            rows = client.call(ListModels()) if name else []
+        return next((row.name for row in rows if name in row.aliases), name)
 
     def models(self, patterns: list[str], *, everything: bool = False) -> list[str]:
         """Names of the catalogue, globs expanded; each pattern must match something."""

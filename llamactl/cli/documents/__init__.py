@@ -9,7 +9,7 @@ Start reading at `tree`, what all of it is made from.
 from collections.abc import Callable
 from pathlib import Path
 
-from llamactl.cli.documents import completions, manual, settings
+from llamactl.cli.documents import completions, manual, output, settings
 from llamactl.cli.documents.tree import Command, read_tree
 
 ROOT = Path(__file__).parents[3]
@@ -25,6 +25,7 @@ def documents(readme: str) -> dict[str, str]:
         "man/llamactl.1": manual.llamactl,
         "man/llamactld.8": manual.llamactld,
         "man/llamactl.toml.5": lambda _: settings.toml(),
+        "man/llamactl-output.7": lambda _: output.output(ROOT / "schemas"),
         "completions/llamactl.bash": completions.bash,
         "completions/_llamactl": completions.zsh,
         "completions/llamactl.fish": completions.fish,
