@@ -11,6 +11,7 @@ import typer
 from llamactl import __version__
 from llamactl.cli import (
     chat,
+    completion,
     config,
     daemon,
     db,
@@ -199,4 +200,5 @@ app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
+app.command()(completion.completion)
 app.command()(daemon.version)

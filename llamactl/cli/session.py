@@ -79,7 +79,7 @@ class Session(msgspec.Struct):
             from llamactl.rpc.remote import Remote  # 180 ms that only this needs
 
             return Remote(self.url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), told or self._say)
-        return Client([str(path) for path in paths], timeout)
+        return Client(paths, timeout)
 
     def _say(self, state: str) -> None:
         if not self.quiet:
