@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+LEAST_WIDTH = 52
+"""Columns: typer takes any terminal to have as many, and what it has to say would be folded twice."""
+
 _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
 _PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-input"}
 
@@ -70,11 +74,19 @@ def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
     return front, rest
 
 
+def _undecoded(word: str) -> bool:
+    return any("\udc80" <= letter <= "\udcff" for letter in word)
+
+
 def run(arguments: list[str]) -> int:
     """The exit code: see `core.errors`; 130 when interrupted."""
     front, rest = _hoist(arguments)
+    narrow = {"terminal_width": width - 2} if (width := shutil.get_terminal_size().columns) < LEAST_WIDTH else {}
     try:
-        code = app([*front, *rest], prog_name="llamactl", standalone_mode=False)
+        if unknown := next(filter(_undecoded, arguments), None):
+            _output(front)
+            raise BadRequest(f"not in the encoding of this locale: {unknown!a}", "export LC_ALL=C.UTF-8")
+        code = app([*front, *rest], prog_name="llamactl", standalone_mode=False, **narrow)
         return code if isinstance(code, int) else 0
     except LlamactlError as error:
         render.failure(error)
@@ -94,13 +106,19 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        return _misused(error, " ".join(front))
+        _output(front)
+        return _misused(error)
 
 
-def _misused(error: Any, flags: str) -> int:
-    """click says what is wrong with the command line: before or after it has looked at the global flags."""
-    if re.search(r"(^| )(--json|(-o|--output)[ =]?jsonl?)( |$)", flags):
+def _output(flags: list[str]) -> None:
+    """What the flags say of it, where nothing has looked at them yet."""
+    if re.search(r"(^| )(--json|(-o|--output)[ =]?jsonl?)( |$)", " ".join(flags)):
         session.output = "json"
+
+
+def _misused(error: Any) -> int:
+    """click says what is wrong with the command line."""
+    if session.json:
         path = error.ctx.command_path if error.ctx else "llamactl"
         render.failure(BadRequest(error.format_message(), f"{path} --help"))
     else:

@@ -251,6 +251,8 @@ def _each(names: list[str], one: Callable[[str], InstanceRow]) -> None:
 
 
 def show(items: list[InstanceRow]) -> None:
+    quiet = {"RESTARTS"} if all(not row.restarts for row in items) else set()
+    quiet |= {"ETA"} if all(row.eta is None for row in items) else set()
     render.rows(
         ("instances", "instance"),
         items,
@@ -258,17 +260,21 @@ def show(items: list[InstanceRow]) -> None:
             "NAME": [row.name for row in items],
             "STATE": [_state(row) for row in items],
             "PID": [_or_dash(row.pid) for row in items],
-            "MEMORY": [_memory(row.memory) for row in items],
-            "LEASES": [str(row.leases) for row in items],
-            "WAITING": [str(row.waiting) for row in items],
+            "DEVICE": [",".join(device for device, size in row.memory.items() if size) or "-" for row in items],
+            "MEMORY": [show_size(sum(row.memory.values())) if row.memory else "-" for row in items],
+            "PER DEVICE": [_memory(row.memory) for row in items],
+            "CTX": [_or_dash(row.context) for row in items],
+            "SLOTS": [str(row.leases) if row.slots is None else f"{row.leases}/{row.slots}" for row in items],
+            "QUEUE": [str(row.waiting) for row in items],
             "ETA": ["-" if row.eta is None else show_duration(row.eta) for row in items],
+            "TOK/S": ["-" if row.rate is None else f"{row.rate:.1f}" for row in items],
             "REQUESTS": [str(row.requests) for row in items],
             "RESTARTS": [str(row.restarts) for row in items],
             "AGE": ["-" if row.age is None else show_duration(row.age) for row in items],
             "TTL": ["pinned" if row.pinned else "-" if row.ttl is None else show_duration(row.ttl) for row in items],
             "OUTDATED": [", ".join(row.outdated) or "-" for row in items],
         },
-        wide={"PID", "REQUESTS", "OUTDATED"},
+        wide={"PID", "PER DEVICE", "REQUESTS", "OUTDATED"} | quiet,
         empty="Nothing is running: llamactl start NAME",
     )
     if session.output in ("table", "wide"):

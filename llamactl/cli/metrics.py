@@ -199,7 +199,7 @@ def _show_models(sample: Sample) -> None:
             "THREADS": [_plain(one.threads) for one in models],
             "BUSY": [_plain(one.processing) for one in models],
             "DEFERRED": [_plain(one.deferred) for one in models],
-            "TOKENS/S": [_plain(one.predicted if one.live is None else one.live) for one in models],
+            "TOKENS/S": [_plain(one.rate) for one in models],
         }
     )
 
@@ -212,7 +212,6 @@ def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
         render.note(f"no room for {', '.join(without)}: --metric NAME")
         metrics = metrics[:room]
     rows = max(LEAST_HEIGHT, min(MOST_HEIGHT, (size.lines - 2) // max(1, len(metrics)) - 1))
-    encoding = (sys.stdout.encoding or "").lower()
     gap = 2.5 * (found.step or found.interval)
     far = found.end - found.start > 86400
     for metric in metrics:
@@ -222,7 +221,7 @@ def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
         whole = (0.0, 100.0) if metric in _PERCENT and metric != "cpu" else None  # of a process it may be more
         line = Line(points, found.start, found.end, gap, whole)
         for text in chart(
-            line, size.columns, rows, _shower(metric), _far if far else _local, braille=encoding.startswith("utf")
+            line, size.columns, rows, _shower(metric), _far if far else _local, braille=session.fine(sys.stdout)
         ):
             render.text(text)
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -36,7 +36,12 @@ _STYLES = {
 }
 
 
-_NUMBERS = frozenset(("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
+_ASCII = str.maketrans({"…": "...", "°": "", "✓": "+", "·": "-", "–": "-", "×": "x"})
+_NUMBERS = frozenset(
+    ("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "CTX", "SLOTS", "QUEUE", "TOK/S", "RESTARTS", "REQUESTS")
+)
+_LEAST = 10
+"""Columns of what is folded where there is no room."""
 _LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT", "DETAIL"))
 
 
@@ -116,6 +121,9 @@ def table(columns: dict[str, list[str]]) -> None:
     from rich.text import Text
 
     printer = console()
+    if _too_narrow(columns, printer.width):
+        _one_below_the_other(columns)
+        return
     wide = sum(max(map(len, [title, *cells])) for title, cells in columns.items()) + 2 * (len(columns) - 1)
     gap = 2 if wide <= printer.width else 1  # before anything is folded
     shown = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
@@ -133,7 +141,25 @@ def table(columns: dict[str, list[str]]) -> None:
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     with printer.capture() as capture:
         printer.print(shown)
-    _write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()).encode())
+    lines = _plain(capture.get(), sys.stdout).splitlines()
+    _write("".join(line.rstrip() + "\n" for line in lines).encode("utf-8", "replace"))
+
+
+def _too_narrow(columns: dict[str, list[str]], width: int) -> bool:
+    """Would not even this much of what may be folded stand in a line with the rest?"""
+    widths = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
+    least = sum(min(wide, _LEAST) if title in _LONG else wide for title, wide in widths.items())
+    return least + len(columns) - 1 > width
+
+
+def _one_below_the_other(columns: dict[str, list[str]]) -> None:
+    """A line for each cell that has something in it, and an empty one between two rows."""
+    width = max(map(len, columns))
+    rows = [
+        "".join(f"{title:{width}}  {cell}\n" for title, cell in zip(columns, row, strict=True) if cell not in ("", "-"))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    text(_plain("\n".join(rows), sys.stdout), end="")
 
 
 def text(line: str, end: str = "\n") -> None:
@@ -148,7 +174,7 @@ def count(number: int, thing: str) -> str:
 def note(message: str) -> None:
     """Something for a person, on stderr; silent with `-q`."""
     if not session.quiet:
-        print(message, file=sys.stderr)
+        _say(message)
 
 
 def fault(error: LlamactlError) -> dict[str, object]:
@@ -160,9 +186,9 @@ def failure(error: LlamactlError) -> None:
     if session.json:
         _write(msgspec.json.encode({"error": fault(error)}) + b"\n")
         return
-    print(f"llamactl: {error.message}", file=sys.stderr)
+    _say(f"llamactl: {error.message}")
     if error.hint:
-        print(f"  try: {error.hint}", file=sys.stderr)
+        _say(f"  try: {error.hint}")
 
 
 @contextmanager
@@ -171,7 +197,10 @@ def working(message: str) -> Iterator[None]:
     if not session.animated:
         yield
         return
-    with console(stderr=True).status(message):
+    from rich.text import Text
+
+    spinner = "dots" if session.fine(sys.stderr) else "line"
+    with console(stderr=True).status(Text(_plain(message, sys.stderr)), spinner=spinner):
         yield
 
 
@@ -185,7 +214,7 @@ def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
@@ -194,6 +223,15 @@ def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(message, total=total or None)
         yield lambda count: bar.advance(task, count)
+
+
+def _say(message: str) -> None:
+    print(_plain(message, sys.stderr), file=sys.stderr)
+
+
+def _plain(text: str, stream: TextIO) -> str:
+    """Our own signs as ASCII, where the stream takes no others."""
+    return text if session.fine(stream) else text.translate(_ASCII)
 
 
 def _write(content: bytes) -> None:

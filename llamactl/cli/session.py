@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import msgspec
 
@@ -68,6 +68,14 @@ class Session(msgspec.Struct):
         if not path.is_absolute():
             raise BadRequest(f"{path} is to be found where {self.url} runs", "write it from / on")
         return str(path)
+
+    def fine(self, stream: TextIO) -> bool:
+        """May what is for people there have other characters than ASCII?
+
+        Not where the locale is said to be C, whatever Python makes of that; one that is not said is a container's.
+        """
+        said = next((found for name in ("LC_ALL", "LC_CTYPE", "LANG") if (found := os.environ.get(name))), "")
+        return said not in ("C", "POSIX") and (stream.encoding or "").lower().startswith("utf")
 
     def client(self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None) -> "Client | Remote":
         """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes.

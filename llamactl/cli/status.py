@@ -45,7 +45,7 @@ def status() -> None:
         from llamactl.cli.top.drawing import report
         from llamactl.cli.top.pictures import FINE, PLAIN
 
-        glyphs = FINE if (sys.stdout.encoding or "").lower().startswith("utf") else PLAIN
+        glyphs = FINE if session.fine(sys.stdout) else PLAIN
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
         console = render.console()
         for row in report(view, width, glyphs):

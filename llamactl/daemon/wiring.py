@@ -145,8 +145,9 @@ def wire(
         database.presets,
         database.server,
         database.exits.of,
-        [
-            fit,
+        learning.room,
+        measuring.rate,
+        [            fit,
             WorkerCalls(workers, lending),
             KeyCalls(database.keys, keyring),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),

@@ -39,8 +39,8 @@ def _show() -> None:
 
 def test_table(llamactl: Llamactl, stub: Stub) -> None:
     header, row = llamactl("ps").out.splitlines()
-    assert header.split() == ["NAME", "STATE", "MEMORY", "LEASES", "WAITING", "ETA", "RESTARTS", "AGE", "TTL"]
-    assert row.split() == ["qwen3:8b", "ready", "1.5", "GiB", "0", "0", "-", "0", "1m05s", "-"]
+    assert header.split() == ["NAME", "STATE", "DEVICE", "MEMORY", "CTX", "SLOTS", "QUEUE", "TOK/S", "AGE", "TTL"]
+    assert row.split() == ["qwen3:8b", "ready", "host", "1.5", "GiB", "4096", "1/4", "0", "31.5", "1m05s", "-"]
 
 
 def test_wide_table(llamactl: Llamactl, stub: Stub) -> None:

@@ -40,6 +40,8 @@ wait alpha --for idle
 pin alpha
 unpin alpha
 restart alpha --force
+restart alpha --no-wait --drain 0
+wait alpha
 chat alpha hello
 devices
 fit alpha
@@ -100,7 +102,11 @@ keys revoke ci
 rpc ls
 rpc stop
 stop alpha --dry-run
+stop alpha --no-wait
+wait alpha --for stopped
 stop alpha
+start alpha --no-wait
+stop alpha --force
 start broken
 why broken
 llamactl
@@ -134,11 +140,15 @@ LOOKS |= {"daemon status", "daemon log-level", "start --dry-run", "stop --dry-ru
 
 FAILS = {"start broken": 1, "rpc logs 127.0.0.1:1": 4}
 ELSEWHERE = {
+    "api": "prints what the daemon answers",
+    "completion": "prints a script",
     "config edit": "test_config",
+    "daemon install-unit": "writes files of systemd",
     "daemon reexec": "prints what daemon status does",
     "daemon restart": "prints what daemon status does",
     "daemon run": "is the daemon",
     "daemon stop": "below, when nobody needs it any more",
+    "doctor": "test_doctor",
     "metrics dashboard": "prints JSON that is Grafana's",
     "requests cancel": "test_requests",
     "rpc start": "needs a real worker",
@@ -272,4 +282,4 @@ def test_every_command_prints_what_is_written_down(daemon: Daemon) -> None:
 
 def test_every_command_is_among_them() -> None:
     typed_here = {the_command(line.split()) for line in (SCENARIO + HERE).split("\n") if line not in ("", "llamactl")}
-    assert COMMANDS - typed_here == ELSEWHERE.keys()
+    assert COMMANDS - typed_here <= ELSEWHERE.keys()

@@ -24,12 +24,21 @@ class InstanceCalls:
     """`instances.…`"""
 
     def __init__(
-        self, config: Callable[[], Config], catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+        self,
+        config: Callable[[], Config],
+        catalogue: Catalogue,
+        supervisor: Supervisor,
+        launch: Launch,
+        room: Callable[[str], api.Room],
+        rate: Callable[[str], float | None],
     ) -> None:
+        """`room` is what a model that is ready can take, `rate` the tokens a second that it was last measured at."""
         self._config = config
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
+        self._room = room
+        self._rate = rate
         self.handlers: Handlers = {
             calls.ListInstances: self._list_instances,
             calls.StartModel: self._start_model,
@@ -52,9 +61,21 @@ class InstanceCalls:
             if call.all or not isinstance(instance.phase, Stopped) or instance.waiting or instance.pinned
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
-        return [
-            msgspec.structs.replace(row, sleeping=row.name in asleep, outdated=self.outdated(row.name)) for row in shown
-        ]
+        return [self._completed(row, row.name in asleep) for row in shown]
+
+    def _completed(self, row: InstanceRow, sleeping: bool) -> InstanceRow:
+        outdated = self.outdated(row.name)
+        if row.state != "ready":
+            return msgspec.structs.replace(row, outdated=outdated)
+        room = self._room(row.name)
+        return msgspec.structs.replace(
+            row,
+            sleeping=sleeping,
+            outdated=outdated,
+            context=room.context,
+            slots=room.total_slots,
+            rate=self._rate(row.name),
+        )
 
     def outdated(self, name: str) -> tuple[str, ...]:
         """What would be another if it were started now; nothing of one that does not run, or is no model any more."""

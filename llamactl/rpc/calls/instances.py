@@ -16,9 +16,10 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
     it failed. Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the
     time it will take by what loads took before. `sleeping`: it has given its memory back by itself, until it is asked
-    something. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
-    happens next; `wedged` for how long nothing has moved in it though it has requests. `outdated` names
-    what would be another if it were started now: `settings`, `llama-server`.
+    something. `context` is what each of its `slots` can take, in tokens, `rate` tokens a second. `restarts` counts how
+    often it was started again after it had died, `next_try` is the time until that happens next; `wedged` for how long
+    nothing has moved in it though it has requests. `outdated` names what would be another if it were started now:
+    `settings`, `llama-server`.
     """
 
     name: str
@@ -34,6 +35,9 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     sleeping: bool = False
     ttl: float | None = None
+    context: int | None = None
+    slots: int | None = None
+    rate: float | None = None
     requests: int = 0
     restarts: int = 0
     next_try: float | None = None
