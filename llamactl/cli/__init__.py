@@ -30,8 +30,7 @@ def _main(arguments: list[str]) -> None:
     try:
         if quick.done(arguments):
             return
+        from llamactl.cli.app import run
     except KeyboardInterrupt:
         sys.exit(130)
-    from llamactl.cli.app import run
-
     sys.exit(run(arguments))

@@ -94,6 +94,8 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # after the ^C
         return 130
     except OSError as error:
         if error.filename is None:  # about our output: nothing more may be flushed into it at exit

@@ -21,6 +21,7 @@ def fit(
     save: Annotated[bool, typer.Option("--save", help="Set what is recommended.")] = False,
 ) -> None:
     """Show what memory a model needs, what is free, and what would be stopped for it."""
+    name = session.model(name)
     with render.working("reckoning …"), session.client(PATIENCE) as client:
         report = client.call(FitModel(name, ctx, parallel))
     if not render.for_program("fit", report, report.model):

@@ -112,6 +112,7 @@ app.command("remove", hidden=True)(rm)
 @app.command()
 def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Show a model with its settings and where each comes from."""
+    name = session.model(name)
     with session.client() as client:
         model = client.call(ShowModel(name))
     if render.for_program("model", model, model.name):
@@ -129,7 +130,7 @@ def set_(
     settings: Assignments,
 ) -> None:
     """Change settings of a model; they count from its next start."""
-    values = assigned(settings, f"llamactl models set {name}")
+    name, values = session.model(name), assigned(settings, f"llamactl models set {name}")
     with session.client() as client:
         changed(client.call(SetModel(name, set=values)))
 
@@ -137,6 +138,7 @@ def set_(
 @app.command()
 def unset(name: Annotated[str, typer.Argument(metavar="NAME")], keys: Keys) -> None:
     """Leave settings of a model to what stands behind it, and to llama-server."""
+    name = session.model(name)
     with session.client() as client:
         changed(client.call(SetModel(name, unset=tuple(keys))))
 
@@ -146,6 +148,7 @@ def rename(
     old: Annotated[str, typer.Argument(metavar="OLD")], new: Annotated[str, typer.Argument(metavar="NEW")]
 ) -> None:
     """Give a stopped model another name."""
+    old = session.model(old)
     with session.client() as client:
         changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
 
@@ -155,6 +158,7 @@ def clone(
     name: Annotated[str, typer.Argument(metavar="NAME")], new: Annotated[str, typer.Argument(metavar="NEW")]
 ) -> None:
     """Make a second model of the same file and settings."""
+    name = session.model(name)
     with session.client() as client:
         changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
 
@@ -199,6 +203,7 @@ def verify(
 @app.command()
 def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Print the command line that a model would be started with."""
+    name = session.model(name)
     with session.client(timeout=30) as client:
         line = client.call(ModelCommand(name))
     if not render.for_program("command", {"model": name, "command": line}):

@@ -99,6 +99,13 @@ class Session(msgspec.Struct):
             rows = client.call(ListModels()) if name else []
         return next((row.name for row in rows if name in row.aliases), name)
 
+    def model(self, pattern: str) -> str:
+        """The one that a glob matches; what is no glob stays as it is. Raises `NotFound` or `BadRequest`."""
+        names = self.models([pattern])
+        if len(names) > 1:
+            raise BadRequest(f"{pattern!r} matches {', '.join(names)}", "name one of them")
+        return names[0]
+
     def models(self, patterns: list[str], *, everything: bool = False) -> list[str]:
         """Names of the catalogue, globs expanded; each pattern must match something."""
         if not everything and not any(set(pattern) & set("*?[") for pattern in patterns):

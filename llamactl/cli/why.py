@@ -15,6 +15,7 @@ from llamactl.rpc.calls import ExitRow, Explanation, InstanceRow, WhyModel
 
 def why(name: Annotated[str, typer.Argument(metavar="NAME", help="A model.")]) -> None:
     """Show why a model is as it is: how it ended, when it is started again, what it wrote last."""
+    name = session.model(name)
     with session.client() as client:
         told = client.call(WhyModel(name))
     if render.for_program("why", _as_data(told), told.instance.name):

@@ -9,17 +9,23 @@ schema fields are added, and nothing else.
 import json
 import os
 import shlex
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+import psutil
 import pytest
 
 from llamactl.cli.documents import ROOT
 from llamactl.cli.documents.tree import read_tree
 from llamactl.core.errors import NotRunning
-from llamactl.rpc.calls import ShowMetrics
-from tests.e2e.running import Daemon, Home, fake_engine, until
+from llamactl.rpc.calls import AddModel, ShowMetrics
+from tests.e2e.running import PATIENCE, Daemon, Home, fake_engine, until
 from tests.e2e.shapes import Shape, differences, shape
 from tests.e2e.typed import Said, typed
 
@@ -165,6 +171,9 @@ def daemon() -> Iterator[Daemon]:
         home.add("alpha")
         home.add("broken", crash_at="start", error_lines=["error: it is broken"])
         home.model("extra")
+        with home.model("huge").open("ab") as file:
+            file.truncate(1 << 40)  # of which nothing is on the disk
+        home.tell(AddModel(str(home.place / "huge.gguf"), "huge"))
         (home.place / "more").mkdir()
         home.model("found").rename(home.place / "more" / "found.gguf")
         (home.place / "t.jinja").write_text("{{ messages }}")
@@ -283,3 +292,119 @@ def test_every_command_prints_what_is_written_down(daemon: Daemon) -> None:
 def test_every_command_is_among_them() -> None:
     typed_here = {the_command(line.split()) for line in (SCENARIO + HERE).split("\n") if line not in ("", "llamactl")}
     assert COMMANDS - typed_here <= ELSEWHERE.keys()
+
+
+# --- exit codes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (0, "ps"),
+        (1, "start broken"),
+        (2, "ps --nonsense"),
+        (2, "set"),
+        (3, "wait broken"),
+        (4, "why nobody"),
+        (5, "models rm alpha --no-input"),
+        (6, "-H {url} ps"),
+        (7, "-H http://127.0.0.1:1 ps"),
+        (8, "wait alpha --for failed --timeout 0.05"),
+        (9, "start huge"),
+        (10, "stop alpha nobody -q"),
+    ],
+)
+def test_exit_codes(daemon: Daemon, code: int, line: str) -> None:
+    """The same in text and as JSON, wherever the flag stands."""
+    words = line.format(url=daemon.url).split()
+    text, before, after = (
+        typed(daemon.home, *with_flag) for with_flag in (words, ["--json", *words], [*words, "-ojson"])
+    )
+    assert text.code == before.code == after.code == code, (text, before)
+    if code:
+        error = after.json()["error"]
+        assert error.keys() == {"code", "message", "hint", "exit"} and error["exit"] == code and error["hint"]
+        assert before.json()["error"]["code"] == error["code"]
+        assert text.out == "" and error["message"] in text.err.replace("Error: ", "") and after.err == ""
+
+
+def interrupted(daemon: Daemon, waiting: int, *words: str) -> tuple[int, str, str]:
+    """What is said by a command that Ctrl-C reaches once so many wait for the model."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "llamactl", *words],
+        env=daemon.home.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: psutil.Process(process.pid).net_connections("unix"))
+        until(lambda: next(row.waiting for row in daemon.home.instances() if row.name == "slow") >= waiting)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+def test_ctrl_c_detaches_and_says_so(daemon: Daemon) -> None:
+    daemon.home.add("slow", load_seconds=60.0)
+    code, out, err = interrupted(daemon, 1, "start", "slow")
+    assert (code, out) == (130, "")
+    assert err == "llamactl: not waiting any longer; slow goes on loading\n  try: llamactl ps\n"
+    until(lambda: daemon.state("slow") == "loading")
+    code, out, err = interrupted(daemon, 2, "start", "slow", "--json")
+    assert (code, err, json.loads(out)["error"]["exit"]) == (130, "", 130)
+    code, out, err = interrupted(daemon, 2, "wait", "slow", "-q")
+    assert (code, out, err) == (130, "", "")
+    assert typed(daemon.home, "stop", "slow", "--force").code == 0
+    typed(daemon.home, "models", "rm", "slow", "--yes")
+
+
+# --- what goes on, over HTTP ---------------------------------------------------------------------
+
+
+@contextmanager
+def following(daemon: Daemon, *words: str) -> Iterator[IO[str]]:
+    """What a command that goes on writes; Ctrl-C ends it without a word."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "llamactl", "-H", daemon.url, *words],
+        env={**daemon.home.env, "LLAMACTL_API_KEY": daemon.home.env["KEY"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        try:
+            yield process.stdout
+            process.send_signal(signal.SIGINT)
+            assert (process.wait(PATIENCE), process.stderr.read()) == (130, "")
+        finally:
+            process.kill()
+
+
+def test_what_goes_on_is_followed_from_elsewhere(daemon: Daemon) -> None:
+    home, key = daemon.home, {"LLAMACTL_API_KEY": daemon.home.env["KEY"]}
+    typed(home, "models", "alias", "alpha", "al")
+    assert typed(home, "start", "al").code == 0
+    asked = typed(home, "chat", "al", "hello", "-q", **key)
+    assert asked.code == 0, asked
+    with (
+        following(daemon, "logs", "al", "-f", "-n", "1") as lines,
+        following(daemon, "logs", "-f", "-n", "1", "-o", "jsonl") as own,
+        following(daemon, "requests", "-f", "--model", "al", "-n", "1", "-o", "jsonl") as requests,
+    ):
+        first = lines.readline()
+        assert "listening" in first and json.loads(own.readline())["model"] is None
+        before = json.loads(requests.readline())
+        assert before["model"] == "alpha"
+        typed(home, "chat", "alpha", "again", **key)
+        after = json.loads(requests.readline())
+        assert (after["model"], after["id"] != before["id"]) == ("alpha", True)
+        typed(home, "restart", "alpha", "--force")
+        following_lines = iter(lines.readline, "")
+        assert any("listening" in line and line != first for line in following_lines), "of the next run"
+    local, away = (typed(home, *flags, "logs", "al", "-n", "2", **key) for flags in ((), ("-H", daemon.url)))
+    assert local == away and local.out.count("\n") == 2
+    assert typed(home, "-H", daemon.url, "logs", "alpha", "--previous", **key).code == 5
+    assert typed(home, "-H", daemon.url, "logs", "nobody", **key).code == 4
+    assert typed(home, "-H", daemon.url, "models", "add", "here.gguf", **key).code == 2
+    typed(home, "stop", "alpha")
