@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from llamactl.cli import render
+from llamactl.cli.loading import loading
 from llamactl.cli.outcomes import Interrupted, PartlyDone
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
@@ -164,7 +165,8 @@ def _waited(call: StartModel | StopModel | RestartModel, limit: float | None, do
         with session.client() as client:
             return client.call(call)
     try:
-        with render.working(f"{doing} {call.name} …"), session.client(limit) as client:
+        shown = loading(call.name) if isinstance(call, StartModel) else render.working(f"{doing} {call.name} …")
+        with shown, session.client(limit) as client:
             return client.call(call)
     except KeyboardInterrupt:
         raise Interrupted(f"not waiting any longer; {call.name} goes on {doing}", "llamactl ps") from None

@@ -19,7 +19,7 @@ from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.cli.times import moment
 from llamactl.config.directories import Directories, find_directories
-from llamactl.core.errors import BadRequest, NotFound, Refused, Unreachable
+from llamactl.core.errors import BadRequest, NotFound, Unreachable
 from llamactl.core.lines import Level, Line
 from llamactl.core.units import show_time
 from llamactl.logs import daily, reading, runs
@@ -64,40 +64,34 @@ def logs(
         grep=_pattern(grep),
     )
     number = LINES if lines is None and not (since or until) else lines
-    shown = 0
     if session.url:
-        if previous and names:
-            raise Refused("over HTTP only the last run is to be had", f"llamactl logs --previous {names[0]}, there")
-        from llamactl.cli.logs_afar import afar
+        if previous:
+            raise BadRequest("--previous is to be had where the daemon's files are", "llamactl logs NAME --since 1d")
+        from llamactl.cli import remote_logs  # with all that HTTP takes
 
-        chosen = [session.resolved(name) for name in session.models(names)] if names else [DAEMON]
-        say = _sayer(chosen)
-        for line in afar(chosen, number, wanted, follow):
-            say(line)
-            shown += 1
+        chosen = remote_logs.chosen(names or [])
+        found = remote_logs.lines(chosen, number, wanted, follow=follow)
     else:
-        shown = _of_files(names or [], number, wanted, previous, follow)
+        directories = _directories()
+        chosen = _chosen(directories, names or [])
+        found = _lines([_Source(directories, name, previous, follow) for name in chosen], number, wanted, follow)
+    say = _sayer(chosen or [DAEMON])
+    shown = False
+    for line in found:
+        say(line)
+        shown = True
     if not shown and (grep or since or until or level != "debug"):
         render.note("no line is like that")
 
 
-def _of_files(names: Sequence[str], number: int | None, wanted: Wanted, previous: bool, follow: bool) -> int:
-    """How many were shown."""
-    directories = _directories()
-    sources = [_Source(directories, name, previous, follow) for name in _chosen(directories, names)]
-    say = _sayer([source.name for source in sources])
-    every_run = wanted.since != float("-inf") or wanted.until != float("inf")
-    shown = 0
-    for line in _past([source.past(every_run=every_run) for source in sources], number, wanted):
-        say(line)
-        shown += 1
+def _lines(sources: Sequence["_Source"], number: int | None, wanted: Wanted, follow: bool) -> Iterator[Line]:
+    every_run = (wanted.since, wanted.until) != (float("-inf"), float("inf"))
+    yield from _past([source.past(every_run=every_run) for source in sources], number, wanted)
     while follow:
         news = [line for source in sources for line in source.news() if wanted.takes(line)]
-        for line in news:
-            say(line)
+        yield from news
         if not news:
             time.sleep(GLANCE)
-    return shown
 
 
 class _Source:

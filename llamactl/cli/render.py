@@ -192,16 +192,19 @@ def failure(error: LlamactlError) -> None:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
-    """Something takes a while: a spinner on a terminal, nothing elsewhere."""
+def working(message: str) -> Iterator[Callable[[str], object]]:
+    """Something takes a while: a spinner on a terminal, nothing elsewhere. What it gives takes another message."""
     if not session.animated:
-        yield
+        yield lambda message: None
         return
     from rich.text import Text
 
+    def shown(message: str) -> Text:
+        return Text(_plain(message, sys.stderr))
+
     spinner = "dots" if session.fine(sys.stderr) else "line"
-    with console(stderr=True).status(Text(_plain(message, sys.stderr)), spinner=spinner):
-        yield
+    with console(stderr=True).status(shown(message), spinner=spinner) as status:
+        yield lambda message: status.update(shown(message))
 
 
 @contextmanager

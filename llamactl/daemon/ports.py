@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llamactl.core.errors import BadRequest, Refused
+from llamactl.metrics.host import listener as who_listens
 
 
 def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int | None = None) -> socket.socket:
@@ -33,10 +34,7 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
         why = getattr(error, "strerror", None) or error
         raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
     if not _loops(str(address[0])) and not (protected or insecure):
-        raise Refused(
-            f"{spec} can be reached from other machines; that takes keys and TLS",
-            "llamactl keys create NAME, and http.tls_cert; or llamactl daemon start --insecure, if it is meant so",
-        )
+        raise _unprotected(spec)
     if inherited is not None:
         return socket.socket(fileno=inherited)
     # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
@@ -48,10 +46,29 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise Refused(f"port {port} is in use{_holder(int(port))}", _OTHER_PORT) from None
+            holder = who_listens(int(port))
+            raise Refused(f"port {port} is in use{holder and f' by {holder}'}", _OTHER_PORT) from None
         raise Refused(f"cannot listen on {spec}: {error.strerror}", _OTHER_PORT) from None
     listener.setblocking(False)
     return listener
+
+
+def given(number: int, *, insecure: bool, protected: bool) -> socket.socket:
+    """The same for one that somebody else has bound, by its file descriptor."""
+    listener = socket.socket(fileno=number)
+    if exposed(listener) and not (protected or insecure):
+        where = url(listener)
+        listener.close()
+        raise _unprotected(where)
+    listener.setblocking(False)
+    return listener
+
+
+def _unprotected(where: str) -> Refused:
+    return Refused(
+        f"{where} can be reached from other machines; that takes keys and TLS",
+        "llamactl keys create NAME, and http.tls_cert; or llamactl daemon start --insecure, if it is meant so",
+    )
 
 
 _OTHER_PORT = "stop it, or choose another port: LLAMACTL_HTTP_PORT, or http.port in the configuration"
@@ -103,18 +120,3 @@ def _make_way(path: Path) -> None:
             caller.connect(str(path))
             raise Refused(f"somebody listens on unix://{path}", "stop them, or choose another path in http.listen")
         path.unlink()
-
-
-def _holder(port: int) -> str:
-    """` by nginx (pid 12)`, or nothing where the system does not tell."""
-    import psutil  # 40 ms that only this misfortune needs
-
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and getattr(connection.laddr, "port", None) == port
-                and connection.pid
-            ):
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return ""

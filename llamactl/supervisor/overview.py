@@ -74,23 +74,24 @@ class Overview:
     async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
         """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds.
 
-        `idle` is a state, too: it is ready, and nobody has or wants a lease. Raises `NotRunning` where the model should
-        be ready, has failed, and nobody starts it.
+        `idle` is a state, too: it is ready, and nobody has or wants a lease. Raises `NotRunning` for one that has
+        failed and that nobody starts again: it would be in no other state by itself.
         """
         with self._hub.watch() as watcher, anyio.move_on_after(timeout):
             while not states & self._states(name):
-                if states & {"ready", "idle"}:
-                    self._expect(name)
+                self._hopeless(name)
                 if "idle" in states and state(self.instance(name).phase) == "ready":
                     await self.given_back()
                 else:
                     await anext(watcher)
             return self.instance(name)
-        raise TimedOut(f"{name} is {state(self.instance(name).phase)} after {timeout:g} s", f"llamactl logs {name}")
+        now = state(self.instance(name).phase)
+        raise TimedOut(f"{name} is not {' or '.join(states)} after {timeout:g} s: it is {now}", f"llamactl why {name}")
 
-    def _expect(self, name: str) -> None:
+    def _hopeless(self, name: str) -> None:
         phase, entry = self.instance(name).phase, self._instances.get(name)
-        if isinstance(phase, Failed) and entry is not None and not entry.begun and not self.instance(name).waiting:
+        wanted = self._scheduler.waiting(name) or (entry is not None and entry.begun)
+        if isinstance(phase, Failed) and not wanted:
             raise NotRunning(f"{name} has failed: {phase.problem.message}", f"llamactl why {name}")
 
     def _states(self, name: str) -> set[str]:
