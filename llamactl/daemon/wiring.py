@@ -150,7 +150,8 @@ def wire(
         database.exits.of,
         learning.room,
         measuring.rate,
-        [            fit,
+        [
+            fit,
             WorkerCalls(workers, lending),
             KeyCalls(database.keys, keyring),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
