@@ -8,6 +8,7 @@ import pytest
 
 from llamactl.cli import render
 from llamactl.cli.session import Output, session
+from llamactl.rpc.calls import PresetRow
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import FAILED, QWEN, Stub, model
 
@@ -150,3 +151,35 @@ def test_no_movement_off_a_terminal(llamactl: Llamactl, stub: Stub, output: Outp
     stub.answers["instances.start"] = QWEN
     said = llamactl("start", "qwen3:8b", "-o", output)
     assert "\r" not in said.err and "\x1b" not in said.err
+
+
+def test_a_terminal_too_narrow_for_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut, and no column folded away."""
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("NO_COLOR", "1")
+    cells = {"NAME": ["a" * 30, "b"], "STATE": ["ready", "stopped"], "CTX": ["4096", "-"]}
+    render.rows(("instances", "instance"), [QWEN, FAILED], cells, wide=set())
+    assert terminal.shown() == f"NAME   {'a' * 30}\nSTATE  ready\nCTX    4096\n\nNAME   b\nSTATE  stopped\n"
+
+
+@pytest.mark.parametrize(("variable", "locale", "fine"), [("LC_ALL", "C", False), ("LANG", "C.UTF-8", True)])
+def test_signs_of_ours_where_there_is_only_ascii(
+    llamactl: Llamactl, stub: Stub, monkeypatch: pytest.MonkeyPatch, variable: str, locale: str, fine: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, locale)
+    stub.answers["presets.list"] = [PresetRow(name="p", settings=dict.fromkeys(("a", "b", "c", "d", "e"), 1))]
+    assert ("…" in llamactl("presets").out, "..." in llamactl("presets").out) == (fine, not fine)
+
+
+def test_nothing_is_taken_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with render.working("reading /a/[red]b[/nonsense]"):
+        pass
+    with render.progress("fetching [bold]x[/bold]", 10) as advance:
+        advance(10)
+    shown = terminal.shown()
+    assert "/a/[red]b[/nonsense]" in shown and "[bold]x[/bold]" in shown
