@@ -16,10 +16,12 @@ MAPS |= {"templates", "values"}
 Shape = dict[str, set[str]]
 
 
-def shape(value: Any) -> Shape:
+def shape(values: list[Any]) -> Shape:
+    """Of several objects of the same kind."""
     types: Shape = {}
     counts: Counter[str] = Counter()
-    _walk(value, "", types, counts)
+    for value in values:
+        _walk(value, "", types, counts)
     for path in types:
         if counts[path] < counts[_parent(path)] and not path.endswith(("*", "[]")):
             types[path].add("absent")
@@ -28,10 +30,15 @@ def shape(value: Any) -> Shape:
 
 
 def differences(found: Shape, known: Shape) -> list[str]:
-    """What of it is not known, and what is missing in it; nothing is missing where there is nothing it could be in."""
-    said = [
-        f"{path}: {'|'.join(sorted(new))}" for path, types in found.items() if (new := types - known.get(path, set()))
-    ]
+    """What of it is not known, and what is missing in it; nothing is missing where there is nothing it could be in.
+
+    Null is what is not known yet, and so no other type.
+    """
+    said = []
+    for path, types in found.items():
+        before = known.get(path, set())
+        if path not in known or (before - {"null"} and types - before - {"null"}):
+            said.append(f"{path}: {'|'.join(sorted(types))}")
     for path, types in known.items():
         there = _parent(path) == "" or "object" in found.get(_parent(path), set())
         if path not in found and there and "absent" not in types and not path.endswith(("*", "[]")):
