@@ -4,49 +4,54 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
-import msgspec
 import typer
 
 from llamactl import __version__
-from llamactl.cli import (
-    api,
-    chat,
-    completion,
-    config,
-    daemon,
-    db,
-    doctor,
-    events,
-    fit,
-    instances,
-    keys,
-    logs,
-    metrics,
-    models,
-    presets,
-    quickstart,
-    render,
-    requests,
-    rpc,
-    status,
-    templates,
-    why,
-)
+from llamactl.cli import render
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
-from llamactl.rpc.calls import InstanceRow, ListInstances, Status
 
-app = typer.Typer(
-    name="llamactl",
-    help="systemctl for local language models.",
-    no_args_is_help=False,
-    add_completion=False,
-    rich_markup_mode=None,  # with rich, --help takes twice as long: markdown, syntax highlighting and all
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {
+    "quickstart": "quickstart:quickstart",
+    "chat": "chat:chat",
+    "status": "status:status",
+    "top": "status:top",
+    "ps": "instances:ps",
+    "start": "instances:start",
+    "load": "instances:start",
+    "stop": "instances:stop",
+    "unload": "instances:stop",
+    "restart": "instances:restart",
+    "pin": "instances:pin",
+    "unpin": "instances:unpin",
+    "wait": "instances:wait",
+    "why": "why:why",
+    "logs": "logs:logs",
+    "events": "events:events",
+    "fit": "fit:fit",
+    "devices": "fit:devices",
+    "completion": "completion:completion",
+    "doctor": "doctor:doctor",
+    "api": "api:api",
+    "version": "daemon:version",
+    "models": "models:app",
+    "presets": "presets:app",
+    "templates": "templates:app",
+    "requests": "requests:app",
+    "keys": "keys:app",
+    "rpc": "rpc:app",
+    "config": "config:app",
+    "daemon": "daemon:app",
+    "metrics": "metrics:app",
+    "db": "db:app",
+}
+"""The module of each, and the function, or the group, in it."""
+
+_ALIASES = {"load", "unload"}
 
 LEAST_WIDTH = 52
 """Columns: typer takes any terminal to have as many, and what it has to say would be folded twice."""
@@ -80,6 +85,28 @@ def _undecoded(word: str) -> bool:
     return any("\udc80" <= letter <= "\udcff" for letter in word)
 
 
+def commands(word: str = "") -> typer.Typer:
+    """The tree of them; where `word` is one, of that alone: the others take time, and cannot be meant."""
+    app = typer.Typer(
+        name="llamactl",
+        help="systemctl for local language models.",
+        no_args_is_help=False,
+        add_completion=False,
+        rich_markup_mode=None,  # with rich, --help takes twice as long: markdown, syntax highlighting and all
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(root)
+    for name in [word] if word in _COMMANDS else _COMMANDS:
+        module, _, inside = _COMMANDS[name].partition(":")
+        made = getattr(import_module(f"llamactl.cli.{module}"), inside)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name, hidden=name in _ALIASES)(made)
+    return app
+
+
 def run(arguments: list[str]) -> int:
     """The exit code: see `core.errors`; 130 when interrupted."""
     front, rest = _hoist(arguments)
@@ -88,6 +115,7 @@ def run(arguments: list[str]) -> int:
         if unknown := next(filter(_undecoded, arguments), None):
             _output(front)
             raise BadRequest(f"not in the encoding of this locale: {unknown!a}", "export LC_ALL=C.UTF-8")
+        app = commands(rest[0] if rest else "")
         code = app([*front, *rest], prog_name="llamactl", standalone_mode=False, **narrow)
         return code if isinstance(code, int) else 0
     except LlamactlError as error:
@@ -130,7 +158,6 @@ def _misused(error: Any) -> int:
     return BadRequest.exit
 
 
-@app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     host: Annotated[str, typer.Option("-H", "--host", help="The daemon: unix:///path or http(s)://host:port.")] = "",
@@ -158,24 +185,17 @@ def root(
         _short_status()
 
 
-class _Summary(msgspec.Struct):
-    """`models` counts the catalogue, `instances` are those that run."""
-
-    running: bool = False
-    version: str | None = None
-    http: list[str] = []
-    models: int | None = None
-    instances: list[InstanceRow] = []
-
-
 def _short_status() -> None:
+    from llamactl.cli import instances
+    from llamactl.rpc.calls import ListInstances, Status
+
     try:
         with session.client() as client:
             daemon_status = client.call(Status())
             running = client.call(ListInstances())
     except Unreachable:
         if session.json:
-            render.data("summary", _Summary())
+            _summary(False)
             return
         if session.output == "name":
             return
@@ -185,8 +205,7 @@ def _short_status() -> None:
         render.text("  llamactl --help          all commands")
         return
     if session.json:
-        told = _Summary(True, daemon_status.version, daemon_status.http, daemon_status.models, running)
-        render.data("summary", told)
+        _summary(True, daemon_status.version, daemon_status.http, daemon_status.models, running)
         return
     if session.output != "name":
         catalogue = f"{render.count(daemon_status.models, 'model')} in the catalogue"
@@ -194,35 +213,13 @@ def _short_status() -> None:
     instances.show(running)
 
 
-app.command()(quickstart.quickstart)
-app.command()(chat.chat)
-app.command()(status.status)
-app.command()(status.top)
-app.command()(instances.ps)
-app.command()(instances.start)
-app.command("load", hidden=True)(instances.start)
-app.command()(instances.stop)
-app.command("unload", hidden=True)(instances.stop)
-app.command()(instances.restart)
-app.command()(instances.pin)
-app.command()(instances.unpin)
-app.command()(instances.wait)
-app.command()(why.why)
-app.command()(logs.logs)
-app.command()(events.events)
-app.command()(fit.fit)
-app.command()(fit.devices)
-app.add_typer(models.app, name="models")
-app.add_typer(presets.app, name="presets")
-app.add_typer(templates.app, name="templates")
-app.add_typer(requests.app, name="requests")
-app.add_typer(keys.app, name="keys")
-app.add_typer(rpc.app, name="rpc")
-app.add_typer(config.app, name="config")
-app.add_typer(daemon.app, name="daemon")
-app.add_typer(metrics.app, name="metrics")
-app.add_typer(db.app, name="db")
-app.command()(completion.completion)
-app.command()(doctor.doctor)
-app.command()(api.api)
-app.command()(daemon.version)
+def _summary(
+    running: bool,
+    version: str | None = None,
+    http: Sequence[str] = (),
+    models: int | None = None,
+    instances: Sequence[object] = (),
+) -> None:
+    """`models` counts the catalogue, `instances` are those that run."""
+    told = {"running": running, "version": version, "http": http, "models": models, "instances": instances}
+    render.data("summary", told)

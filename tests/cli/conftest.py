@@ -8,15 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-import typer
 
 from llamactl.cli import app
 from llamactl.cli.session import Session, session
 from llamactl.config import sockets
 from tests.cli.stub import Stub
-
-READY_MADE = typer.main.get_command(app.app)
-"""What typer makes of the commands at each start: 70 ms that are enough once."""
 
 
 class Said(NamedTuple):
@@ -42,9 +38,7 @@ class Llamactl:
     def __call__(self, *arguments: str) -> Said:
         forget_flags()
         self._capture.readouterr()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(app, "app", READY_MADE)
-            code = app.run(list(arguments))
+        code = app.run(list(arguments))
         return Said(code, *self._capture.readouterr())
 
 

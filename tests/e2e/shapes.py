@@ -36,8 +36,8 @@ def differences(found: Shape, known: Shape) -> list[str]:
     """
     said = []
     for path, types in found.items():
-        there = known.get(path, set())
-        if path not in known or (there - {"null"} and types - there - {"null"}):
+        expected = known.get(path, set())
+        if path not in known or (expected - {"null"} and types - expected - {"null"}):
             said.append(f"{path}: {'|'.join(sorted(types))}")
     for path, types in known.items():
         there = _parent(path) == "" or "object" in found.get(_parent(path), set())

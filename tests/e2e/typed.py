@@ -11,7 +11,6 @@ import pytest
 
 from llamactl.cli import app
 from llamactl.cli.session import Session, session
-from tests.cli.conftest import READY_MADE
 from tests.e2e.running import Home
 
 
@@ -33,6 +32,5 @@ def typed(home: Home, *words: str, **env: str) -> Said:
         for name, value in {**home.env, **env}.items():
             patch.setenv(name, value)
         patch.setattr(sys, "stdin", io.StringIO(""))
-        patch.setattr(app, "app", READY_MADE)
         code = app.run(list(words))
     return Said(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))

@@ -53,29 +53,25 @@ class InstanceCalls:
 
     async def _list_instances(self, call: calls.ListInstances) -> list[InstanceRow]:
         instances = {instance.model: instance for instance in self._supervisor.instances()}
+        aliases = {model.name: model.aliases for model in self._catalogue.models()}
         if call.all:
-            for model in self._catalogue.models():
-                instances.setdefault(model.name, self._supervisor.instance(model.name))
+            for name in aliases:
+                instances.setdefault(name, self._supervisor.instance(name))
         shown = [
             instance_row(instance)
             for _, instance in sorted(instances.items())
             if call.all or not isinstance(instance.phase, Stopped) or instance.waiting or instance.pinned
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
-        return [self._completed(row, row.name in asleep) for row in shown]
+        return [self._completed(row, aliases.get(row.name, ()), row.name in asleep) for row in shown]
 
-    def _completed(self, row: InstanceRow, sleeping: bool) -> InstanceRow:
-        outdated = self.outdated(row.name)
+    def _completed(self, row: InstanceRow, aliases: tuple[str, ...], sleeping: bool) -> InstanceRow:
+        row = msgspec.structs.replace(row, aliases=aliases, outdated=self.outdated(row.name))
         if row.state != "ready":
-            return msgspec.structs.replace(row, outdated=outdated)
+            return row
         room = self._room(row.name)
         return msgspec.structs.replace(
-            row,
-            sleeping=sleeping,
-            outdated=outdated,
-            context=room.context,
-            slots=room.total_slots,
-            rate=self._rate(row.name),
+            row, sleeping=sleeping, context=room.context, slots=room.total_slots, rate=self._rate(row.name)
         )
 
     def outdated(self, name: str) -> tuple[str, ...]:
@@ -113,7 +109,8 @@ class InstanceCalls:
             await self._supervisor.start(model, call.ttl)
         else:
             self._supervisor.begin(model, call.ttl)
-            await anyio.lowlevel.checkpoint()  # after which it has begun
+            for _ in range(2):  # in whichever order tasks have their turns, it has begun after that
+                await anyio.lowlevel.checkpoint()
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
@@ -182,6 +179,7 @@ def instance_row(instance: Instance) -> InstanceRow:
         waiting=instance.waiting,
         position=instance.position,
         eta=instance.eta,
+        loaded=instance.loaded,
         pinned=instance.pinned,
         ttl=instance.ttl,
         requests=instance.requests,
