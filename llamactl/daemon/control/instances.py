@@ -66,18 +66,12 @@ class InstanceCalls:
         return [self._completed(row, aliases.get(row.name, ()), row.name in asleep) for row in shown]
 
     def _completed(self, row: InstanceRow, aliases: tuple[str, ...], sleeping: bool) -> InstanceRow:
-        outdated = self.outdated(row.name)
+        row = msgspec.structs.replace(row, aliases=aliases, outdated=self.outdated(row.name))
         if row.state != "ready":
-            return msgspec.structs.replace(row, aliases=aliases, outdated=outdated)
+            return row
         room = self._room(row.name)
         return msgspec.structs.replace(
-            row,
-            aliases=aliases,
-            sleeping=sleeping,
-            outdated=outdated,
-            context=room.context,
-            slots=room.total_slots,
-            rate=self._rate(row.name),
+            row, sleeping=sleeping, context=room.context, slots=room.total_slots, rate=self._rate(row.name)
         )
 
     def outdated(self, name: str) -> tuple[str, ...]:
