@@ -38,5 +38,13 @@ def _with_table(readme: str, root: Command) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}")
-    rows = [f"| `{command.usage}` | {command.help} |\n" for command in root.leaves()]
+    rows = [f"| `{command.usage}` | {_summary(command)} |\n" for command in root.commands]
     return before + begin + "| command | what it does |\n|---|---|\n" + "".join(rows) + end + after
+
+
+def _summary(command: Command) -> str:
+    """One sentence; of a group, and what is in it. The manual has the rest."""
+    sentence = command.help.partition(". ")[0].rstrip(".")
+    if not command.commands:
+        return f"{sentence}."
+    return f"{sentence}: {', '.join(f'`{each.words[-1]}`' for each in command.commands)}."

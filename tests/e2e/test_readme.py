@@ -1,0 +1,216 @@
+"""The README, block by block, as a newcomer would work through it: what it says is typed, what it shows is compared.
+
+Ports, addresses of other machines and certificates are put where this machine has them. Without a way to the
+package index (`CI` is not set) a tiny model takes the place of the one that is fetched.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from websockets.sync.client import connect
+
+from llamactl.cli.documents import ROOT
+from llamactl.cli.fetch import FILE, NAME
+from tests import certificates
+from tests.e2e.running import PATIENCE, Home, until
+from tests.e2e.test_workers import free_port
+from tests.engines.tiny_model import write_tiny_model
+from tests.readme.blocks import Block, blocks, commands
+from tests.readme.loose import difference
+from tests.readme.shell import Shell
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = blocks(README)
+ERROR = re.compile(r"^llamactl: ", re.MULTILINE)
+"""What an error begins with; a command that shows none has to end with 0."""
+NODE = shutil.which("node")
+
+
+class Reader:
+    """Who reads and types."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.port, self.worker = free_port(), free_port()
+        tools = home.place / "bin"
+        tools.mkdir()
+        (tools / "llamactl").write_text(f'#!/bin/sh\nexec {sys.executable} -m llamactl "$@"\n')
+        (tools / "llamactl").chmod(0o755)
+        home.env |= {
+            "PATH": f"{tools}:{home.env['PATH']}",
+            "LLAMACTL_HTTP_PORT": str(self.port),
+            "LLAMACTL_LLAMA_SERVER_THREADS": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        self._shell = Shell(home.place, home.env)
+
+    def close(self) -> None:
+        self._shell.close()
+
+    def here(self, text: str) -> str:
+        """With the places of this machine instead of those that the README has."""
+        return text.replace("10.0.0.2:50052", f"127.0.0.1:{self.worker}").replace("8134", str(self.port))
+
+    def there(self, text: str) -> str:
+        return text.replace(f"127.0.0.1:{self.worker}", "10.0.0.2:50052").replace(str(self.port), "8134")
+
+    def do(self, block: Block) -> None:
+        getattr(self, f"do_{block.kind}")(block)
+
+    def do_sh(self, block: Block) -> None:
+        for line in block.text.replace("\\\n", "").splitlines():
+            done = self._shell.run(self.here(line), 4 * PATIENCE)
+            assert done.code == 0, f"{line}\n{done.text}"
+
+    def do_console(self, block: Block) -> None:
+        for typed, shown in commands(block.text):
+            done = self._shell.run(self.here(typed), 4 * PATIENCE)
+            if gap := difference(shown, self.there(done.text)):
+                raise AssertionError(f"{typed}{gap}")
+            assert done.code == 0 or ERROR.search(shown), (typed, done)
+
+    def do_toml(self, block: Block) -> None:
+        file = self.home.place / "example.toml"
+        file.write_text(block.text)
+        self.home.run("config", "validate", str(file))
+
+    def do_python(self, block: Block) -> None:
+        self._program(block, ".py", sys.executable)
+
+    def do_js(self, block: Block) -> None:
+        if NODE:
+            self._program(block, ".mjs", NODE)
+
+    def _program(self, block: Block, suffix: str, by: str) -> None:
+        """It runs until it has written what the next block has, or ends by itself."""
+        shown = BLOCKS[BLOCKS.index(block) + 1]
+        assert shown.kind == "text", "the block after a program is what it writes"
+        program = self.home.place / f"program{suffix}"
+        program.write_text(self.here(block.text))
+        written = program.with_suffix(".out")
+        written.touch()
+        # What the shell has exported, a program that is started from it has too.
+        self._shell.run(f"{by} {program} >{written} 2>&1 & running=$!", PATIENCE)
+        try:
+            until(lambda: not difference(shown.text, self.there(written.read_text())))
+        except AssertionError:
+            pytest.fail(difference(shown.text, self.there(written.read_text())))
+        finally:
+            self._shell.run("kill $running; wait $running 2>/dev/null", PATIENCE)
+
+    def do_text(self, block: Block) -> None:
+        """What the program before it writes."""
+        assert BLOCKS[BLOCKS.index(block) - 1].kind in ("python", "js")
+
+    def do_nginx(self, block: Block) -> None:
+        places = "".join(
+            f"{kind}_temp_path {self.home.place}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        main = f"pid {self.home.place}/nginx.pid; error_log stderr; daemon off; events {{}}\n"
+        self._proxy("nginx", f"{main} http {{ access_log off;\n{places}{block.text} }}", ["-t", "-c"], ["-c"])
+
+    def do_haproxy(self, block: Block) -> None:
+        self._proxy("haproxy", block.text, ["-c", "-f"], ["-db", "-f"])
+
+    def _proxy(self, program: str, configuration: str, check: list[str], run: list[str]) -> None:
+        """Checked by itself, then run: streams and WebSockets go through it, with a key."""
+        if not shutil.which(program):
+            return
+        certificate = certificates.Certificate(self.home.place, program)
+        both = self.home.place / f"{program}-both.pem"
+        both.write_bytes(certificate.file.read_bytes() + certificate.key.read_bytes())
+        port = free_port()
+        for told_, here in (
+            ("/etc/ssl/llm.pem", str(both)),
+            ("/etc/ssl/llm.crt", str(certificate.file)),
+            ("/etc/ssl/llm.key", str(certificate.key)),
+            ("443", str(port)),
+        ):
+            assert told_ in configuration or program == "haproxy" or told_.endswith(".pem"), told_
+            configuration = configuration.replace(told_, here)
+        file = self.home.place / f"{program}.conf"
+        file.write_text(self.here(configuration))
+        checked = subprocess.run([program, *check, file], capture_output=True, text=True, timeout=PATIENCE)
+        assert checked.returncode == 0, checked.stderr
+        assert "warn" not in checked.stderr.lower(), checked.stderr
+        with (file.with_suffix(".log")).open("w+b") as log:
+            running = subprocess.Popen([program, *run, file], stdout=log, stderr=log, env=self.home.env)
+            try:
+                self._ask_through(port, certificate.trusted())
+            finally:
+                running.terminate()
+                running.wait(PATIENCE)
+
+    def _ask_through(self, port: int, context: ssl.SSLContext) -> None:
+        key = self._shell.run('printf %s "$LLAMACTL_API_KEY"', PATIENCE).text
+        assert key.startswith("llk_")
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        until(listens)
+        body = {"model": NAME, "messages": [{"role": "user", "content": "Hello!"}], "stream": True, "max_tokens": 4}
+        connection = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE, context=context)
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+        connection.close()
+        with connect(f"wss://localhost:{port}/llamaproxws", ssl=context, additional_headers=headers, proxy=None) as one:
+            assert json.loads(one.recv(PATIENCE))["type"] == "connection"
+
+
+@pytest.fixture
+def reader(home: Home) -> Iterator[Reader]:
+    reader = Reader(home)
+    yield reader
+    reader.close()
+    home.run("daemon", "stop", check=False)
+
+
+def test_every_block_is_run_or_says_why_not() -> None:
+    for block in BLOCKS:
+        assert hasattr(Reader, f"do_{block.kind}"), f"README.md:{block.line} cannot be run: say why, or how"
+    assert len([block for block in BLOCKS if block.why]) <= 5
+
+
+def test_the_readme(reader: Reader, real_engine: str) -> None:
+    models = reader.home.place / "models"
+    models.mkdir()
+    write_tiny_model(models / "gemma-3-270m-q4_k_m.gguf")
+    wrong: list[str] = []
+    for block in BLOCKS:
+        if block.why or (block.text.startswith("$ llamactl quickstart") and not _starter_model(reader)):
+            continue
+        try:
+            reader.do(block)
+        except (AssertionError, TimeoutError, pytest.fail.Exception) as error:
+            wrong.append(f"README.md:{block.line}: {error}")
+    assert not wrong, "\n\n".join(wrong)
+    left = [line for line in reader.home.run("rpc", "ls", "-o", "name", check=False).stdout.splitlines() if line]
+    assert not left, "the README cleans up after itself"
+
+
+def _starter_model(reader: Reader) -> bool:
+    """False where something else had to be put into its place."""
+    if "CI" in os.environ:
+        for variable in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CONFIG_FILE"):
+            if variable in os.environ:
+                reader.home.env[variable] = os.environ[variable]
+        return True
+    reader.home.run("daemon", "start")
+    reader.home.run("models", "add", str(write_tiny_model(reader.home.place / FILE)), "--name", NAME)
+    reader.home.run("start", NAME)
+    return False
