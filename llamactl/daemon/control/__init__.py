@@ -55,8 +55,8 @@ class Control:
         self._launch = launch
         self._http = http
         self.began = time.monotonic() if began is None else began
-        self.services: Services  # set by `main`: they are started with this, and shown by it
-        self.reexec: Callable[[], Awaitable[None]]  # set by `main`, too
+        self.services: Services  # set by `wiring`: they are started with this, and shown by it
+        self.reexec: Callable[[], Awaitable[None]]  # set by `main`
         instances = InstanceCalls(config, catalogue, supervisor, launch)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
