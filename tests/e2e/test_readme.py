@@ -91,9 +91,9 @@ class Reader:
             self._program(block, ".mjs", NODE)
 
     def _program(self, block: Block, suffix: str, by: str) -> None:
-        """It runs until it has written what the next block has, or ends by itself."""
-        shown = BLOCKS[BLOCKS.index(block) + 1]
-        assert shown.kind == "text", "the block after a program is what it writes"
+        """It runs until it has written what the next block has; or the one before, if it does the same."""
+        after = BLOCKS.index(block) + 1
+        shown = next(one for one in (BLOCKS[after], *reversed(BLOCKS[:after])) if one.kind == "text")
         program = self.home.place / f"program{suffix}"
         program.write_text(self.here(block.text))
         written = program.with_suffix(".out")
@@ -108,7 +108,7 @@ class Reader:
             self._shell.run("kill $running; wait $running 2>/dev/null", PATIENCE)
 
     def do_text(self, block: Block) -> None:
-        """What the program before it writes."""
+        """What a program writes."""
         assert BLOCKS[BLOCKS.index(block) - 1].kind in ("python", "js")
 
     def do_nginx(self, block: Block) -> None:
@@ -126,18 +126,12 @@ class Reader:
         """Checked by itself, then run: streams and WebSockets go through it, with a key."""
         if not shutil.which(program):
             return
-        certificate = certificates.Certificate(self.home.place, program)
-        both = self.home.place / f"{program}-both.pem"
+        certificate = certificates.Certificate(self.home.place)
+        both = self.home.place / f"{program}.pem"
         both.write_bytes(certificate.file.read_bytes() + certificate.key.read_bytes())
         port = free_port()
-        for told_, here in (
-            ("/etc/ssl/llm.pem", str(both)),
-            ("/etc/ssl/llm.crt", str(certificate.file)),
-            ("/etc/ssl/llm.key", str(certificate.key)),
-            ("443", str(port)),
-        ):
-            assert told_ in configuration or program == "haproxy" or told_.endswith(".pem"), told_
-            configuration = configuration.replace(told_, here)
+        assert "/etc/ssl/llm.pem" in configuration and "443 ssl" in configuration
+        configuration = configuration.replace("/etc/ssl/llm.pem", str(both)).replace("443 ssl", f"{port} ssl")
         file = self.home.place / f"{program}.conf"
         file.write_text(self.here(configuration))
         checked = subprocess.run([program, *check, file], capture_output=True, text=True, timeout=PATIENCE)

@@ -24,7 +24,7 @@ _PATTERNS = {
 
 
 def pattern(told: str) -> re.Pattern[str]:
-    """Numbers, times, sizes, quantisations and the width of columns are free; `…` is anything on a line, or any lines."""
+    """Numbers, times, sizes, quantisations and widths are free; `…` is anything on a line, or any lines."""
     parts: list[str] = []
     end = 0
     for found in _VARIES.finditer(told):

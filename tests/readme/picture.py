@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -34,21 +34,18 @@ def main(models: list[Path]) -> None:
     os.environ["STARTED_BY_TESTS"] = uuid.uuid4().hex
     with tempfile.TemporaryDirectory(prefix="ll") as place:
         home = Home(Path(place))
-        daemon = Daemon(home, llama_server_ctx_size="4096", llama_server_n_parallel="2", http_port="8134").wait_until_up()
+        daemon = Daemon(home, llama_server_threads="1", http_port="8134").wait_until_up()
         try:
             for model in models:
                 home.run("models", "add", str(model))
             names = [row.name for row in home.instances()]
-            end = time.monotonic() + SECONDS
-            threads = [threading.Thread(target=_talk, args=(daemon, names[n % len(names)], n, end)) for n in range(5)]
-            for thread in threads:
-                thread.start()
-            time.sleep(SECONDS - 5)
+            for number in range(5):
+                asking = (daemon, names[number % len(names)], number)
+                threading.Thread(target=_talk, args=asking, daemon=True).start()
+            time.sleep(SECONDS)
             with Client([str(home.runtime / "control.sock")], PATIENCE) as client:
                 view = with_past(client)
             looking, _ = press(Looking(), "down", view)
-            for thread in threads:
-                thread.join()
         finally:
             daemon.end()
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
@@ -58,11 +55,11 @@ def main(models: list[Path]) -> None:
     put_down(os.environ["STARTED_BY_TESTS"])
 
 
-def _talk(daemon: Daemon, model: str, number: int, end: float) -> None:
+def _talk(daemon: Daemon, model: str, number: int) -> None:
     """One client, who asks, reads and thinks for a while."""
     time.sleep(9 * number)
-    while time.monotonic() < end:
-        with closing(daemon.connect(timeout=600)) as connection:
+    while True:
+        with suppress(OSError), closing(daemon.connect(timeout=600)) as connection:
             body = {"model": model, "prompt": "A long story about a llama:", "max_tokens": 60 + 60 * number}
             connection.request("POST", "/v1/completions", json.dumps({**body, "stream": True}))
             connection.getresponse().read()

@@ -6,7 +6,7 @@ them. No command imports this.
 Start reading at `tree`, what all of it is made from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llamactl.cli.documents import completions, manual, settings
@@ -38,13 +38,15 @@ def _with_table(readme: str, root: Command) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}")
-    rows = [f"| `{command.usage}` | {_summary(command)} |\n" for command in root.commands]
-    return before + begin + "| command | what it does |\n|---|---|\n" + "".join(rows) + end + after
+    single = [command for command in root.commands if not command.commands]
+    rows = [f"| `llamactl …` | {_words(single)} |\n"]
+    rows += [
+        f"| `llamactl {group.words[0]} …` | {group.help.rstrip('.')}: {_words(group.commands)} |\n"
+        for group in root.commands
+        if group.commands
+    ]
+    return before + begin + "| | |\n|---|---|\n" + "".join(rows) + end + after
 
 
-def _summary(command: Command) -> str:
-    """One sentence; of a group, and what is in it. The manual has the rest."""
-    sentence = command.help.partition(". ")[0].rstrip(".")
-    if not command.commands:
-        return f"{sentence}."
-    return f"{sentence}: {', '.join(f'`{each.words[-1]}`' for each in command.commands)}."
+def _words(commands: Iterable[Command]) -> str:
+    return ", ".join(f"`{command.words[-1]}`" for command in commands)

@@ -1,6 +1,7 @@
 """llamactl(1) and llamactld(8)."""
 
 from llamactl.cli.documents.mdoc import example, flag, items, page, text
+from llamactl.cli.documents.port import port
 from llamactl.cli.documents.tree import Argument, Command, Option
 
 EXITS = {
@@ -138,6 +139,7 @@ def llamactld(root: Command) -> str:
         *items([(signal, text(what)) for signal, what in _SIGNALS.items()]),
         ".Ss Under systemd",
         *text(_SYSTEMD),
+        *port(),
         ".Sh FILES",
         *text("Those of the system service; what a daemon uses that a user started is in llamactl(1)."),
         *items([(f"Pa {path}", text(what)) for path, what in SYSTEM_FILES.items()]),
