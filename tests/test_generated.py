@@ -1,15 +1,22 @@
 """What is generated is what is committed, and is what others take it for."""
 
+import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import typer.main
 
-from llamactl.cli.documents import ROOT, documents
+from llamactl.cli.app import _hoist as hoist
+from llamactl.cli.app import app
+from llamactl.cli.documents import ROOT, documents, manual, pages
 from llamactl.cli.documents.manual import EXITS
 from llamactl.cli.documents.settings import EXAMPLE
 from llamactl.cli.documents.tree import read_tree
@@ -20,6 +27,7 @@ from llamactl.core.errors import BY_CODE
 
 README = (ROOT / "README.md").read_text()
 WRITTEN = documents(README)
+TREE = read_tree()
 PAGES = [name for name in WRITTEN if name.startswith("man/")]
 
 
@@ -36,36 +44,83 @@ def test_up_to_date(name: str) -> None:
 # --- the manual ----------------------------------------------------------------------------------
 
 
+def page(word: str) -> str:
+    return WRITTEN[f"man/llamactl-{word}.1"]
+
+
 @needs("mandoc")
-@pytest.mark.parametrize("page", PAGES)
-def test_mandoc_finds_no_fault(page: str, tmp_path: Path) -> None:
-    """With all pages where it looks for those that a page refers to."""
-    for other in PAGES:
-        place = tmp_path / f"man{other[-1]}" / Path(other).name
-        place.parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / other, place)
-    environment = {**os.environ, "MANPATH": str(tmp_path)}
-    done = subprocess.run(["mandoc", "-Tlint", ROOT / page], capture_output=True, text=True, env=environment)
+def test_mandoc_finds_no_fault() -> None:
+    """That pages which are referred to are there is tested below; mandoc looks for them where they are installed."""
+    command = ["mandoc", "-Tlint", "-Wall", *(str(ROOT / path) for path in PAGES)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert [line for line in done.stdout.splitlines() if "referenced manual not found" not in line] == []
 
 
 @needs("man", "man-db")
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_man_warns_of_nothing(page: str, locale: str) -> None:
-    environment = {**os.environ, "LC_ALL": locale, "MANWIDTH": "80"}
-    command = ["man", "--warnings", "--local-file", str(ROOT / page)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, errors="replace")
+def test_man_warns_of_nothing() -> None:
+    """In ASCII, into which not every character goes."""
+    environment = {**os.environ, "LC_ALL": "C", "MANWIDTH": "80"}
+    command = ["man", "--warnings", "--local-file", *(str(ROOT / path) for path in PAGES)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) > 30
+    lines = done.stdout.splitlines()
+    assert lines.count("NAME") == len(PAGES)
+    typed = " " * 11
+    assert [line for line in lines if len(line) > 80 and not line.startswith(typed)] == []
+
+
+def test_every_word_has_its_page() -> None:
+    assert set(pages.PAGES) == {command.words[0] for command in TREE.commands}, "llamactl/cli/documents/pages.py"
 
 
 def test_every_command_and_option_has_its_entry() -> None:
-    manual = WRITTEN["man/llamactl.1"]
-    for command in read_tree().leaves():
-        assert f".Ss llamactl {' '.join(command.words)}\n" in manual
+    for command in TREE.leaves():
+        manual = page(command.words[0])
+        assert f".Nm llamactl\n.Cm {' '.join(command.words)}\n" in manual
         for option in command.options:
             assert f"Fl {option.names[-1][1:]}" in manual
+
+
+def test_pages_refer_to_each_other() -> None:
+    """Whoever is referred to refers back; the overview has them all."""
+    refers = {Path(path).stem: set(re.findall(r"^\.(?:It )?Xr (\S+)", WRITTEN[path], re.MULTILINE)) for path in PAGES}
+    assert refers["llamactl"] == set(refers) - {"llamactl"}
+    for one, others in refers.items():
+        for other in others:
+            assert one in refers[other], f"{other} does not know of {one}"
+
+
+EXAMPLES = {
+    line: None
+    for examples in (manual.EXAMPLES, *(page.examples for page in pages.PAGES.values()))
+    for typed in examples.values()
+    for line in typed.splitlines()
+}
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_can_be_typed(line: str) -> None:
+    """Commands, options and values are such as there are; nothing is done."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = list(lexer)
+    words = list(itertools.takewhile(lambda word: word[0] not in "|&;<>", words[words.index("llamactl") + 1 :]))
+    reached = []
+    command: Any = typer.main.get_command(app)  # new ones each time
+    for each in _all(command):
+        each.callback = lambda name=each.name, **_: reached.append(name)
+    command([word for part in hoist(words) for word in part], standalone_mode=False)
+    assert len(reached) > 1, "the root, and what was meant"
+
+
+def _all(command: Any) -> Iterator[Any]:
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from _all(below)
+
+
+def test_exit_codes_of_pages_are_those_of_the_overview() -> None:
+    assert {code for page in pages.PAGES.values() for code in page.exits} <= set(EXITS)
 
 
 def test_every_exit_code_has_its_line() -> None:
@@ -125,7 +180,7 @@ def test_the_tests_of_the_readme_are_those_of_ci(tmp_path: Path) -> None:
 
 
 def test_commands_in_the_readme_exist() -> None:
-    known = {" ".join(spelling): command for command in read_tree().all() for spelling in command.spellings}
+    known = {" ".join(spelling): command for command in TREE.all() for spelling in command.spellings}
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     typed = re.findall(r"^\$ .*?\bllamactl ([a-z][a-z -]*)", README, re.MULTILINE)
     for words in [*typed, *re.findall(r"`llamactl ([a-z][a-z -]*)", text)]:

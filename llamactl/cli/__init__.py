@@ -2,13 +2,15 @@
 
 One file per noun, `session` for the global flags and the connection, `render` for tables and JSON. It
 must not know how anything is done: no SQLite, no event loop, no process but the daemon it may start.
+What is asked all the time and has a short answer gets it from `quick`, before any of that is loaded.
 
 Start reading at `app`.
 """
 
 import os
 import sys
-from pathlib import Path
+
+from llamactl.cli import quick
 
 
 def main() -> None:
@@ -22,9 +24,14 @@ def daemon_main() -> None:
 
 
 def _main(arguments: list[str]) -> None:
+    # Either is None when it was closed (`>&-`).
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 (open as long as we run)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    try:
+        if quick.done(arguments):
+            return
+    except KeyboardInterrupt:
+        sys.exit(130)
     from llamactl.cli.app import run
 
-    # Either is None when it was closed (`>&-`).
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (open as long as we run)
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     sys.exit(run(arguments))

@@ -10,6 +10,7 @@ import typer
 from llamactl import __version__
 from llamactl.cli import (
     chat,
+    completion,
     config,
     daemon,
     db,
@@ -179,4 +180,5 @@ app.add_typer(config.app, name="config")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
+app.command()(completion.completion)
 app.command()(daemon.version)

@@ -18,6 +18,7 @@ from llamactl.core.events import (
     InstanceChanged,
     InstanceDoubted,
     KeyMisused,
+    Misuse,
     Numbered,
     Placement,
     ServiceChanged,
@@ -120,13 +121,28 @@ def _what(event: Event) -> str:
             later = f"; only after a restart: {', '.join(event.restart_for)}" if event.restart_for else ""
             return f"changed {', '.join(event.changed) or 'nothing at once'}{later}"
         case KeyMisused():
-            return f"key {event.key}: {event.what}" + (f" from {event.address}" if event.address else "")
+            who = f"the key {event.key}" if event.key else "a key"
+            times = f", {event.count} times" if event.count > 1 else ""
+            return f"{who} {_MISUSES[event.what]}{times}" + (f", from {event.address}" if event.address else "")
         case AlertRaised():
             return f"{event.series} is at {event.value:g}{event.unit}, and its limit is {event.limit:g}{event.unit}"
         case AlertCleared():
             now = "not measured any more" if event.value is None else f"at {event.value:g}{event.unit} again"
             return f"{event.series} is {now}, after {show_duration(event.seconds)}"
     return kind(event)
+
+
+_MISUSES: dict[Misuse, str] = {
+    "unknown": "that is not known was used",
+    "secret": "was used with a wrong secret",
+    "token": "that is a JWT was not accepted",
+    "revoked": "was used after it was revoked",
+    "expired": "was used after its end",
+    "scope": "was used for what its scopes do not allow",
+    "model": "was used for a model that it is not for",
+    "rate": "was used more often than it may be",
+    "parallel": "was used for more at once than it may be",
+}
 
 
 def _reason(event: InstanceChanged) -> str:

@@ -29,6 +29,15 @@ class _Scope(StrEnum):
     admin = "admin"
 
 
+class _Wait(StrEnum):
+    """`Wait`, likewise."""
+
+    comments = "comments"
+    reasoning = "reasoning"
+    space = "space"
+    none = "none"
+
+
 class _Shown(msgspec.Struct, kw_only=True):
     """A row with times as programs are told them."""
 
@@ -40,6 +49,7 @@ class _Shown(msgspec.Struct, kw_only=True):
     rate: float
     parallel: int
     priority: int
+    wait: str
     created: datetime
     last_used: datetime | None
     revoked: datetime | None
@@ -65,6 +75,9 @@ def create(
     rate: Annotated[str, typer.Option(metavar="N/min", help="Requests that it may send; also N/s, N/h.")] = "",
     parallel: Annotated[int, typer.Option(metavar="N", min=0, help="Requests at once; 0 is no limit.")] = 0,
     priority: Annotated[int, typer.Option(metavar="N", help="Who waits goes before those with a lower one.")] = 0,
+    wait: Annotated[
+        _Wait | None, typer.Option(help="How it is told that it waits, unless a request says X-Llamactl-Wait itself.")
+    ] = None,
 ) -> None:
     """Make a key, and show it: this once."""
     call = CreateKey(
@@ -75,6 +88,7 @@ def create(
         rate=parse_rate(rate) if rate else 0.0,
         parallel=parallel,
         priority=priority,
+        wait="" if wait is None else wait.value,
     )
     with session.client() as client:
         _tell(client.call(call))
@@ -98,12 +112,13 @@ def ls(
             "RATE": [f"{row.rate:g}/min" if row.rate else "" for row in rows],
             "PARALLEL": [str(row.parallel or "") for row in rows],
             "PRIORITY": [str(row.priority or "") for row in rows],
+            "WAIT": [row.wait for row in rows],
             "EXPIRES": [_day(row.expires) for row in rows],
             "LAST USED": [_day(row.last_used) for row in rows],
             "CREATED": [_day(row.created) for row in rows],
             "REVOKED": [_day(row.revoked) for row in rows],
         },
-        wide={"PRIORITY", "CREATED"} | (set() if all_ else {"REVOKED"}),
+        wide={"PRIORITY", "WAIT", "CREATED"} | (set() if all_ else {"REVOKED"}),
         empty="There are no keys: llamactl keys create NAME",
     )
 

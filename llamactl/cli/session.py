@@ -51,7 +51,7 @@ class Session(msgspec.Struct):
 
             url = self.host or os.environ["LLAMACTL_HOST"]
             return Remote(url, timeout, os.environ.get("LLAMACTL_API_KEY", ""), told or self._say)
-        return Client([str(path) for path in paths], timeout)
+        return Client(paths, timeout)
 
     def _say(self, state: str) -> None:
         if not self.quiet:

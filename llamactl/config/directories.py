@@ -40,6 +40,11 @@ class Directories(msgspec.Struct, frozen=True, kw_only=True):
         return self.runtime / "llamactl.pid"
 
     @property
+    def names(self) -> Path:
+        """What completions read."""
+        return self.runtime / "names"
+
+    @property
     def sockets(self) -> Path:
         """The directory of the sockets that llama-servers listen on."""
         return self.runtime / "sockets"
@@ -104,7 +109,7 @@ def find_directories(environment: Mapping[str, str] | None = None) -> Directorie
         config_file=(managed("CONFIGURATION_DIRECTORY") or own("config")) / "config.toml",
         data=managed("STATE_DIRECTORY") or own("data"),
         log=managed("LOGS_DIRECTORY") or own("state") / "log",
-        runtime=runtime or runtime_directory(environment),
+        runtime=runtime or Path(runtime_directory(environment)),
         managed=runtime is not None,
     )
 

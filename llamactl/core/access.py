@@ -19,6 +19,9 @@ SCOPES: tuple[Scope, ...] = ("infer", "observe", "control", "admin")
 Needed = Scope | Literal[""]
 """What a request takes; empty: nothing, it is for everybody."""
 
+Wait = Literal["", "comments", "reasoning", "space", "none"]
+"""How who waits for a model is told so, unless a request says it itself; empty: as everybody is."""
+
 _TEXT = re.compile(r"llk_([a-z0-9]{4,32})_([A-Za-z0-9_-]{16,128})")
 
 
@@ -26,7 +29,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who asks, and what they may. `key` is the id of the key, empty for who has none.
 
     `scope` is the highest that they have. `models` are globs, None for all of them; `rate` requests per minute and
-    `parallel` requests at once, 0 for no limit. `priority`: who waits goes before those with a lower one.
+    `parallel` requests at once, 0 for no limit. `priority`: who waits goes before those with a lower one,
+    and is told so as `wait` has it.
     """
 
     key: str = ""
@@ -36,6 +40,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
 
     def may(self, scope: Needed) -> bool:
         return RANK[self.scope] >= RANK[scope]
@@ -82,12 +87,22 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
     created: float = 0.0
     last_used: float | None = None
     revoked: float | None = None
 
     def caller(self) -> Caller:
-        return Caller(self.id, self.name, highest(self.scopes), self.models, self.rate, self.parallel, self.priority)
+        return Caller(
+            self.id,
+            self.name,
+            highest(self.scopes),
+            self.models,
+            self.rate,
+            self.parallel,
+            self.priority,
+            self.wait,
+        )
 
 
 class KeyText(NamedTuple):

@@ -90,12 +90,21 @@ class LogLines(msgspec.Struct, frozen=True, tag="logs"):
     lost: int = 0
 
 
+Misuse = Literal["unknown", "secret", "token", "revoked", "expired", "scope", "model", "rate", "parallel"]
+"""No key has that id; not with that secret; a JWT is not accepted; taken back; past its end; the key is not for that;
+not for that model; more requests a minute, or at once, than it may send."""
+
+
 class KeyMisused(msgspec.Struct, frozen=True, tag="key"):
-    """A key, by its id, was used in a way that its owner should know of; `what` says how, from `address`."""
+    """A key, by its id, was used as it may not be: `count` times since this was told, the last time from `address`.
+
+    No `key`: those that are not known, together. No `address`: from a Unix socket.
+    """
 
     key: str
-    what: str
+    what: Misuse
     address: str = ""
+    count: int = 1
 
 
 class AlertRaised(msgspec.Struct, frozen=True, tag="alert"):

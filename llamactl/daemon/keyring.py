@@ -1,20 +1,29 @@
 """The keys that the front door goes by, and when they were used."""
 
 import logging
+import time
+from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.config.sections import Access, Http
-from llamactl.core.errors import BadRequest, StoreFailed
-from llamactl.proxy.access import Gate, Verifier
+from llamactl.core.access import Key
+from llamactl.core.errors import BadRequest, StoreFailed, Unauthorized
+from llamactl.core.events import KeyMisused
+from llamactl.proxy.access import Verifier
+from llamactl.proxy.door import Door
+from llamactl.proxy.leaving import dismiss
 from llamactl.proxy.origins import Origins
 from llamactl.store import Keys
+from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
 
 EVERY = 5.0
 """Seconds after which it is written down when keys were used."""
+LOOK = 1.0
+"""Seconds after which it is looked which have expired, and told which were misused."""
 
 
 def tokens(access: Access) -> Verifier | None:
@@ -43,22 +52,83 @@ def origins(http: Http) -> Origins:
     return Origins(http.cors_origins, http.allowed_hosts, (http.host, *http.listen))
 
 
-async def note_use(gate: Gate, keys: Keys, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-    """Write down when keys were used: seldom, for all of them together. Until cancelled."""
-    task_status.started()
-    try:
+class Keyring:
+    """Says at the door which keys count, ends what is under way with those that cease to, tells of those that are
+    misused, and writes down when they were used: seldom, for all of them together.
+
+    `now` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        door: Door,
+        guests: Guests,
+        publish: Callable[[KeyMisused], object],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._door = door
+        self._guests = guests
+        self._publish = publish
+        self._now = now
+        self._ended: dict[str, Unauthorized] = {}
+        self._news = anyio.Event()
+
+    def admit(self) -> None:
+        """Those that are kept now count, and no others."""
+        self._dismiss(self._door.gate.admit(self._keys.all()))
+
+    def last_used(self, key: Key) -> float | None:
+        """In seconds since the epoch."""
+        return self._door.gate.used.get(key.id, key.last_used)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look)
+            group.start_soon(self._see_off)
+            task_status.started()
+            try:
+                while True:
+                    await anyio.sleep(EVERY)
+                    await self._note_use()
+            finally:
+                await self._note_use()
+
+    def _dismiss(self, ended: dict[str, Unauthorized]) -> None:
+        for key, error in ended.items():
+            dismiss(self._door, key, error, guests=False)
+        if ended:
+            self._ended |= ended
+            self._news.set()
+
+    async def _see_off(self) -> None:
+        """Those at WebSockets are told first, and sent away then."""
         while True:
-            await anyio.sleep(EVERY)
-            await _write(gate, keys)
-    finally:
-        await _write(gate, keys)
+            await self._news.wait()
+            self._news = anyio.Event()
+            while self._ended:
+                key, error = self._ended.popitem()
+                await self._guests.dismiss(key, error)
+                dismiss(self._door, key, error, guests=True)
 
+    async def _look(self) -> None:
+        looked = self._now()
+        while True:
+            now = self._now()
+            self._dismiss(self._door.gate.expired(looked, now))
+            looked = now
+            for misused in self._door.gate.misuses.take():
+                self._publish(misused)
+            await anyio.sleep(LOOK)
 
-async def _write(gate: Gate, keys: Keys) -> None:
-    used, gate.used = gate.used, {}
-    if used:
-        try:
-            with anyio.CancelScope(shield=True):  # what has been taken from the gate is nowhere else
-                await keys.used(used)
-        except StoreFailed as error:
-            log.warning("it was not written down when keys were used: %s", error.message)
+    async def _note_use(self) -> None:
+        gate = self._door.gate
+        used, gate.used = gate.used, {}
+        if used:
+            try:
+                with anyio.CancelScope(shield=True):  # what has been taken from the gate is nowhere else
+                    await self._keys.used(used)
+            except StoreFailed as error:
+                log.warning("it was not written down when keys were used: %s", error.message)

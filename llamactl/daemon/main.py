@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -30,6 +31,10 @@ from llamactl.store import Database
 
 log = logging.getLogger(__name__)
 
+SWITCH = 0.001
+"""Seconds for which a thread that computes (lines of llama-servers, rows for the disk) may keep the event loop waiting;
+Python's own 5 ms are all that a request may be late."""
+
 
 def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inherited: Inherited | None = None) -> None:
     """The whole life of a daemon, in the foreground; `up` is called once everything is.
@@ -41,6 +46,7 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     """
     possible(config)
     os.umask(0o077)
+    sys.setswitchinterval(SWITCH)
     config.directories.prepare()
     with (
         PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,

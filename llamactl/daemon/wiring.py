@@ -33,12 +33,13 @@ from llamactl.daemon.exits import ExitBook
 from llamactl.daemon.history import History
 from llamactl.daemon.journal import Journal
 from llamactl.daemon.keeping import Keeping
-from llamactl.daemon.keyring import note_use, origins, tokens
+from llamactl.daemon.keyring import Keyring, origins, tokens
 from llamactl.daemon.launch import Launch
 from llamactl.daemon.learning import Learning
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.listening import Listening
 from llamactl.daemon.measuring import sampler
+from llamactl.daemon.names import Names
 from llamactl.daemon.needs import Needs
 from llamactl.daemon.reexec import Inherited
 from llamactl.daemon.reload import Current
@@ -127,7 +128,9 @@ def wire(
     fit = FitCalls(catalogue, supervisor, analyst, budget, lending, lambda: gpus.measure(()))
     # Files are put where models are, on a disk: the runtime directory mostly is memory.
     door = Door(supervisor, catalogue.asked, str(directories.web_socket), spool=str(directories.data))
-    door.gate.admit(database.keys.all())
+    guests = Guests()
+    keyring = Keyring(database.keys, door, guests, hub.publish)
+    keyring.admit()
     history = History(current, door.journal, database.requests, hub, observe=prometheus.observe)
     measuring.live = history.rates
     log_calls = LogCalls(config, records.configure, lambda name: catalogue.resolve(name).name)
@@ -145,7 +148,7 @@ def wire(
         [
             fit,
             WorkerCalls(workers, lending),
-            KeyCalls(database.keys, door.gate),
+            KeyCalls(database.keys, keyring),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
             log_calls,
             EventCalls(hub, database.events, supervisor.instances),
@@ -154,7 +157,8 @@ def wire(
         began,
     )
     alerting = Alerting(hub)
-    guests = Guests()
+    names = Names(directories.names, lambda: (catalogue.models(), database.presets.all(), database.keys.all()))
+    database.on_renamed(names.changed)
     channel = Channel(control.answer, os.getuid())
     watchdog = Watchdog(supervisor, api.listens, door.answers, api.decodes, api.probe)
 
@@ -214,11 +218,12 @@ def wire(
             Service("watchdog", watchdog.run),
             Service("history", history.run),
             Service("door", partial(door.serve, list(listening.front.values()), listening.context)),
-            Service("keys", partial(note_use, door.gate, database.keys)),
+            Service("keys", keyring.run),
             Service("guests", guests.run),
             Service("alerts", alerting.run),
             Service("learning", learning.run),
             Service("discovery", discovery.run),
+            Service("names", names.run),
             Service("keeping", keeping.run),
             Service("metrics", measuring.run),
             Service("logs", follower.run),

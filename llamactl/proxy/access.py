@@ -7,13 +7,15 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from time import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from llamactl.core.access import RANK, Caller, Key, Needed, read_key, shown
-from llamactl.core.errors import LlamactlError, RateLimited, Unauthorized
+from llamactl.core.access import RANK, Caller, Key, KeyText, Needed, read_key, shown
+from llamactl.core.errors import Forbidden, LlamactlError, RateLimited, Unauthorized
+from llamactl.core.events import Misuse
 from llamactl.proxy.head import Head
+from llamactl.proxy.misuse import Misuses
 from llamactl.proxy.origins import Origins
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class TooMany(RateLimited):
     lines: bytes = b""
 
 
-class Peer(NamedTuple):
+class Peer(msgspec.Struct, frozen=True):
     """The other end of a connection; no address: a Unix socket.
 
     `local`: it is on this machine; `looped`: it came to a loopback address; `counted`: what its requests are counted
@@ -93,6 +95,7 @@ class Gate:
     def __init__(self, now: Callable[[], float] = time) -> None:
         self._now = now
         self._keys: dict[str, Key] = {}
+        self._revoked: frozenset[str] = frozenset()
         self._tokens: Verifier | None = None
         self._anonymous: Anonymous = "auto"
         self._rate = 0.0
@@ -100,6 +103,7 @@ class Gate:
         self._running: dict[str, int] = {}
         self.used: dict[str, float] = {}
         """Seconds since the epoch by id, of keys used since this was emptied."""
+        self.misuses = Misuses()
         self._known: dict[bytes, _Known] = {}
         self._near = self._far = _NOBODY
         self.origins = Origins()
@@ -113,10 +117,27 @@ class Gate:
         self.origins = origins
         self._forget()
 
-    def admit(self, keys: Iterable[Key]) -> None:
-        """These are all keys there are; it counts from the next request on."""
-        self._keys = {key.id: key for key in keys if key.revoked is None}
+    def admit(self, keys: Iterable[Key]) -> dict[str, Unauthorized]:
+        """These are all keys there are; it counts from the next request on.
+
+        By their ids, those that counted until now, or their old secrets did, with what is to be said to their users.
+        """
+        before, known = self._keys, list(keys)
+        self._keys = {key.id: key for key in known if key.revoked is None}
+        self._revoked = frozenset(key.id for key in known if key.revoked is not None)
         self._forget()
+        ended = {}
+        for key in before.values():
+            now = self._keys.get(key.id)
+            if now is None or now.digest != key.digest:
+                why = "was revoked" if now is None else "has another secret now"
+                ended[key.id] = Unauthorized(f"the key {key.name} {why}", _HINT)
+        return ended
+
+    def expired(self, since: float, now: float) -> dict[str, Unauthorized]:
+        """The same of those that have come to their end in that time, in seconds since the epoch."""
+        ended = [key for key in self._keys.values() if key.expires is not None and since < key.expires <= now]
+        return {key.id: Unauthorized(f"the key {key.name} has expired", _HINT) for key in ended}
 
     def _forget(self) -> None:
         self._known = {b"": _NOBODY}
@@ -137,16 +158,33 @@ class Gate:
         Raises `Unauthorized`, `Forbidden` or `TooMany`.
         """
         caller = self._who(head, peer)
-        key = caller.key
+        key, rate = caller.key, caller.rate
         if key:
             self.used[key] = self._now()
             if caller.parallel:
-                self._begin(caller)
-            if caller.rate:
-                return caller, self._count(caller, key, caller.rate)
+                running = self._running.get(key, 0)
+                if running >= caller.parallel:
+                    raise self._too_many_at_once(caller, peer, running)
+                self._running[key] = running + 1
+            counted = key
         elif self._rate and peer.address and head.route.scope:
-            return caller, self._count(caller, peer.counted, self._rate)
-        return caller, b""
+            counted, rate = peer.counted, self._rate
+        if not rate:
+            return caller, b""
+        assert self._rates is not None
+        lines, wait = self._rates.hit(counted, rate)
+        if wait:
+            self.leave(caller)
+            raise self._too_many(caller, peer, counted, rate, lines, wait)
+        return caller, lines
+
+    def demand_model(self, caller: Caller, model: str, peer: Peer) -> None:
+        """Raises `Forbidden` if the key is for other models."""
+        try:
+            caller.demand_model(model)
+        except Forbidden:
+            self.misuses.note(caller.key, "model", peer.address)
+            raise
 
     def look(self, head: Head, peer: Peer) -> LlamactlError | None:
         """What `enter` would raise, of a request whose body is still to come. Nothing is counted, and how many are
@@ -159,7 +197,7 @@ class Gate:
         if rate and head.route.scope and self._rates is not None:
             lines, wait = self._rates.left(counted, rate)
             if wait:
-                return _too_many(caller, counted, rate, lines, wait)
+                return self._too_many(caller, peer, counted, rate, lines, wait)
         return None
 
     def _who(self, head: Head, peer: Peer) -> Caller:
@@ -173,13 +211,15 @@ class Gate:
             return _NOBODY.caller
         who = self._known.get(head.credential)
         if who is None or who.until <= self._now():
-            who = self._identify(head.credential)
+            who = self._identify(head.credential, peer)
         if who is _NOBODY:
             who = self._near if peer.local else self._far
         caller = who.caller
         if who.rank < RANK[needed]:
             if head.credential and not caller.key:
                 raise Unauthorized("what is shown as a key is none of this server", _HINT)
+            if caller.key:
+                self.misuses.note(caller.key, "scope", peer.address)
             caller.demand(needed)
         if head.origin and not caller.key and head.method not in _READS:
             self.origins.check_page(head.origin, head.host)
@@ -194,46 +234,47 @@ class Gate:
             else:
                 self._running.pop(caller.key, None)
 
-    def _begin(self, caller: Caller) -> None:
-        running = self._running.get(caller.key, 0)
-        if running >= caller.parallel:
-            who = f"the key {caller.name}"
-            raise TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
-        self._running[caller.key] = running + 1
+    def _too_many_at_once(self, caller: Caller, peer: Peer, running: int) -> TooMany:
+        self.misuses.note(caller.key, "parallel", peer.address)
+        who = f"the key {caller.name}"
+        return TooMany(f"{who} has {running} requests under way, and may have no more", retry_after=1.0)
 
-    def _count(self, caller: Caller, counted: str, rate: float) -> bytes:
-        assert self._rates is not None
-        lines, wait = self._rates.hit(counted, rate)
-        if wait:
-            self.leave(caller)
-            raise _too_many(caller, counted, rate, lines, wait)
-        return lines
+    def _too_many(self, caller: Caller, peer: Peer, counted: str, rate: float, lines: bytes, wait: float) -> TooMany:
+        if caller.key:
+            self.misuses.note(caller.key, "rate", peer.address)
+        who = f"the key {caller.name}" if caller.key else counted
+        error = TooMany(f"{who} has sent more than {rate:.3g} requests a minute", retry_after=wait)
+        error.lines = lines
+        return error
 
-    def _identify(self, credential: bytes) -> _Known:
+    def _identify(self, credential: bytes, peer: Peer) -> _Known:
         """Whose it is. What is no key of ours is nobody's: SDKs send one where none is needed."""
         text = shown(credential)
         known = _NOBODY
         if key_text := read_key(text):
-            key = self._keys.get(key_text.id)
-            digest = sha256(key_text.secret.encode()).hexdigest()
-            if key is None or not hmac.compare_digest(digest, key.digest):
-                raise Unauthorized(f"the key llk_{key_text.id}_… is not known, or not any more", _HINT)
-            if key.expires is not None and key.expires <= self._now():
-                raise Unauthorized(f"the key {key.name} has expired", _HINT)
-            known = _Known(key.caller(), key.expires or _FOREVER)
+            known = self._key(key_text, peer)
         elif self._tokens is not None and text.count(".") == 2:
-            known = _Known(*self._tokens.verify(text))
+            try:
+                known = _Known(*self._tokens.verify(text))
+            except Unauthorized:
+                self.misuses.note("", "token", peer.address)
+                raise
         if len(self._known) >= _REMEMBERED:
             self._known = {b"": _NOBODY}
         self._known[credential] = known
         return known
 
-
-def _too_many(caller: Caller, counted: str, rate: float, lines: bytes, wait: float) -> TooMany:
-    who = f"the key {caller.name}" if caller.key else counted
-    error = TooMany(f"{who} has sent more than {rate:.3g} requests a minute", retry_after=wait)
-    error.lines = lines
-    return error
+    def _key(self, shown: KeyText, peer: Peer) -> _Known:
+        key = self._keys.get(shown.id)
+        digest = sha256(shown.secret.encode()).hexdigest()
+        if key is None or not hmac.compare_digest(digest, key.digest):
+            what: Misuse = "revoked" if shown.id in self._revoked else "unknown" if key is None else "secret"
+            self.misuses.note("" if what == "unknown" else shown.id, what, peer.address)
+            raise Unauthorized(f"the key llk_{shown.id}_… is not known, or not any more", _HINT)
+        if key.expires is not None and key.expires <= self._now():
+            self.misuses.note(key.id, "expired", peer.address)
+            raise Unauthorized(f"the key {key.name} has expired", _HINT)
+        return _Known(key.caller(), key.expires or _FOREVER)
 
 
 _HINT = "llamactl keys ls shows those there are"

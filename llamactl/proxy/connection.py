@@ -14,6 +14,7 @@ from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
 from llamactl.proxy.gathering import Gathering
+from llamactl.proxy.record import ID
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -37,14 +38,13 @@ NEVER = 1 << 62
 class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
-    `forward` is the request being answered, `added` the headers that its answer is given besides its own, `closing`
-    that this answer is the last, `paused` that the client takes no more bytes for now.
+    `forward` is the request being answered, `caller` who asks it, `added` the headers that its answer is given besides
+    its own, `closing` that this answer is the last, `paused` that the client takes no more bytes for now.
     """
 
     __slots__ = (
-        "_again", "_asked", "_caller", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader",
-        "_serving", "_waiting", "added", "closing", "forward", "paused", "transport",
-        "waiting",
+        "_again", "_asked", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
+        "_waiting", "added", "caller", "closing", "forward", "paused", "transport", "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -54,13 +54,12 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._again: Request | None = None  # what has been asked a second time
-        self._caller: Caller | None = None  # of that
+        self.caller: Caller | None = None  # of that
         self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
-        self.closing = False
-        self.paused = False
+        self.closing = self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
         self._serving = False
         self._lingering = False
@@ -79,9 +78,15 @@ class Connection(asyncio.Protocol):
         if self.forward is not None and self.forward.tunnel:
             self.forward.send(data)
         elif not self._lingering:
-            if self._reader.feed(data):
-                self._serve()
-                if self.forward is not None and not self._reader.requests:
+            reader = self._reader
+            request = reader.whole(data)
+            if request is None:
+                reader.feed(data)
+            elif reader.requests or self.forward or self._waiting or self.closing or self.paused:
+                reader.requests.append(request)
+            else:
+                self._begin(request)
+                if self.forward is not None:
                     return  # nothing else was read
             self._look()
 
@@ -165,9 +170,8 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
-        door, head = self._door, request.head
-        name = head.request_id or door.journal.name()
-        self.added = b"X-Request-Id: %b\r\n" % name
+        door, head, journal = self._door, request.head, self._door.journal
+        self.added = named = b"X-Request-Id: %b\r\n" % head.request_id if head.request_id else journal.name()
         if head.origin:
             self.added += door.gate.origins.lines(head.origin)
         self._asked = request
@@ -177,53 +181,51 @@ class Connection(asyncio.Protocol):
             if head.origin and head.method == b"OPTIONS":
                 self._preflight(request)
                 return
-            self._caller, told = door.gate.enter(head, self._peer)
-            if told:
-                self.added += told
+            self.caller, told = door.gate.enter(head, self._peer)
+            self.added += told
             if head.route.kind == "web":
-                request.added = introduce(self._caller)
+                request.added = introduce(self.caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
-            if self._caller.models is not None:
-                self._caller.demand_model(model.name)
+            if self.caller.models is not None:
+                door.gate.demand_model(self.caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
-                request.record = door.journal.begin(name, head.route.endpoint, "", self._peer.address)
-                if self._caller is not None:
-                    request.record.key = self._caller.key
+                request.record = journal.begin(named[ID], head.route.endpoint, "", self._peer.address)
+                if self.caller is not None:
+                    request.record.key = self.caller.key
             self.refuse(request, error)
             return
-        journal = door.journal
-        request.record = record = journal.begin(name, head.route.endpoint, model.name, self._peer.address)
-        if self._caller.key:
-            record.key = self._caller.key
+        request.record = record = journal.begin(named[ID], head.route.endpoint, model.name, self._peer.address)
+        if self.caller.key:
+            record.key = self.caller.key
         if journal.capture.count:
-            record.captured = journal.capture.begin(name, request.body)
+            record.captured = journal.capture.begin(record.id, request.body)
         lease = door.supervisor.try_lease(model.name)
         if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
             self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
         elif lease is None:
             self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
         else:
+            record.leased = record.arrived
             self._send(request, door.pool(lease.endpoint), lease)
 
     def _preflight(self, request: Request) -> None:
-        """A browser asks whether a page may ask. It shows no key then."""
-        head = request.head
-        told = self._door.gate.origins.preflight(head.origin, head.lines)
-        self.closing = self.closing or not head.keep_alive
+        """A browser, which shows no key then, asks whether a page may ask."""
+        told = self._door.gate.origins.preflight(request.head.origin, request.head.lines)
+        self.closing = self.closing or not request.head.keep_alive
         close = b"Connection: close\r\n" if self.closing else b""
         self.transport.write(b"HTTP/1.1 204 No Content\r\n%b%b%b\r\n" % (self.added, told, close))
         self.finished()
 
     async def _wait(self, request: Request, model: Model) -> None:
-        if self.waiting is None and (told := way(request)):
+        usual, priority = ("", 0) if self.caller is None else (self.caller.wait, self.caller.priority)
+        if self.waiting is None and (told := way(request, usual)):
             self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
         if self.waiting is not None:
             self.waiting.go_on()
         try:
-            priority = 0 if self._caller is None else self._caller.priority
             lease = await self._door.supervisor.lease(model, priority=priority)
         except LlamactlError as error:
             self._waiting = None
@@ -242,6 +244,7 @@ class Connection(asyncio.Protocol):
             lease.release()
         else:
             if request.record is not None:
+                request.record.leased = monotonic()
                 request.record.loading = lease.loading(request.record.arrived)
             self._send(request, self._door.pool(lease.endpoint), lease)
 
@@ -265,8 +268,6 @@ class Connection(asyncio.Protocol):
         self.refuse(request, error)
 
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
-        if request.record is not None:
-            request.record.leased = monotonic()
         as_it_is = lease is None or pool.plain or request.head.route.named == "path"
         streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
         begun = self.waiting.way if self.waiting is not None and self.waiting.begun else ""
@@ -276,7 +277,7 @@ class Connection(asyncio.Protocol):
             self.forward = Forward(self, request, pool, lease)
         else:
             self.forward = Gathering(self, request, pool, lease, streamed)
-        self.forward.start()
+        pool.take(self.forward)
 
     def tunnelled(self) -> None:
         """From here on both sides send what they like."""
@@ -294,13 +295,12 @@ class Connection(asyncio.Protocol):
             waiting.fail(error)
             self.finished(broken=waiting.way != "space")
             return
-        self.closing = self.closing or request.fault is not None or not request.head.keep_alive
+        unread, head = request.fault is not None, request.head
+        self.closing = self.closing or unread or not head.keep_alive
         if isinstance(error, TooMany):
             self.added += error.lines
         if request.record is not None:
             request.record.status, request.record.error = error.status, error.code
-        unread = request.fault is not None
-        head = request.head
         told = dialects.refusal(
             error,
             close=self.closing,
@@ -309,13 +309,14 @@ class Connection(asyncio.Protocol):
             added=self.added,
         )
         self.transport.write(told)
-        if unread and self.transport.can_write_eof():
+        if unread:
             # Closing now, with the client still sending, would reset the connection before it reads this.
             self.forward = None
             self._done()
             self._lingering = True
             self._deadline = self._door.tick + LINGER
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # TLS has no such half
+                self.transport.write_eof()
             return
         self.finished()
 
@@ -347,8 +348,8 @@ class Connection(asyncio.Protocol):
             waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
-        caller, self._caller = self._caller, None
-        if caller is not None:
+        caller, self.caller = self.caller, None
+        if caller is not None and caller.parallel:
             self._door.gate.leave(caller)
 
     def end(self) -> None:
@@ -372,7 +373,7 @@ class Connection(asyncio.Protocol):
         begun = self._reader.in_head or self._reader.in_body
         if begun and self._idle() and not self._lingering and not self.transport.is_closing():
             self._deadline = self._door.tick + LINGER
-            added = b"X-Request-Id: %b\r\n" % self._door.journal.name()
+            added = self._door.journal.name()
             late = TimedOut("the request took too long")
             self.transport.write(dialects.refusal(late, close=True, status=408, added=added))
             self.transport.close()

@@ -90,13 +90,16 @@ class Door:
     def model_for(self, request: Request) -> Model:
         """Of a request as it is to go there. Raises `BadRequest`, `NotFound`, or `Moved`."""
         head = request.head
-        match head.route.named:
-            case "path":
-                return self._through(request)
-            case "query":
-                name = naming.in_query(head.query)
-            case _:
-                name = self._named(request)
+        named, name = head.route.named, None
+        if named == "body" and head.kind == b"application/json" and request.body:  # most are
+            request.asked = asked = read(request.body)  # what it says is wanted again
+            name = asked.model or naming.in_query(head.query)
+        elif named == "body":
+            name = naming.in_body(request.body, head.kind, head.content_type, head.query)
+        elif named == "path":
+            return self._through(request)
+        else:
+            name = naming.in_query(head.query)
         name = name or self._default
         if not name:
             raise BadRequest(
@@ -104,18 +107,9 @@ class Door:
                 'put "model" into it, or: llamactl config set models.default NAME',
             )
         model = self._resolve(name)
-        if model.shapes and head.route.named == "body":
+        if model.shapes and named == "body":
             self._shape(request, model)
         return model
-
-    def _named(self, request: Request) -> str | None:
-        head, body = request.head, request.body
-        if body and head.kind == b"application/json":  # most are, and what they say is wanted again
-            asked = request.asked = read(body)
-            if asked.model:
-                return asked.model
-            return naming.in_query(head.query)
-        return naming.in_body(body, head.kind, head.content_type, head.query)
 
     def _shape(self, request: Request, model: Model) -> None:
         """Of forms there is nothing to be changed, nor of what has no body."""

@@ -44,7 +44,7 @@ class Chunks:
 
 
 class Forward:
-    """Between one client's `Connection` and one `Upstream`.
+    """Between one client's `Connection` and one `Upstream`, for which it asks the pool (`Pool.take`).
 
     Ends in exactly one call of `client.finished` or `client.refuse`, unless the client goes first
     (`client_lost`).
@@ -71,10 +71,6 @@ class Forward:
         self._lease = lease
         if lease is not None:
             lease.on_revoked = self._revoked
-
-    def start(self) -> None:
-        """Ask for a connection; everything else follows."""
-        self._pool.take(self)
 
     # --- upstream --------------------------------------------------------------------------------
 
@@ -105,7 +101,15 @@ class Forward:
             data = self._received + data
         end = data.find(b"\r\n\r\n")
         if end >= 0:
-            self._begin(data, end)
+            read = answers.read(data, end)
+            if read is None:
+                self.fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
+                return
+            answer, length = read
+            if answer.status < 200:
+                self._informational(answer, data, end)
+            else:
+                self._begun(answer, length, data, end + 4)
         elif len(data) > answers.MAX_HEAD:
             self.fail(UpstreamDied(f"{self._behind} answered with a head without an end"))
         else:
@@ -155,40 +159,24 @@ class Forward:
         if self.tunnel:
             self._client.transport.resume_reading()
 
-    def _begin(self, data: bytes, end: int) -> None:
-        """The head of an answer is `data[:end]`."""
-        read = answers.read(data, end)
-        if read is None:
-            self.fail(UpstreamDied(f"what {self._behind} answered is not HTTP"))
-            return
-        answer, length = read
-        if answer.status < 200:
-            self._informational(answer, data, end)
-        else:
-            self._begun(answer, length, data, end + 4)
-
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
         """The final head has come: its body, of `length` if that is known, is `data[start:]` so far."""
         client, request = self._client, self._request
         head = request.head
+        record = request.record
+        rest = data[start:]
+        usual = answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD"
+        if usual and len(rest) == length:  # all of it is here, as it mostly is: one write
+            if record is not None:
+                record.whole(answer.status, rest)
+            framing = b"Content-Length: %d\r\n\r\n" % length
+            client.transport.write(b"".join((answer.wire, client.added, framing, rest)))
+            self._finish(keep=answer.keep)
+            return
         self._answer = answer
-        record = self._record = request.record
+        self._record = record
         if record is not None:
             record.answered(answer.status, events=answer.events)
-        rest = data[start:]
-        if answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD":
-            # The common case: one write for what is here, which mostly is all of it.
-            self._left = left = length - len(rest)
-            wire = b"%b%bContent-Length: %d\r\n\r\n" % (answer.wire, client.added, length)
-            client.transport.write(wire + rest if left >= 0 else wire)
-            if record is not None and rest and left >= 0:
-                record.take(rest)
-            if left == 0:
-                self._finish(keep=answer.keep)
-            elif left < 0:
-                self._left = length
-                self._pass_on(rest)
-            return
         self._begin_other(answer, length)
         if rest or self._left == 0:
             self._pass_on(rest)
@@ -304,6 +292,11 @@ class Forward:
     def leased(self) -> bool:
         """A model is at work for it."""
         return self._lease is not None
+
+    @property
+    def stays(self) -> bool:
+        """It is the answer to one who watches: it does not end by itself."""
+        return self.tunnel or (self._answer is not None and self._answer.events)
 
     def _revoked(self) -> None:
         self.fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))

@@ -18,7 +18,8 @@ _AUTHORITY = re.compile(rb"[^/?#]*")
 
 
 class Head:
-    """What a request's head says. Not changed once it is complete: requests share it.
+    """What a request's head says. Not changed once it is complete: requests share it. (`wire_before` is how it last
+    went upstream, before a body of `size_before` bytes: mostly the next one is as long.)
 
     `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
     `authorization` and `api_key` are the client's credentials as they came; they are never passed on. `credential` is
@@ -28,7 +29,7 @@ class Head:
     __slots__ = (
         "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "credential", "expects",
         "host", "keep_alive", "kind", "length", "lines", "method", "old", "origin", "path", "query", "request_id",
-        "route", "size", "target", "upgrade", "wire",
+        "route", "size", "size_before", "target", "upgrade", "wire", "wire_before",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -54,7 +55,8 @@ class Head:
         self.keep_alive = True
         self.old = False  # HTTP/1.0
         self.size = 0  # bytes
-        self.wire = b""
+        self.wire = self.wire_before = b""
+        self.size_before = -1
         self.route: Route = ELSEWHERE
 
     def complete(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from llamactl.core.errors import Draining
+from llamactl.core.errors import Draining, LlamactlError
 
 if TYPE_CHECKING:
     from llamactl.proxy.connection import Connection
@@ -74,6 +74,20 @@ async def clear(door: "Door", drain: float) -> None:
     if patience.cancelled_caught:
         await anyio.sleep(ACCEPTED)
         await give_up(door)
+
+
+def dismiss(door: "Door", key: str, error: LlamactlError, *, guests: bool) -> None:
+    """End what a model does for this key, what it waits for, and what it watches.
+
+    Other answers of our own end by themselves; one of them may tell of the end of this very key. `guests`: also those
+    at our own WebSockets, who have been told already.
+    """
+    for connection in list(door.connections):
+        caller, forward = connection.caller, connection.forward
+        if caller is not None and caller.key == key:
+            ours = forward is not None and forward.tunnel and not forward.leased
+            if guests if ours else connection.busy or (forward is not None and forward.stays):
+                connection.give_up(error)
 
 
 async def give_up(door: "Door") -> None:

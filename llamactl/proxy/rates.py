@@ -22,44 +22,44 @@ class _Windows(Storage):
         super().__init__()
         self._now = now
         self._clock = clock
-        self._windows: dict[str, _Window] = {}  # the oldest first
+        self.of: dict[str, _Window] = {}  # by who is counted, the oldest first
 
     def __len__(self) -> int:
-        return len(self._windows)
+        return len(self.of)
 
     def seen(self, key: str) -> "_Window":
         """One that was just counted."""
-        return self._windows[key]
+        return self.of[key]
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        window, now = self._windows.get(key), self._now()
+        window, now = self.of.get(key), self._now()
         if window is not None and window.end > now:
             window.count += amount
             return window.count
-        self._windows.pop(key, None)
-        if len(self._windows) >= MOST:
-            del self._windows[next(iter(self._windows))]
-        self._windows[key] = _Window(amount, now + expiry, ceil(self._clock() + expiry))
+        self.of.pop(key, None)
+        if len(self.of) >= MOST:
+            del self.of[next(iter(self.of))]
+        self.of[key] = _Window(amount, now + expiry, ceil(self._clock() + expiry))
         return amount
 
     def get(self, key: str) -> int:
-        window = self._windows.get(key)
+        window = self.of.get(key)
         return 0 if window is None or window.end <= self._now() else window.count
 
     def get_expiry(self, key: str) -> float:
-        window = self._windows.get(key)
+        window = self.of.get(key)
         return self._now() if window is None else window.end
 
     def check(self) -> bool:
         return True
 
     def reset(self) -> int | None:
-        count = len(self._windows)
-        self._windows.clear()
+        count = len(self.of)
+        self.of.clear()
         return count
 
     def clear(self, key: str) -> None:
-        self._windows.pop(key, None)
+        self.of.pop(key, None)
 
 
 class _Window:
@@ -71,7 +71,7 @@ class _Window:
         """`reset` is that end in seconds since the epoch."""
         self.count = count
         self.end = end
-        self.told = f"\r\nX-RateLimit-Reset: {reset}\r\n"
+        self.told = b"\r\nX-RateLimit-Reset: %d\r\n" % reset
 
 
 class _Limit(RateLimitItemPerSecond):
@@ -81,7 +81,7 @@ class _Limit(RateLimitItemPerSecond):
 
     def __init__(self, amount: int, seconds: int) -> None:
         super().__init__(amount, seconds)
-        self.told = f"X-RateLimit-Limit: {amount}\r\nX-RateLimit-Remaining: "
+        self.told = b"X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: " % amount
 
     def key_for(self, *identifiers: bytes | str | int | float) -> str:
         return identifiers[0]  # type: ignore[return-value]  # all of ours are texts
@@ -108,11 +108,15 @@ class Rates:
         since the epoch.
         """
         limit = self._limits.get(rate) or self._known(rate)
-        ok = self._hit(limit, who)
-        window = self.windows.seen(who)
-        if ok:
-            return f"{limit.told}{limit.amount - window.count}{window.told}".encode(), 0.0
-        return self._spent(limit, window)
+        window = self.windows.of.get(who)
+        if window is not None and window.count < limit.amount and window.end > self._now():  # nothing is to be decided
+            window.count += 1
+        else:
+            ok = self._hit(limit, who)
+            window = self.windows.seen(who)
+            if not ok:
+                return self._spent(limit, window)
+        return b"%b%d%b" % (limit.told, limit.amount - window.count, window.told), 0.0
 
     def left(self, who: str, rate: float) -> tuple[bytes, float]:
         """What `hit` would say to one who has none left, but not counted; else no headers and 0 seconds."""
@@ -122,7 +126,7 @@ class Rates:
         return self._spent(limit, self.windows.seen(who))
 
     def _spent(self, limit: _Limit, window: _Window) -> tuple[bytes, float]:
-        return f"{limit.told}0{window.told}".encode(), max(0.001, window.end - self._now())
+        return b"%b0%b" % (limit.told, window.told), max(0.001, window.end - self._now())
 
     def _known(self, rate: float) -> _Limit:
         limit = self._limits[rate] = _limit(rate)

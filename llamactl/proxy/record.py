@@ -13,6 +13,9 @@ from llamactl.core.requests import ModelRequest, RequestState, Usage
 from llamactl.proxy import usage
 from llamactl.proxy.capture import Capture, Captured
 
+ID = slice(len(b"X-Request-Id: "), -2)
+"""Where the id stands in its header."""
+
 ROOM = 2048
 """Requests that may have ended and not been taken. Beyond that, which no llama-server can do in a second, the oldest
 are forgotten."""
@@ -57,6 +60,15 @@ class Record:
         self.first = monotonic()
         if events:
             self._stream = True
+
+    def whole(self, status: int, body: bytes) -> None:
+        """The answer has come in one piece, and is no stream."""
+        self.status = status
+        self.first = monotonic()
+        self._start = body
+        self._size = len(body)
+        if self.captured is not None:
+            self.captured.take(body)
 
     def take(self, data: bytes) -> None:
         """More of the body; framed in chunks, if it came so."""
@@ -147,12 +159,13 @@ class Journal:
         self.lost = 0
         self.capture = Capture()
         self._ended: deque[Record] = deque(maxlen=ROOM)
-        self._prefix = os.urandom(6).hex().encode()
+        self._prefix = b"X-Request-Id: %b-" % os.urandom(6).hex().encode()
         self._numbers = count(1)
 
     def name(self) -> bytes:
-        """An id for a request that has none. There is no other like it, after a restart of the daemon either."""
-        return b"%b-%x" % (self._prefix, next(self._numbers))
+        """The header that tells the id (`ID`) of a request that has none. There is no other like it, after a restart
+        of the daemon either."""
+        return b"%b%x\r\n" % (self._prefix, next(self._numbers))
 
     def begin(self, id: bytes, endpoint: str, model: str, client: str) -> Record:
         record = Record(id, endpoint, model, client)

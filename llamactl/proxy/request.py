@@ -64,12 +64,20 @@ class Request:
     def wire(self, size: int) -> bytes:
         """The head as it goes upstream, before a body of `size` bytes."""
         head = self.head
-        wire = head.wire
         if self.target:
-            wire = b"%b %b%b" % (head.method, self.target, wire[wire.index(b" HTTP/1.1\r\n") :])
-        if head.length is None and not head.chunked:
-            return wire + self.added + b"\r\n"
-        return b"%b%bContent-Length: %d\r\n\r\n" % (wire, self.added, size)
+            wire = b"%b %b%b" % (head.method, self.target, head.wire[head.wire.index(b" HTTP/1.1\r\n") :])
+        elif self.added:
+            wire = head.wire
+        else:
+            if size != head.size_before:
+                head.wire_before, head.size_before = self._framed(head.wire, size), size
+            return head.wire_before
+        return self._framed(wire + self.added, size)
+
+    def _framed(self, wire: bytes, size: int) -> bytes:
+        if self.head.length is None and not self.head.chunked:
+            return wire + b"\r\n"
+        return b"%bContent-Length: %d\r\n\r\n" % (wire, size)
 
 
 class Reader:
@@ -110,15 +118,11 @@ class Reader:
             self._max_body = max_body
             self._again = b""  # its size was allowed by the old one
 
-    def feed(self, data: bytes) -> bool:
-        """True if it was one whole request, and nothing else: the usual case."""
-        if not (self.ended or self.in_head or self.in_body) and self._is_known(data):
-            return True
+    def feed(self, data: bytes) -> None:
         while data and not self.ended:
             data = self._parse(data)
         if self._switched:
             self.rest += data
-        return False
 
     def _parse(self, data: bytes) -> bytes:
         """What the parser does not want of it."""
@@ -162,15 +166,17 @@ class Reader:
         """Where the next bytes belong, if they are of a large body."""
         return None if self._room is None else self._room.place
 
-    def _is_known(self, data: bytes) -> bool:
-        """The short way: `data` is one whole request with a head seen before."""
-        if self._again and len(data) == self._again_size and data.startswith(self._again):
-            self.requests.append(Request(self._again_head, data[len(self._again) :]))
-            return True
+    def whole(self, data: bytes) -> Request | None:
+        """The short way: if `data` is one whole request with a head seen before, that; else feed it."""
+        if self.in_head or self.in_body or self.ended:
+            return None
+        again = self._again
+        if again and len(data) == self._again_size and data.startswith(again):
+            return Request(self._again_head, data[len(again) :])
         end = data.find(b"\r\n\r\n", 0, _SHORT)
         if end < 0:
             self._template = b""
-            return False
+            return None
         match = _LENGTH.search(data, 0, end + 2)
         if match is None:
             length, self._template = 0, data[:end]
@@ -179,11 +185,10 @@ class Reader:
         self._sized = match is not None
         head = _heads.get(self._template)
         if head is None or len(data) != end + 4 + length or length > self._max_body:
-            return False
+            return None
         self.ended = not head.keep_alive
         self._again, self._again_size, self._again_head = data[: end + 4], len(data), head
-        self.requests.append(Request(head, data[end + 4 :]))
-        return True
+        return Request(head, data[end + 4 :])
 
     # --- called by the parser --------------------------------------------------------------------
 

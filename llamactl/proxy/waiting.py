@@ -3,7 +3,7 @@
 A status is said as late as possible, so that a refusal is a real 429, 503 or 507: whatever can be decided at once
 is, and so are most failed loads, for nothing is sent in the first `EVERY` seconds. Who waits longer for a stream is
 answered 200 then, and a comment every so often; what goes wrong after that is an event, and the connection breaks off.
-`X-Llamactl-Wait` asks for something else:
+`X-Llamactl-Wait` asks for something else, and so may the key for whatever has no such header:
 
     comments    what has just been said
     reasoning   of chat/completions: the same as `reasoning_content`, for people who see no comments
@@ -42,12 +42,12 @@ class _Streams(msgspec.Struct):
 _streams = msgspec.json.Decoder(_Streams).decode
 
 
-def way(request: Request) -> Way | None:
-    """How the client is to be told that it waits, if at all."""
+def way(request: Request, usual: str = "") -> Way | None:
+    """How the client is to be told that it waits, if at all; `usual` is what their key says of that."""
     head, path = request.head, request.path
     lines = head.lines
-    asked = next((lines[i + 2] for i in range(0, len(lines), 4) if lines[i].lower() == b"x-llamactl-wait"), b"comments")
-    asked = asked.strip().lower()
+    asked = next((lines[i + 2] for i in range(0, len(lines), 4) if lines[i].lower() == b"x-llamactl-wait"), None)
+    asked = usual.encode() if asked is None else asked.strip().lower()
     if head.old or asked == b"none" or not streams(path):
         return None
     try:

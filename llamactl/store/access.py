@@ -30,6 +30,8 @@ class Access:
         self._db = db
         self._path = path
         self._now = now
+        self.renamed: Callable[[], object] = lambda: None
+        """Called when names may have come or gone."""
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -38,11 +40,13 @@ class Access:
             yield self.connection()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """All that is written inside is there afterwards, or nothing of it."""
+    def writing(self, *, names: bool = False) -> Iterator[sqlite3.Connection]:
+        """All that is written inside is there afterwards, or nothing of it. `names`: somebody may want to know."""
         connection = self.connection()
         with told_of(self._path), transaction(connection):
             yield connection
+        if names:
+            self.renamed()
 
     def connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection = self._db.connection()  # type: ignore[no-untyped-call, unused-ignore]

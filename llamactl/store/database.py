@@ -99,6 +99,10 @@ class Database:
         """
         return self._access.connection().total_changes
 
+    def on_renamed(self, call: Callable[[], object]) -> None:
+        """It is called after each change of models, presets or keys, by whose names they may be asked for."""
+        self._access.renamed = call
+
     def close(self) -> None:
         """Nothing happens the second time."""
         self._writer.close()
@@ -130,14 +134,11 @@ class Database:
             for table in TABLES:
                 peewee.SchemaManager(table, self._db).create_all(safe=True)
             for group in GROUPS:
-                name = TABLE_OF[group]
-                there = {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')}
                 new = {parameter.name: declared(parameter.kind) for parameter in columns(group)}
                 if group == "model":
                     new |= {"preset": "TEXT", "shapes": "TEXT"}
-                for column, kind in new.items():
-                    if column not in there:
-                        connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column}" {kind}')
+                _add(connection, TABLE_OF[group], new)
+            _add(connection, "keys", {"wait": "TEXT NOT NULL DEFAULT ''"})
             if fill is not None:
                 self.models.prepare()
                 fill(self.models)
@@ -164,6 +165,14 @@ class Database:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         if free >= MANY_FREE:
             give_back(connection, MOST_GIVEN)
+
+
+def _add(connection: sqlite3.Connection, table: str, columns: dict[str, str]) -> None:
+    """Those that are not there."""
+    there = {row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')}
+    for column, kind in columns.items():
+        if column not in there:
+            connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{column}" {kind}')
 
 
 def give_back(connection: sqlite3.Connection, pages: int) -> None:

@@ -31,7 +31,7 @@ class Keys:
 
     def put(self, key: Key) -> None:
         """Add it, or replace the one with its id."""
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             connection.execute(_PUT, _row(key))
 
     async def used(self, times: Mapping[str, float]) -> None:

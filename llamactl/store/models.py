@@ -72,7 +72,7 @@ class Models:
 
         An alias that another model had is taken from it.
         """
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             self.write(connection, models, [self._access.milliseconds()] * len(models))
 
     def replace(self, name: str, model: Model) -> bool:
@@ -83,7 +83,7 @@ class Models:
         now = self._access.milliseconds()
         shares, left = self._shares(model)
         values = (*_row(model, left), now, *self._groups[0].values(shares[0]), name)
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             if not connection.execute(self._update, values).rowcount:
                 return False
             self._write_groups(connection, [(model, shares)], now)
@@ -91,7 +91,7 @@ class Models:
 
     def remove(self, name: str) -> bool:
         """False if there is none of that name. All that is kept about it goes too."""
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             return bool(connection.execute('DELETE FROM "models" WHERE "name" = ?', (name,)).rowcount)
 
     # --- inside ----------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Presets:
         for name, settings in presets.items():
             readable(settings, name)
         rows = [(name, msgspec.json.encode(settings).decode(), now, now) for name, settings in presets.items()]
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             connection.executemany(
                 'INSERT INTO "presets" ("name", "settings", "created_at", "updated_at") VALUES (?, ?, ?, ?) '
                 'ON CONFLICT ("name") '
@@ -46,7 +46,7 @@ class Presets:
 
     def remove(self, name: str) -> bool:
         """False if there is none of that name."""
-        with self._access.writing() as connection:
+        with self._access.writing(names=True) as connection:
             return bool(connection.execute('DELETE FROM "presets" WHERE "name" = ?', (name,)).rowcount)
 
 

@@ -225,6 +225,7 @@ KeyTable = _table(
         "rate": peewee.FloatField(),
         "parallel": peewee.IntegerField(),
         "priority": peewee.IntegerField(),
+        "wait": peewee.TextField(constraints=[peewee.SQL("DEFAULT ''")]),
         "created": peewee.IntegerField(),
         "last_used": peewee.IntegerField(null=True),
         "revoked": peewee.IntegerField(null=True),

@@ -51,7 +51,7 @@ def add(app: web.Application, ask: Ask, guests: Guests) -> None:
             except ImportError:
                 raise Refused("Socket.IO is not installed here", "pip install 'llamactl-daemon[socketio]'") from None
             dashboards.append(Dashboard(ask))
-        with guests.staying(dashboards[0].close):
+        with guests.staying(lambda _: dashboards[0].close()):
             response: web.StreamResponse = await dashboards[0].handle(request)
             return response
 
@@ -68,7 +68,7 @@ async def converse(request: web.Request, ask: Ask, feed: Feed, guests: Guests) -
     assert request.transport is not None
     watcher = Watcher(socket, request.transport, caller_of(request))
     try:
-        with guests.staying(watcher.end):
+        with guests.staying(watcher.end, watcher.caller.key):
             await feed.join(watcher)
             await _Conversation(socket, ask, feed, watcher).run()
     except ConnectionError:

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from llamactl.core.access import Caller
-from llamactl.core.errors import BadRequest
+from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.core.events import Numbered, kind
 from llamactl.rpc.calls import Ask, Lost, Watch
 from llamactl.rpc.server import Stream
@@ -36,7 +36,7 @@ async def events(request: web.Request, ask: Ask, guests: Guests) -> web.StreamRe
     stream: Stream = await ask(Watch(_since(request), types))
     ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def end() -> None:
+    async def end(_: LlamactlError) -> None:
         ending.set_result(None)
 
     try:

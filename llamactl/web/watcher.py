@@ -6,6 +6,7 @@ from collections import deque
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from llamactl.core.access import Caller, matches
+from llamactl.core.errors import LlamactlError, Unauthorized
 from llamactl.core.events import Numbered, kind
 from llamactl.core.lines import Level
 from llamactl.web.envelope import Topic, envelope, frame
@@ -84,9 +85,14 @@ class Watcher:
         if self._pumping is not None:
             self._pumping.cancel()
 
-    async def end(self) -> None:
-        """Send it away: we go."""
-        await self._socket.close(code=WSCloseCode.GOING_AWAY)
+    async def end(self, why: LlamactlError) -> None:
+        """Send it away: we go, or it is not wanted any more."""
+        self.topics.clear()
+        if isinstance(why, Unauthorized):
+            await self.tell(envelope("error", why.problem()))
+            await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        else:
+            await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _pump(self) -> None:
         try:

@@ -13,32 +13,44 @@ from .place import ROOT, Place, Unavailable
 from .report import Rounds, show
 
 RUNS = 15
-BASE = "import"
+NOTHING, IMPORT = "nothing", "import"
+BOUND = {NOTHING: 2.5, IMPORT: 1.6}
+"""How often the time of each a command may take."""
+COMMANDS = {
+    "--version": NOTHING,
+    "ps -o json": NOTHING,
+    "ps -o name": NOTHING,
+    "completion bash": NOTHING,
+    "--help": IMPORT,
+    "ps": IMPORT,
+    "status": IMPORT,
+}
+"""What each is measured against: Python itself, or the imports that any typer and rich program pays."""
 
 
 def startup(place: Place, names: Sequence[str]) -> None:
-    """`llamactl --help` and `llamactl ps` (a daemon running) against the imports any typer and rich program pays."""
-    commands = {
-        BASE: [sys.executable, "-c", "import typer, rich.console, rich.table"],
-        "--help": [*llamactl(), "--help"],
-        "ps": [*llamactl(), "ps"],
+    """Quick commands (a daemon running) against Python itself, the others against the imports of typer and rich."""
+    lines = {
+        NOTHING: [sys.executable, "-c", "pass"],
+        IMPORT: [sys.executable, "-c", "import typer, rich.console, rich.table"],
+        **{command: [*llamactl(), *command.split()] for command in COMMANDS},
     }
     with daemon(place) as running:
-        measures = {name: partial(taken, command, running.environment) for name, command in commands.items()}
+        measures = {name: partial(taken, line, running.environment) for name, line in lines.items()}
         for once in measures.values():
             once()  # the first run writes the byte code
         rounds: Rounds[float] = Rounds()
         rounds.take(RUNS, measures)
     show(
         f"startup, median of {RUNS}",
-        ["", "ms", "× import"],
+        ["", "ms", "× python -c pass", "× import"],
         [
-            (" ".join(commands[name][-2:])[-40:], rounds.median(name, ms), rounds.ratio(name, BASE, ms))
-            for name in commands
+            (name, rounds.median(name, ms), rounds.ratio(name, NOTHING, ms), rounds.ratio(name, IMPORT, ms))
+            for name in lines
         ],
     )
-    for name in ("--help", "ps"):
-        rounds.check("time", name, BASE, ms, 1.6)
+    for command, base in COMMANDS.items():
+        rounds.check("time", command, base, ms, BOUND[base])
 
 
 def ms(seconds: float) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 
 from llamactl.core.sample import Host, Sample
 from llamactl.store import Database
 
 from .place import Place
+from .processes import first
 from .report import Rounds, show, verdict
 
 ROUNDS, TASKS = 30, 20
@@ -21,27 +20,16 @@ IDLE, WRITING = "idle", "writing"
 
 
 def writing(place: Place, names: Sequence[str]) -> None:
-    """10,000 samples in batches of 50 from 20 tasks: how late the event loop is, beside one that is idle.
-
-    Before everybody else on the machine where that is allowed (to root): else it is their company that is measured.
-    """
+    """10,000 samples in batches of 50 from 20 tasks: how late the event loop is, beside one that is idle."""
     host = Host(cpu=12.5, memory_total=4, memory_available=2, swap_total=0, swap_used=0)
     sample = Sample(at=1, host=host, active_models=2)
     batches = [[sample] * 50] * 200
-    first = False
-    with suppress(PermissionError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-        first = True
-    try:
+    with first() as alone, Database(place.directory / "writing.db") as db:
         gc.freeze()  # as the daemon does
-        with Database(place.directory / "writing.db") as db:
-            rounds: Rounds[float] = Rounds()
-            work = {IDLE: partial(asyncio.sleep, 0.1), WRITING: partial(_write, db, batches)}
-            rounds.take(ROUNDS, {name: partial(lateness, what) for name, what in work.items()})
-    finally:
-        if first:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    company = "" if first else "; not before others on this machine"
+        rounds: Rounds[float] = Rounds()
+        work = {IDLE: partial(asyncio.sleep, 0.1), WRITING: partial(_write, db, batches)}
+        rounds.take(ROUNDS, {name: partial(lateness, what) for name, what in work.items()})
+    company = "" if alone else "; not before others on this machine"
     show(
         f"writing, {ROUNDS} rounds{company}",
         ["", "ms late, median", "worst"],

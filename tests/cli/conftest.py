@@ -54,7 +54,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             monkeypatch.setenv(f"XDG_{name}", f"{place}/{name.lower()}")
         monkeypatch.setenv("HOME", place)
         monkeypatch.setenv("LLAMACTL_HTTP_PORT", "0")
-        monkeypatch.setattr(sockets, "SYSTEM", Path(place, "system"))
+        monkeypatch.setattr(sockets, "SYSTEM", f"{place}/system")
         forget_flags()
         yield Path(place)
 

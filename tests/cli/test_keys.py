@@ -31,14 +31,14 @@ def test_making_one(keys: Stub, llamactl: Llamactl) -> None:
     before = time.time()
     llamactl(
         *("keys", "create", "e", "--scope", "observe", "--scope", "control", "--model", "a*", "--model", "b"),
-        *("--expires", "2d", "--rate", "2/s", "--parallel", "3", "--priority", "-1"),
+        *("--expires", "2d", "--rate", "2/s", "--parallel", "3", "--priority", "-1", "--wait", "reasoning"),
     )
     asked = keys.asked[1][1]
     assert before + 172800 <= asked.pop("expires") <= time.time() + 172800
     assert keys.asked[0] == ("keys.create", {"name": "editor", "scopes": ["infer"], "rate": 0.0})
     assert asked == {
         "name": "e", "scopes": ["observe", "control"], "models": ["a*", "b"], "rate": 120.0, "parallel": 3,
-        "priority": -1,
+        "priority": -1, "wait": "reasoning",
     }  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_when_it_ends(keys: Stub, llamactl: Llamactl) -> None:
     assert llamactl("keys", "create", "e", "--expires", "soon").code == 2
     assert llamactl("keys", "create", "e", "--rate", "many").code == 2
     assert llamactl("keys", "create", "e", "--scope", "root").code == 2
+    assert llamactl("keys", "create", "e", "--wait", "long").code == 2
     assert len(keys.asked) == 1
 
 

@@ -37,6 +37,7 @@ from llamactl.daemon.control.requests import RequestCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.history import History
+from llamactl.daemon.keyring import Keyring
 from llamactl.daemon.launch import Assumed, Launch
 from llamactl.daemon.lending import Lending
 from llamactl.daemon.measuring import sampler
@@ -49,7 +50,7 @@ from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.metrics.gpus import Gpus
 from llamactl.metrics.prometheus import Prometheus
-from llamactl.proxy.access import Gate
+from llamactl.proxy.door import Door
 from llamactl.proxy.record import Journal
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, Lost, ModelRow, Snapshot
@@ -57,6 +58,7 @@ from llamactl.rpc.client import Client
 from llamactl.rpc.server import Stream
 from llamactl.store import Database
 from llamactl.supervisor import Supervisor
+from llamactl.web.guests import Guests
 from tests.catalogue.files import SIZE, gguf
 from tests.catalogue.models import language_model, projector
 from tests.rpc.far import serving
@@ -133,7 +135,7 @@ class Office:
             [
                 fit,
                 WorkerCalls(workers, lending),
-                KeyCalls(db.keys, Gate()),
+                KeyCalls(db.keys, Keyring(db.keys, Door(self.supervisor, self.catalogue.asked, ""), Guests(), print)),
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
                 EventCalls(self.hub, db.events, self.supervisor.instances),

@@ -2,21 +2,27 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
 
 from llamactl.config.sections import Access
 from llamactl.core.access import read_key
-from llamactl.core.errors import BadRequest, NotFound, Refused, StoreFailed, Unauthorized
+from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused, StoreFailed, Unauthorized
+from llamactl.core.events import KeyMisused
+from llamactl.core.model import Model
 from llamactl.daemon import keyring
 from llamactl.daemon.control.keys import KeyCalls
-from llamactl.daemon.keyring import note_use, tokens
+from llamactl.daemon.keyring import Keyring, tokens
 from llamactl.proxy.access import Gate, Peer
+from llamactl.proxy.door import Door
 from llamactl.proxy.head import Head
 from llamactl.proxy.routing import Route
 from llamactl.rpc import calls
 from llamactl.store import Database
+from llamactl.supervisor import Supervisor
+from llamactl.web.guests import Guests
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +39,11 @@ class Desk:
         self.time = 1000.0
         self.place = place
         self.db = Database(place / "db")
-        self.gate = Gate(lambda: self.time)
-        self.handlers = KeyCalls(self.db.keys, self.gate, lambda: self.time).handlers
+        self.events: list[KeyMisused] = []
+        self.door = Door(cast(Supervisor, None), lambda _: Model(name="a", path="/a", size=1), "")
+        self.gate = self.door.gate = Gate(lambda: self.time)
+        self.keyring = Keyring(self.db.keys, self.door, Guests(), self.events.append, lambda: self.time)
+        self.handlers = KeyCalls(self.db.keys, self.keyring, lambda: self.time).handlers
 
     async def ask(self, call: calls.Call) -> object:  # type: ignore[type-arg]
         return await self.handlers[type(call)](call)
@@ -116,7 +125,7 @@ async def test_when_they_were_used_is_written_down_now_and_then(desk: Desk, monk
     assert (await desk.rows())[0].last_used is None and desk.counts(new.text)
     assert (await desk.rows())[0].last_used == 1000.0, "it need not be written down for that"
     async with anyio.create_task_group() as group:
-        await group.start(note_use, desk.gate, desk.db.keys)
+        await group.start(desk.keyring.run)
         with anyio.fail_after(5):
             while desk.db.keys.all()[0].last_used is None:  # noqa: ASYNC110  # a thread writes it
                 await anyio.sleep(0.001)
@@ -136,8 +145,48 @@ async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: p
 
     desk.gate.used["a"] = 1.0
     with anyio.move_on_after(0.01):
-        await note_use(desk.gate, Full())  # type: ignore[arg-type]
+        await Keyring(Full(), desk.door, Guests(), print).run()  # type: ignore[arg-type]
     assert "disk full" in caplog.text
+
+
+async def test_it_ends_what_is_under_way_when_it_comes_to_its_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "LOOK", 0.001)
+    ended: list[tuple[str, str, bool]] = []
+
+    def dismiss(door: Door, key: str, error: LlamactlError, *, guests: bool) -> None:
+        ended.append((key, error.message, guests))
+
+    monkeypatch.setattr(keyring, "dismiss", dismiss)
+    first, second = await desk.create(expires=1010.0), await desk.create(name="other")
+    async with anyio.create_task_group() as group:
+        await group.start(desk.keyring.run)
+        desk.time = 1010.0
+        with anyio.fail_after(5):
+            while len(ended) < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+            await desk.ask(calls.RotateKey("other"))
+            while len(ended) < 4:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        group.cancel_scope.cancel()
+    assert ended == [
+        (first.key.id, "the key editor has expired", False),
+        (first.key.id, "the key editor has expired", True),
+        (second.key.id, "the key other has another secret now", False),
+        (second.key.id, "the key other has another secret now", True),
+    ]
+
+
+async def test_how_they_were_misused_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "LOOK", 0.001)
+    new = await desk.create()
+    assert not desk.counts(new.text[:-1])
+    async with anyio.create_task_group() as group:
+        await group.start(desk.keyring.run)
+        with anyio.fail_after(5):
+            while not desk.events:  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        group.cancel_scope.cancel()
+    assert desk.events == [KeyMisused(new.key.id, "secret")]
 
 
 def test_tokens_as_they_are_configured(tmp_path: Path) -> None:

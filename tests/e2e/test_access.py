@@ -5,7 +5,9 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anthropic
@@ -14,11 +16,23 @@ import msgspec
 import openai
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from llamactl.rpc.calls import CreateKey, ListEvents, ListKeys, ListRequests, Reload, RevokeKey, RotateKey, Status
+from llamactl.rpc.calls import (
+    CreateKey,
+    ListEvents,
+    ListKeys,
+    ListRequests,
+    NewKey,
+    Reload,
+    RevokeKey,
+    RotateKey,
+    Status,
+)
 from tests.certificates import Certificate
 from tests.e2e.conftest import Begin
-from tests.e2e.running import Daemon, Home, until
+from tests.e2e.running import PATIENCE, Daemon, Home, until
 
 
 def configure(home: Home, text: str) -> None:
@@ -70,9 +84,14 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
     sdks(daemon, home.tell(CreateKey("sdk", rate=2.0)).text)
     new = home.tell(RotateKey("editor"))
     assert (chat(daemon, text), chat(daemon, new.text)) == (401, 200)
-    home.tell(RevokeKey(new.key.id))
+    ended_with(home, daemon, new)
     assert chat(daemon, new.text) == 401 and chat(daemon) == 401, "there is another one"
     until(lambda: all(key.last_used for key in home.tell(ListKeys(all=True))))
+
+    misused = {(new.key.id, "secret"), (new.key.id, "revoked"), (other.key.id, "model")}
+    until(lambda: misused <= {(e.event.key, e.event.what) for e in home.tell(ListEvents(types=("key",)))})  # type: ignore[union-attr]
+    shown = home.run("events", "--type", "key").stdout
+    assert f"the key {other.key.id} was used for a model that it is not for, from 127.0.0.1" in shown
 
     secrets = [each.rpartition("_")[2].encode() for each in (text, other.text, new.text)]
     daemon.ask("/v1/chat/completions", {"model": text}, Authorization=f"Bearer {text}")
@@ -91,6 +110,35 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
         assert [path for path, content in everything_under(home.place) if secret in content] == []
     names = {path.name for path, _ in everything_under(home.place)}
     assert "llamactl.db" in names and any(name.startswith("application-") for name in names)
+
+
+def ended_with(home: Home, daemon: Daemon, new: NewKey) -> None:
+    """A stream and who watches end when the key does, and are told why."""
+    home.add("slow", tokens=1000, token_interval=0.02)
+    shown = {"Authorization": f"Bearer {new.text}"}
+    with openai.OpenAI(base_url=f"{daemon.url}/v1", api_key=new.text, max_retries=0) as client:
+        messages: Any = [{"role": "user", "content": "hello"}]
+        stream = iter(client.chat.completions.create(model="slow", messages=messages, stream=True))
+        assert next(stream)
+        url = f"{daemon.url.replace('http', 'ws', 1)}/llamaproxws"
+        watching, following = connect(url, additional_headers=shown), daemon.connect()
+        with closing(following), watching:
+            following.request("GET", "/api/events", headers=shown)
+            events = following.getresponse()
+            assert events.readline() and json.loads(watching.recv(PATIENCE))["type"] == "connection"
+            began = time.monotonic()
+            home.tell(RevokeKey(new.key.id))
+            with pytest.raises(openai.APIError, match="the key editor was revoked"):
+                list(stream)
+            with pytest.raises(http.client.IncompleteRead) as broken:
+                events.read()
+            assert b"the key editor was revoked" in broken.value.partial
+            told = json.loads(watching.recv(PATIENCE))
+            assert told["type"] == "error" and told["data"]["code"] == "unauthorized", told
+            with pytest.raises(ConnectionClosed) as closed:
+                watching.recv(PATIENCE)
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+            assert time.monotonic() - began < 5
 
 
 def sdks(daemon: Daemon, key: str) -> None:

@@ -38,6 +38,7 @@ def test_start_status_stop(home: Home) -> None:
             ("alerts", "up"),
             ("learning", "up"),
             ("discovery", "up"),
+            ("names", "up"),
             ("keeping", "up"),
             ("metrics", "up"),
             ("logs", "up"),
@@ -55,7 +56,7 @@ def test_start_status_stop(home: Home) -> None:
     until(lambda: not home.processes("llamactl"))
     assert home.run("daemon", "stop").returncode == 0, "twice is a success"
     assert home.run("daemon", "status", check=False).returncode == 3
-    assert [path.name for path in home.runtime.iterdir() if path.name not in ("sockets", "workers")] == [], (
+    assert [path.name for path in home.runtime.iterdir() if path.name not in ("sockets", "workers", "names")] == [], (
         "nothing is left lying about"
     )
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,8 @@ HELLO = "hello"
 USER: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": HELLO}]
 PERSON: list[anthropic.types.MessageParam] = [{"role": "user", "content": HELLO}]
 LONG = 100_000
-LEFT = 0.5
-"""Seconds, the best of three. What is wanted is 0.1; the rest is for a machine that has other work."""
+LEFT = 0.1
+"""Seconds, the median of ten."""
 SURE = {"temperature": 0, "seed": 1}
 
 
@@ -138,7 +139,8 @@ def test_who_leaves_is_noticed_though_another_stream_goes_on(home: Home, daemon:
         answer.readline()
         endpoint = str(next((home.runtime / "sockets").glob("*.sock")))
         for streaming in (True, False):
-            assert min(leave(streaming) for _ in range(3)) < LEFT
+            took = [leave(streaming) for _ in range(10)]
+            assert statistics.median(took) <= LEFT, took
 
 
 def _working(endpoint: str) -> int:

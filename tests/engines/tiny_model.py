@@ -8,7 +8,7 @@ Start it with `--threads 1`: more threads wait for each other in a loop, so that
 take 20 s instead of 0.1 s. And with `--skip-chat-parsing`: what it says fits no chat format.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -43,6 +43,40 @@ def write_tiny_model(path: Path, *, seed: int = 0, says: str = "") -> Path:
     return path
 
 
+def write_scripted_model(path: Path, answer: str) -> Path:
+    """One that answers whatever ends with a line break with exactly this (ASCII), and ends.
+
+    Each token is followed by the next, whatever came before: a dimension says which is the last one, and no layer adds
+    anything to that. So a chat template that ends with a line break gets thoughts and tool calls that are known.
+    """
+    pieces = _pieces(answer)
+    assert len(pieces) <= WIDTH - 2, f"{len(pieces)} pieces"
+    tokens = TOKENS + len(pieces)
+    embedding = np.zeros((tokens, WIDTH), dtype=np.float32)
+    output = np.zeros((tokens, WIDTH), dtype=np.float32)
+    embedding[:, WIDTH - 1] = 1.0
+    end = SPECIAL.index("</s>")
+    places = [len(SPECIAL) + ord("\n"), *range(TOKENS, tokens)]
+    for place, (token, following) in enumerate(zip(places, [*places[1:], end], strict=True)):
+        embedding[token, WIDTH - 1] = 0.0
+        embedding[token, place] = 1.0
+        output[following, place] = 10.0
+    _write(path, "llama", _silent(embedding, output), pieces)
+    return path
+
+
+def _pieces(text: str) -> list[str]:
+    """Of at least four characters, each of them once: a token is known by its text."""
+    pieces: list[str] = []
+    while text:
+        size = 4
+        while text[:size] in pieces:
+            size += 1
+        pieces.append(text[:size])
+        text = text[size:]
+    return [piece.replace(" ", "\u2581") for piece in pieces]
+
+
 def write_unsupported_model(path: Path) -> Path:
     """A sound GGUF of an architecture that no llama-server knows."""
     _write(path, "nonesuch", iter(()))
@@ -71,7 +105,8 @@ def write_garbage(path: Path, *, size: int = 65536, magic: bool = False) -> Path
     return path
 
 
-def _write(path: Path, architecture: str, tensors: Tensors) -> None:
+def _write(path: Path, architecture: str, tensors: Tensors, pieces: Sequence[str] = ()) -> None:
+    """`pieces` are further tokens."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
     writer.add_block_count(LAYERS)
@@ -82,10 +117,10 @@ def _write(path: Path, architecture: str, tensors: Tensors) -> None:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_pooling_type(gguf.PoolingType.MEAN)  # with `--embeddings` it answers /v1/embeddings
     writer.add_tokenizer_model("llama")
-    writer.add_token_list(SPECIAL + [f"<0x{byte:02X}>" for byte in range(256)])
-    writer.add_token_scores([0.0] * TOKENS)
+    writer.add_token_list(SPECIAL + [f"<0x{byte:02X}>" for byte in range(256)] + [*pieces])
+    writer.add_token_scores([0.0] * (TOKENS + len(pieces)))
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    writer.add_token_types([*kinds, *[gguf.TokenType.BYTE] * 256])
+    writer.add_token_types([*kinds, *[gguf.TokenType.BYTE] * 256, *[gguf.TokenType.NORMAL] * len(pieces)])
     writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -115,6 +150,17 @@ def _tensors(
     output = noise(TOKENS, WIDTH, scale=1.0)
     output[:, 0] = -100.0
     output[sayable, 0] = 0.0
+    yield from _layers(embedding, output, noise)
+
+
+def _silent(embedding: NDArray[np.float32], output: NDArray[np.float32]) -> Tensors:
+    """The layers add nothing."""
+    return _layers(embedding, output, lambda *shape: np.zeros(shape, dtype=np.float32))
+
+
+def _layers(
+    embedding: NDArray[np.float32], output: NDArray[np.float32], weights: Callable[..., NDArray[np.float32]]
+) -> Tensors:
     one = np.ones(WIDTH, dtype=np.float32)
     yield "token_embd.weight", embedding
     yield "output_norm.weight", one
@@ -123,7 +169,7 @@ def _tensors(
         yield f"blk.{layer}.attn_norm.weight", one
         yield f"blk.{layer}.ffn_norm.weight", one
         for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            yield f"blk.{layer}.{part}.weight", noise(WIDTH, WIDTH)
-        yield f"blk.{layer}.ffn_gate.weight", noise(INNER, WIDTH)
-        yield f"blk.{layer}.ffn_up.weight", noise(INNER, WIDTH)
-        yield f"blk.{layer}.ffn_down.weight", noise(WIDTH, INNER)
+            yield f"blk.{layer}.{part}.weight", weights(WIDTH, WIDTH)
+        yield f"blk.{layer}.ffn_gate.weight", weights(INNER, WIDTH)
+        yield f"blk.{layer}.ffn_up.weight", weights(INNER, WIDTH)
+        yield f"blk.{layer}.ffn_down.weight", weights(WIDTH, INNER)

@@ -24,7 +24,9 @@ def feed(reader: Reader, piece: bytes) -> None:
         reader.place[:count] = piece[:count]
         reader.filled(count)
         piece = piece[count:]
-    if piece:
+    if piece and (request := reader.whole(piece)):
+        reader.requests.append(request)
+    elif piece:
         reader.feed(piece)
 
 

@@ -9,6 +9,7 @@ from llamactl.core.access import Caller, Key, Needed, Scope
 from llamactl.core.errors import Forbidden, Unauthorized
 from llamactl.proxy.access import Gate, Peer, TooMany, Verifier, peer_of
 from llamactl.proxy.head import Head
+from llamactl.proxy.misuse import Misuses
 from llamactl.proxy.origins import Origins
 from llamactl.proxy.routing import Route
 
@@ -153,6 +154,31 @@ def test_when_it_was_used(gate: Gate, clock: Clock) -> None:
     clock.now = 1005.0
     gate.enter(head(SHOWN), HERE)
     assert gate.used == {"abcd": 1005.0}
+
+
+def test_how_keys_are_misused_is_noted(gate: Gate, clock: Clock) -> None:
+    gate.misuses = Misuses(clock)
+    gate.admit([KEY, key(id="gone", revoked=5.0), key(id="late", expires=5.0), key(id="slow", rate=1.0, parallel=1)])
+    shown = {id: SHOWN.replace(b"_abcd_", b"_%b_" % id) for id in (b"gone", b"late", b"slow", b"none", b"nobody")}
+    caller = gate.enter(head(shown[b"slow"]), HERE)[0]
+    refused = [head(shown[b"slow"]), head(SHOWN, "admin"), head(SHOWN[:-1]), head(b"sk-none")]
+    refused += [head(shown[id]) for id in (b"gone", b"late", b"none", b"nobody", b"nobody")]
+    for asked in refused:
+        with pytest.raises((Unauthorized, Forbidden, TooMany)):
+            gate.enter(asked, AWAY)
+    gate.leave(caller)
+    with pytest.raises(TooMany):
+        gate.enter(head(shown[b"slow"]), HERE)
+    assert gate.look(head(shown[b"slow"]), HERE) is not None
+    with pytest.raises(Forbidden):
+        gate.demand_model(key(models=("b",)).caller(), "a", HERE)
+    gate.demand_model(key(models=("b",)).caller(), "b", HERE)
+    told = {(event.key, event.what): (event.count, event.address) for event in gate.misuses.take()}
+    assert told == {
+        ("slow", "parallel"): (1, "10.0.0.7"), ("slow", "rate"): (2, "127.0.0.1"), ("abcd", "scope"): (1, "10.0.0.7"),
+        ("abcd", "secret"): (1, "10.0.0.7"), ("gone", "revoked"): (1, "10.0.0.7"), ("late", "expired"): (1, "10.0.0.7"),
+        ("", "unknown"): (3, "10.0.0.7"), ("abcd", "model"): (1, "127.0.0.1"),
+    }  # fmt: skip
 
 
 # --- limits --------------------------------------------------------------------------------------

@@ -1,16 +1,24 @@
 """The same door, with TLS before it."""
 
+import asyncio
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
 
+from llamactl.core.access import Key
 from llamactl.core.errors import BadRequest
 from llamactl.daemon.tls import Tls, load
+from llamactl.proxy.access import Gate
+from llamactl.proxy.connection import LINGER
 from tests.certificates import Certificate
 from tests.proxy.asking import ask, post
 from tests.proxy.front import opened, until
+from tests.proxy.gates import OpenGate
 from tests.proxy.upstreams import always, chunked, echo
+from tests.proxy.wire import take_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +105,44 @@ def test_files_that_will_not_do(tmp_path: Path, certificate: Certificate) -> Non
     both = tmp_path / "both.pem"
     both.write_bytes(certificate.file.read_bytes() + certificate.key.read_bytes())
     load(str(both), None)
+
+
+@pytest.mark.parametrize(("length", "status"), [(5_000_000, 401), (50_000_000, 413)])
+async def test_who_is_refused_early_may_read_why(
+    tmp_path: Path, certificate: Certificate, length: int, status: int
+) -> None:
+    """A connection that is closed while the client still sends would be reset, and what was written to it lost."""
+    gate = Gate() if status == 401 else OpenGate()
+    if status == 401:
+        gate.admit([Key(id="abcd", name="editor", digest="none")])
+    async with opened(tmp_path, tls=tls(certificate).context, gate=gate, max_body=10_000_000) as front:
+        connected, read_on = threading.Event(), threading.Event()
+
+        def upload() -> bytes:
+            plain = socket.create_connection(front.address)
+            with certificate.trusted().wrap_socket(plain, server_hostname="localhost") as secured:
+                head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                secured.sendall(head + b"Content-Length: %d\r\n\r\n{" % length)
+                connected.set()
+                read_on.wait(20)
+                for _ in range(30):
+                    secured.sendall(b"x" * 100_000)
+                return secured.recv(1 << 16)
+
+        uploading = asyncio.ensure_future(asyncio.to_thread(upload))
+        await until(connected.is_set)
+        await front.settled()
+        assert [connection._lingering for connection in front.door.connections] == [True]
+        read_on.set()
+        answer, _ = take_answer(await uploading, b"POST", closed=False) or pytest.fail("no whole answer")
+        assert answer.status == status and answer.header(b"connection") == b"close"
+        await until(lambda: not front.door.connections)
+
+
+async def test_who_is_refused_early_and_stays_is_sent_away(tmp_path: Path, certificate: Certificate) -> None:
+    async with opened(tmp_path, tls=tls(certificate).context, max_body=10) as front:
+        client = await front.client(tls=certificate.trusted())
+        assert (await client.ask(post(b"x" * 1000)[:-1])).status == 413
+        front.pass_time(LINGER)
+        await client.rest()
+        await until(lambda: not front.door.connections)

@@ -1,15 +1,19 @@
 """The door is cleared, for a daemon that is about to go on as another program."""
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from llamactl.core.access import Key
 from llamactl.proxy import leaving
+from llamactl.proxy.access import Gate
 from llamactl.proxy.leaving import clear
-from tests.proxy.asking import ask, asked, get
+from llamactl.proxy.origins import Origins
+from tests.proxy.asking import ask, asked, get, post
 from tests.proxy.front import opened, until
-from tests.proxy.upstreams import HANG, always, chunk, chunked_head, in_turn, sized
+from tests.proxy.upstreams import EVENTS, HANG, SWITCH, always, chunk, chunked_head, event, in_turn, sized
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +114,74 @@ async def test_patience_ends(tmp_path: Path) -> None:
         outside.send(get(b"/open"))
         await front.settled()
         assert not front.web.requests
+
+
+def gate_for(keys: list[Key]) -> Gate:
+    """`x` is the name that requests here have for us."""
+    gate = Gate()
+    gate.configure(anonymous="auto", rate=0.0, tokens=None, origins=Origins(listeners=("x:80",)))
+    gate.admit(keys)
+    return gate
+
+
+async def test_what_a_key_has_under_way_ends_with_it(tmp_path: Path) -> None:
+    """In the words of each API. What ends by itself, as the answer to who takes back their own key, does."""
+    keys = [Key(id=id, name=id, digest=sha256(b"0" * 16).hexdigest(), scopes=("control",)) for id in ("gone", "stay")]
+    gate = gate_for(keys)
+
+    def streamed(id: str, path: bytes = b"/v1/chat/completions", body: bytes = b'{"model":"a","stream":true}') -> bytes:
+        return post(body, f"x-api-key: llk_{id}_{'0' * 16}".encode(), path=path)
+
+    async with opened(tmp_path, gate=gate) as front:
+        end = asyncio.Event()
+        begun = (chunked_head(EVENTS), chunk(event("begun")), end)
+        front.upstream.play = front.web.play = always(*begun, b"0\r\n\r\n")
+        asking = {
+            "openai": streamed("gone"),
+            "anthropic": streamed("gone", b"/v1/messages"),
+            "watcher": get(b"/api/events", f"x-api-key: llk_gone_{'0' * 16}".encode()),
+            "stays": streamed("stay"),
+        }
+        clients = {name: await front.client() for name in asking}
+        for name, client in clients.items():
+            client.send(asking[name])
+            await client.until(b"begun\n\n\r\n")
+        front.leases.loading["b"] = asyncio.Event()
+        waiting, gathered, ours = await front.client(), await front.client(), await front.client()
+        waiting.send(streamed("gone", body=b'{"model":"b"}'))
+        gathered.send(streamed("gone", body=b'{"model":"a"}'))
+        front.upstream.play = front.web.play = always(end, sized(b"done"))
+        ours.send(get(b"/api/models", f"x-api-key: llk_gone_{'0' * 16}".encode(), method=b"DELETE"))
+        await front.settled()
+
+        [(key, error)] = gate.admit(keys[1:]).items()
+        leaving.dismiss(front.door, key, error, guests=False)
+        for name in ("openai", "anthropic", "watcher"):
+            rest = await clients[name].rest()
+            assert b"the key gone was revoked" in rest and not rest.endswith(b"0\r\n\r\n") and b"[DONE]" not in rest
+            assert (b"event: error\ndata: " in rest) == (name == "anthropic")
+        for refused in (await waiting.answer(), await gathered.answer()):
+            assert refused.status == 401 and b"the key gone was revoked" in refused.body
+        end.set()
+        await clients["stays"].until(b"0\r\n\r\n")
+        assert (await ours.answer()).body == b"done"
+
+
+async def test_who_is_at_a_websocket_of_ours_is_told_before(tmp_path: Path) -> None:
+    gate = gate_for([Key(id="gone", name="gone", digest=sha256(b"0" * 16).hexdigest(), scopes=("observe",))])
+    async with opened(tmp_path, gate=gate) as front:
+        front.web.play = front.upstream.play = always(SWITCH, b"hello", HANG)
+        shown = f"x-api-key: llk_gone_{'0' * 16}".encode()
+        upgrade = (b"Connection: Upgrade", b"Upgrade: websocket", shown)
+        ours, models = await front.client(), await front.client()
+        ours.send(get(b"/llamaproxws", *upgrade))
+        models.send(get(b"/upstream/a/ws", *upgrade))
+        await ours.until(b"hello")
+        await models.until(b"hello")
+        [(key, error)] = gate.admit([]).items()
+        leaving.dismiss(front.door, key, error, guests=False)
+        assert await models.rest() == b""
+        front.web.visits[-1].writer.write(b"farewell")
+        await ours.until(b"farewell")
+        leaving.dismiss(front.door, key, error, guests=True)
+        assert await ours.rest() == b""

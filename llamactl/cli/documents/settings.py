@@ -52,7 +52,9 @@ def toml() -> str:
         here = [_item(key, is_used(key, used)) for key in keys if key.section == section]
         body += [f".Ss Section {section}", *text(about_section(section)), *items(here)]
     body += [".Sh EXAMPLES", *example(EXAMPLE)]
-    return page("llamactl.toml", 5, "configuration of llamactl", body, ["llamactl 1", "llamactld 8"])
+    return page(
+        "llamactl.toml", 5, "configuration of llamactl", body, ["llamactl 1", "llamactl-config 1", "llamactld 8"]
+    )
 
 
 def _item(key: Described, used: bool) -> tuple[str, list[str]]:

@@ -6,6 +6,7 @@ made from: what lies between differs from one version of typer to the next.
 
 import inspect
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -25,11 +26,13 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     help: str = ""
     default: str = ""
+    required: bool = False
     variable: str = ""
 
 
 class Argument(msgspec.Struct, frozen=True, kw_only=True):
     value: str
+    choices: tuple[str, ...] = ()
     help: str = ""
     required: bool = True
     many: bool = False
@@ -97,7 +100,7 @@ def _is_alias(other: Any, command: Any) -> bool:
 def _option(made: Any, parameter: inspect.Parameter) -> Option:
     kind, info = _annotation(parameter)
     switch = kind is bool
-    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    choices = _choices(kind)
     default = parameter.default
     return Option(
         names=tuple(made.opts),
@@ -105,7 +108,12 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
         value="" if switch else info.metavar or "|".join(choices) or _called(kind, made.name),
         choices=choices,
         help=info.help or "",
-        default="" if switch or default in (None, "") else f"{default:g}" if kind is float else str(default),
+        default=""
+        if switch or default in (None, "", parameter.empty)
+        else f"{default:g}"
+        if kind is float
+        else str(default),
+        required=default is parameter.empty,
         variable=info.envvar or "",
     )
 
@@ -113,7 +121,8 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
 def _argument(made: Any, parameter: inspect.Parameter) -> Argument:
     kind, info = _annotation(parameter)
     return Argument(
-        value=(info.metavar or _called(kind, made.name)).strip("[]…"),
+        value=_bare(info.metavar or _called(kind, made.name)),
+        choices=_choices(kind),
         help=info.help or "",
         required=parameter.default is parameter.empty,
         many=made.nargs == -1,
@@ -128,6 +137,18 @@ def _annotation(parameter: inspect.Parameter) -> tuple[Any, Any]:
     if NoneType in get_args(kind) and len(rest) == 1:
         kind = rest[0]
     return (get_args(kind)[0] if get_origin(kind) is list else kind), info
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
+
+
+def _bare(metavar: str) -> str:
+    """`NAME` for `[NAME]…`."""
+    word = metavar.removesuffix("…")
+    return word[1:-1] if word.startswith("[") else word
 
 
 def _called(kind: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Keys to the HTTP port: made, listed, changed and taken back. What is changed counts from the next request on."""
+"""Keys to the HTTP port: made, listed, changed and taken back. What is changed counts at once."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ import msgspec
 from llamactl.core.access import Key, KeyText, checked
 from llamactl.core.errors import NotFound, Refused
 from llamactl.daemon.control.noun import Handlers
-from llamactl.proxy.access import Gate
+from llamactl.daemon.keyring import Keyring
 from llamactl.rpc import calls
 from llamactl.rpc.calls import KeyRow, NewKey
 from llamactl.store import Keys
@@ -19,9 +19,9 @@ from llamactl.store import Keys
 class KeyCalls:
     """`keys.…`"""
 
-    def __init__(self, keys: Keys, gate: Gate, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, keys: Keys, keyring: Keyring, now: Callable[[], float] = time.time) -> None:
         self._keys = keys
-        self._gate = gate
+        self._keyring = keyring
         self._now = now
         self.handlers: Handlers = {
             calls.CreateKey: self._create,
@@ -53,7 +53,7 @@ class KeyCalls:
 
     def _put(self, key: Key) -> None:
         self._keys.put(key)
-        self._gate.admit(self._keys.all())
+        self._keyring.admit()
 
     def _find(self, name: str) -> Key:
         """By its id, or by its name."""
@@ -67,4 +67,4 @@ class KeyCalls:
 
     def _row(self, key: Key) -> KeyRow:
         row = msgspec.convert(key, KeyRow, from_attributes=True)
-        return msgspec.structs.replace(row, last_used=self._gate.used.get(key.id, key.last_used))
+        return msgspec.structs.replace(row, last_used=self._keyring.last_used(key))

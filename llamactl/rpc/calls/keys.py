@@ -2,7 +2,7 @@
 
 import msgspec
 
-from llamactl.core.access import Scope
+from llamactl.core.access import Scope, Wait
 from llamactl.rpc.calls.call import Call
 
 
@@ -17,6 +17,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
     created: float = 0.0
     last_used: float | None = None
     revoked: float | None = None
@@ -41,6 +42,7 @@ class CreateKey(Call[NewKey], frozen=True):
     rate: float = 0.0
     parallel: int = 0
     priority: int = 0
+    wait: Wait = ""
 
 
 class ListKeys(Call[list[KeyRow]], frozen=True):
@@ -52,7 +54,7 @@ class ListKeys(Call[list[KeyRow]], frozen=True):
 
 
 class RevokeKey(Call[KeyRow], frozen=True):
-    """A key counts no more, from the next request on. `id` may be its name, if no other has that."""
+    """A key counts no more, and what is under way with it ends. `id` may be its name, if no other has that."""
 
     method = "keys.revoke"
     scope = "admin"
@@ -60,7 +62,7 @@ class RevokeKey(Call[KeyRow], frozen=True):
 
 
 class RotateKey(Call[NewKey], frozen=True):
-    """Another secret for a key; the old one counts no more."""
+    """Another secret for a key; the old one counts no more, and what is under way with it ends."""
 
     method = "keys.rotate"
     scope = "admin"

@@ -1,0 +1,133 @@
+"""What is answered without loading anything: it is what the command line would have answered."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from llamactl.cli import quick
+from llamactl.core.errors import Problem, Refused
+from llamactl.rpc.calls import InstanceRow
+from tests.cli.conftest import Llamactl
+from tests.cli.stub import FAILED, QWEN, Stub
+
+RUN = """
+import sys
+from llamactl.cli import main
+sys.argv = ["llamactl", *sys.argv[1:]]
+try:
+    main()
+finally:
+    sys.stdout.flush()
+    sys.stderr.write("loaded " + " ".join(sys.modules))
+"""
+HEAVY = {"typer", "rich", "msgspec", "json", "re", "pathlib", "socket", "typing"}
+
+ODD = InstanceRow(
+    name="new/model:1+x@y",
+    state="failed",
+    age=1e22,
+    load_seconds=1e-7,
+    memory={"name": 3, "käfig\u2028": 1 << 40},
+    ttl=0.1 + 0.2,
+    problem=Problem("refused", 'said {"name":"not me"}\n\x7f\u00e9', 'try "this"', 1.5, 5),
+)
+TYPED = ["--version", "completion bash", "completion zsh", "completion fish"] + [" ".join(line) for line in quick._PS]
+
+
+def typed_quickly(*arguments: str) -> tuple[int, bytes, str, set[str]]:
+    """Exit code, output, errors, and what was loaded."""
+    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, timeout=60)
+    said, _, loaded = done.stderr.decode().rpartition("loaded ")
+    return done.returncode, done.stdout, said, {name.partition(".")[0] for name in loaded.split()}
+
+
+@pytest.fixture
+def rows(stub: Stub) -> Stub:
+    stub.answers["instances.list"] = lambda all=False: [QWEN, FAILED, ODD][: 3 if all else 2]
+    return stub
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_says_the_same(llamactl: Llamactl, rows: Stub, typed: str) -> None:
+    slow = llamactl(*typed.split())
+    assert slow.code == 0 and slow.out and not slow.err
+    assert quick._answer(tuple(typed.split())) == slow.out.encode()
+
+
+@pytest.mark.parametrize("typed", ["--version", "completion fish", "ps -o name", "ps --json", "-o name ps --all"])
+def test_loads_nothing(llamactl: Llamactl, rows: Stub, typed: str) -> None:
+    slow = llamactl(*typed.split())
+    code, out, err, loaded = typed_quickly(*typed.split())
+    assert (code, out.decode(), err) == slow
+    assert not loaded & HEAVY
+
+
+def test_nothing_runs(llamactl: Llamactl, stub: Stub) -> None:
+    stub.answers["instances.list"] = []
+    for typed in ("ps -o name", "ps --json"):
+        assert quick._answer(tuple(typed.split())) == llamactl(*typed.split()).out.encode()
+
+
+def test_a_name_that_is_quoted(stub: Stub) -> None:
+    stub.answers["instances.list"] = [InstanceRow(name='a"b', state="ready")]
+    assert quick._answer(("ps", "-o", "name")) is None
+
+
+def no_daemon(stub: Stub) -> None:
+    stub.path.unlink()
+    os.environ["LLAMACTL_HOST"] = str(stub.path)
+
+
+def refuses(stub: Stub) -> None:
+    stub.answers["instances.list"] = Refused("not now", "llamactl later")
+
+
+def hangs_up(stub: Stub) -> None:
+    del stub.answers["instances.list"]
+
+
+def on_the_network(_: Stub) -> None:
+    os.environ["LLAMACTL_HOST"] = "http://127.0.0.1:9"
+
+
+def nowhere(_: Stub) -> None:
+    os.environ["LLAMACTL_HOST"] = "box:8134"
+
+
+@pytest.mark.parametrize("fails", [no_daemon, refuses, hangs_up, on_the_network, nowhere])
+def test_what_fails_is_said_as_ever(
+    llamactl: Llamactl, stub: Stub, fails: Callable[[Stub], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLAMACTL_HOST", "")
+    fails(stub)
+    for typed in ("ps --json", "ps -o name"):
+        assert quick._answer(tuple(typed.split())) is None
+        slow = llamactl(*typed.split())
+        assert slow.code not in (0, 1)
+    if fails is refuses:
+        code, out, err, _ = typed_quickly("ps", "-o", "name")
+        assert (code, out.decode(), err) == slow
+
+
+@pytest.mark.parametrize(
+    "typed", ["ps", "ps -o jsonl", "ps -o json -q", "--version ps", "completion", "completion csh", "ps a -o name", ""]
+)
+def test_anything_else_is_left_to_the_rest(stub: Stub, typed: str) -> None:
+    assert quick._answer(tuple(typed.split())) is None
+
+
+def test_the_host_that_the_environment_names(llamactl: Llamactl, rows: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMACTL_HOST", f"unix://{rows.path}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    assert quick._answer(("ps", "-o", "name")) == b"qwen3:8b\nbroken\n"
+
+
+def test_output_that_nobody_takes(rows: Stub) -> None:
+    for command, code in (("--version >/dev/full", 1), ("ps --json >&-", 0)):
+        line = f"{sys.executable} -m llamactl {command}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (code, ""), command
+        assert done.stderr == ("llamactl: cannot write: No space left on device\n" if code else "")
