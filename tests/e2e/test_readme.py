@@ -13,8 +13,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
@@ -25,6 +27,7 @@ from llamactl.cli.fetch import FILE, NAME
 from tests import certificates
 from tests.catalogue.oracle import told
 from tests.e2e.running import PATIENCE, Home, until
+from tests.e2e.test_top import Terminal
 from tests.e2e.test_workers import free_port
 from tests.engines.tiny_model import write_tiny_model
 from tests.readme.blocks import Block, blocks, commands
@@ -33,8 +36,11 @@ from tests.readme.shell import Shell
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = blocks(README)
+QUICKSTART = next(block for block in BLOCKS if block.text.startswith("$ llamactl quickstart"))
 ERROR = re.compile(r"^llamactl: ", re.MULTILINE)
 """What an error begins with; a command that shows none has to end with 0."""
+FOR_THE_INDEX = {"PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CONFIG_FILE"}
+"""What says where the package index is."""
 NODE = shutil.which("node")
 
 
@@ -44,20 +50,14 @@ class Reader:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.port, self.worker = free_port(), free_port()
-        tools = home.place / "bin"
-        tools.mkdir()
-        (tools / "llamactl").write_text(f'#!/bin/sh\nexec {sys.executable} -m llamactl "$@"\n')
-        (tools / "llamactl").chmod(0o755)
         home.env |= {
-            "PATH": f"{tools}:{home.env['PATH']}",
             "LLAMACTL_HTTP_PORT": str(self.port),
             "LLAMACTL_LLAMA_SERVER_THREADS": "1",
             "LC_ALL": "C.UTF-8",
         }
-        self._shell = Shell(home.place, home.env)
-
-    def close(self) -> None:
-        self._shell.close()
+        for variable in FOR_THE_INDEX & os.environ.keys():
+            home.env[variable] = os.environ[variable]
+        self.shell = Shell(home.place, home.env)
 
     def here(self, text: str) -> str:
         """With the places of this machine instead of those that the README has."""
@@ -71,12 +71,12 @@ class Reader:
 
     def do_sh(self, block: Block) -> None:
         for line in block.text.replace("\\\n", "").splitlines():
-            done = self._shell.run(self.here(line), 4 * PATIENCE)
+            done = self.shell.run(self.here(line), 4 * PATIENCE)
             assert done.code == 0, f"{line}\n{done.text}"
 
     def do_console(self, block: Block) -> None:
         for typed, shown in commands(block.text):
-            done = self._shell.run(self.here(typed), 4 * PATIENCE)
+            done = self.shell.run(self.here(typed), 4 * PATIENCE)
             if gap := difference(shown, self.there(done.text)):
                 raise AssertionError(f"{typed}{gap}")
             assert done.code == 0 or ERROR.search(shown), (typed, done)
@@ -87,7 +87,7 @@ class Reader:
         self.home.run("config", "validate", str(file))
 
     def do_python(self, block: Block) -> None:
-        self._program(block, ".py", sys.executable)
+        self._program(block, ".py", "python3")
 
     def do_js(self, block: Block) -> None:
         if NODE:
@@ -102,13 +102,13 @@ class Reader:
         written = program.with_suffix(".out")
         written.touch()
         # What the shell has exported, a program that is started from it has too.
-        self._shell.run(f"{by} {program} >{written} 2>&1 & running=$!", PATIENCE)
+        self.shell.run(f"{by} {program} >{written} 2>&1 & running=$!", PATIENCE)
         try:
             until(lambda: not difference(shown.text, self.there(written.read_text())))
         except AssertionError:
             pytest.fail(difference(shown.text, self.there(written.read_text())))
         finally:
-            self._shell.run("kill $running; wait $running 2>/dev/null", PATIENCE)
+            self.shell.run("kill $running; wait $running 2>/dev/null", PATIENCE)
 
     def do_text(self, block: Block) -> None:
         """What a program writes."""
@@ -150,7 +150,7 @@ class Reader:
 
     def key(self) -> str:
         """That the shell has by now."""
-        key = self._shell.run('printf %s "$LLAMACTL_API_KEY"', PATIENCE).text
+        key = self.shell.run('printf %s "$LLAMACTL_API_KEY"', PATIENCE).text
         assert key.startswith("llk_")
         return key
 
@@ -177,7 +177,7 @@ class Reader:
 def reader(home: Home) -> Iterator[Reader]:
     reader = Reader(home)
     yield reader
-    reader.close()
+    reader.shell.close()
     home.run("daemon", "stop", check=False)
 
 
@@ -188,36 +188,68 @@ def test_every_block_is_run_or_says_why_not() -> None:
 
 
 def test_the_readme(reader: Reader, real_engine: str) -> None:
+    tools = reader.home.place / "bin"
+    tools.mkdir()
+    (tools / "llamactl").write_text(f'#!/bin/sh\nexec {sys.executable} -m llamactl "$@"\n')
+    (tools / "llamactl").chmod(0o755)
+    reader.shell.run(f"PATH={tools}:$PATH", PATIENCE)
+    if "CI" in os.environ:
+        reader.do(QUICKSTART)
+        _is_the_starter_model(reader.home)
+    else:
+        reader.home.run("daemon", "start")
+        reader.home.run("models", "add", str(write_tiny_model(reader.home.place / FILE)), "--name", NAME)
+        reader.home.run("start", NAME)
+    _work_through(reader)
+
+
+@pytest.mark.skipif("LLAMACTL_NEWCOMER" not in os.environ, reason="installs all of it anew; set LLAMACTL_NEWCOMER=1")
+def test_a_newcomer(reader: Reader, tmp_path: Path) -> None:
+    """From a checkout alone: the first line of the README, and then the rest of it, with what that has installed."""
+    place = tmp_path / "checkout"
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, files.split("\0")):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, place / name)
+    reader.shell.run(f"PATH={os.defpath}:/usr/local/bin; cd {place}", PATIENCE)
+    if not shutil.which("sudo"):
+        reader.shell.run('sudo() { "$@"; }', PATIENCE)
+    done = reader.shell.run(reader.here(BLOCKS[0].text), 20 * PATIENCE)
+    assert done.code == 0, done.text
+    shown = commands(QUICKSTART.text)[0][1]
+    assert not difference(f"…\n{shown}", reader.there(done.text))
+    assert (
+        reader.shell.run(". .venv/bin/activate; cd; type -p llamactl", PATIENCE).text == f"{place}/.venv/bin/llamactl\n"
+    )
+    _work_through(reader)
+    reader.home.env["LLAMACTL_API_KEY"] = reader.key()
+    with tempfile.TemporaryDirectory(prefix="ll") as directory:
+        terminal = Terminal(reader.home, Path(directory))
+        terminal.run(f"{place}/.venv/bin/llamactl top")
+        terminal.await_text("1 of 2 ready", "cpu ", "memory ", NAME, "q quit")
+        terminal.type("q")
+        terminal.await_text("ended=0")
+        terminal.do("kill-server")
+    assert reader.shell.run("llamactl daemon stop", PATIENCE) == (0, "the daemon has stopped\n")
+
+
+def _work_through(reader: Reader) -> None:
+    """All but the first answer, which is there."""
     models = reader.home.place / "models"
     models.mkdir()
     write_tiny_model(models / "gemma-3-270m-q4_k_m.gguf")
     wrong: list[str] = []
     for block in BLOCKS:
-        if block.why or (block.text.startswith("$ llamactl quickstart") and not _starter_model(reader)):
+        if block.why or block is QUICKSTART:
             continue
         try:
             reader.do(block)
-            if block.text.startswith("$ llamactl quickstart"):
-                _is_the_starter_model(reader.home)
         except (AssertionError, TimeoutError, pytest.fail.Exception) as error:
             wrong.append(f"README.md:{block.line}: {error}")
     assert not wrong, "\n\n".join(wrong)
     _ask_addresses(reader)
-    left = [line for line in reader.home.run("rpc", "ls", "-o", "name", check=False).stdout.splitlines() if line]
+    left = [line for line in reader.home.run("rpc", "ls", "-o", "name").stdout.splitlines() if line]
     assert not left, "the README cleans up after itself"
-
-
-def _starter_model(reader: Reader) -> bool:
-    """False where something else had to be put into its place."""
-    if "CI" in os.environ:
-        for variable in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CONFIG_FILE"):
-            if variable in os.environ:
-                reader.home.env[variable] = os.environ[variable]
-        return True
-    reader.home.run("daemon", "start")
-    reader.home.run("models", "add", str(write_tiny_model(reader.home.place / FILE)), "--name", NAME)
-    reader.home.run("start", NAME)
-    return False
 
 
 def _is_the_starter_model(home: Home) -> None:
