@@ -140,7 +140,7 @@ function __llamactl_walk
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /completion /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /completion /doctor /api /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
             case '*'
                 set count (math $count + 1)
@@ -182,6 +182,8 @@ complete -c llamactl -n 'test -z "$__llamactl_place"' -a events -d 'Show what ha
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a completion -d 'Print the completions for a shell; its start file takes them: `source <(llamactl completion bash)`.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a doctor -d 'Look for what is wrong: cause and way out. Exit 1 if something is; warnings alone are none.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a api -d 'Ask the daemon anything, and show the answer as it is: JSON. What goes on is an object a line.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a version -d 'Show the versions of this command and of the daemon.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a models -d 'The catalogue of models.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a presets -d 'Named bundles of settings.'
@@ -189,7 +191,7 @@ complete -c llamactl -n 'test -z "$__llamactl_place"' -a templates -d 'Chat temp
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a requests -d 'What was asked of models: what is under way, and what has been.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a keys -d 'Who may use the HTTP port.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a rpc -d 'Workers: lend this machine to llama-servers on others.'
-complete -c llamactl -n 'test -z "$__llamactl_place"' -a config -d 'The configuration file.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a config -d 'The configuration file; with -H http://… show, get, set and unset are about that daemon\'s.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a daemon -d 'The daemon itself.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a metrics -d 'What was measured, now and before.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a db -d 'The database.'
@@ -238,6 +240,11 @@ complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /fit' -l pa
 complete -c llamactl -n 'test "$__llamactl_place" = /fit' -l save -d 'Set what is recommended.'
 complete -c llamactl -n 'test "$__llamactl_place" = /fit -a $__llamactl_count -eq 0' -a '(__llamactl_names model alias)'
 complete -c llamactl -n 'test "$__llamactl_place" = /completion -a $__llamactl_count -eq 0' -a 'bash zsh fish'
+complete -c llamactl -n 'test "$__llamactl_place" = /doctor' -l fix -d 'Mend what is safe to mend: leftovers, modes, orphans.'
+complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /doctor' -l timeout -x -d 'How long each look may take; all are taken at once.'
+complete -c llamactl -n 'test "$__llamactl_place" = /api' -l list -d 'Show all methods.'
+complete -c llamactl -n 'test "$__llamactl_place" = /api' -l describe -d 'Show the JSON schema of a method.'
+complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /api' -l timeout -x -d 'Wait no longer than this for the answer.'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a export -d 'Write models with their settings and presets to the standard output, for `models import`.'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a import -d 'Take models with their settings into the catalogue, all of them or none.'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a ls -d 'List the catalogue.'

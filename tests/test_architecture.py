@@ -28,15 +28,18 @@ MAY_IMPORT = {
     "proxy": "core hub supervisor",
     "web": "core hub rpc proxy.dialects",
     "daemon": EVERYTHING_BUT_CLI,
+    # How a daemon holds its pid file, what it would start a model with and how it ends what runs is done as it does.
+    "doctor": "core config rpc store llamaserver metrics catalogue daemon.launch daemon.process supervisor.runner",
     "cli": "core config rpc logs.daily logs.reading logs.runs logs.tail",  # logs are read without the daemon
 }
 IN_A_FUNCTION_ONLY = {
     ("cli.daemon", "run"): "daemon",
-    ("daemon.ports", "_holder"): "psutil",
     # A damaged database is looked at, copied and mended without the daemon, which would not start with it.
     ("cli.db", "check"): "store.upkeep",
     ("cli.db", "backup"): "store.upkeep",
     ("cli.db", "vacuum"): "store.upkeep",
+    # It looks at what keeps a daemon from starting, too, so it is here that it looks.
+    ("cli.doctor", "doctor"): "doctor",
 }
 HOMES = {
     "typer": "cli",

@@ -33,9 +33,8 @@ def test_recipes_are_short(title: str, steps: str) -> None:
 
 
 def test_there_is_a_recipe_for_each_of_the_usual_things() -> None:
-    assert [title for title, _ in RECIPES] == [
-        f"Adding {what}" for what in ("a setting", "a call", "a command", "an endpoint", "a metric")
-    ]
+    usual = {f"Adding {what}" for what in ("a setting", "a call", "a command", "an endpoint", "a metric")}
+    assert usual <= {title for title, _ in RECIPES}
 
 
 def test_the_commands_that_run_tests_name_tests() -> None:

@@ -50,7 +50,7 @@ def verified(found: Sequence[Verification]) -> None:
             "NAME": [name for name, _ in checks],
             "CHECK": [check.check for _, check in checks],
             "OK": [{True: "yes", False: "no", None: "-"}[check.ok] for _, check in checks],
-            "DETAIL": [check.detail for _, check in checks],
+            "DETAIL": ["; ".join(filter(None, (check.detail, check.hint))) for _, check in checks],
         }
     )
 

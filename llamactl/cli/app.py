@@ -9,11 +9,13 @@ import typer
 
 from llamactl import __version__
 from llamactl.cli import (
+    api,
     chat,
     completion,
     config,
     daemon,
     db,
+    doctor,
     events,
     fit,
     instances,
@@ -181,4 +183,6 @@ app.add_typer(daemon.app, name="daemon")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(db.app, name="db")
 app.command()(completion.completion)
+app.command()(doctor.doctor)
+app.command()(api.api)
 app.command()(daemon.version)

@@ -1,4 +1,4 @@
-"""`llamactl config …`: the configuration file, shown and changed. Needs no daemon."""
+"""`llamactl config …`: the configuration file, shown and changed. Needs no daemon, unless `-H` names a distant one."""
 
 import os
 import sys
@@ -10,13 +10,16 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from llamactl.cli import render
+from llamactl.cli import config_far, render
 from llamactl.cli.daemon import reloaded
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
-from llamactl.rpc.calls import Reload, Status
+from llamactl.rpc.calls import Reload, SetConfig, Status
 
-app = typer.Typer(help="The configuration file.", no_args_is_help=True)
+app = typer.Typer(
+    help="The configuration file; with -H http://… show, get, set and unset are about that daemon's.",
+    no_args_is_help=True,
+)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="As section.key, like residency.ttl.")]
 
@@ -38,6 +41,8 @@ class Row(msgspec.Struct, frozen=True):
 @app.command()
 def show(origin: Annotated[bool, typer.Option("--origin", help="And where each value comes from.")] = False) -> None:
     """Show every key with its value; those of llama-server that are not set with -v."""
+    if config_far.is_far():
+        return config_far.show()
     from llamactl.config.load import survey
     from llamactl.config.sections import SECTIONS
     from llamactl.config.sources import types
@@ -68,6 +73,8 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="And where each v
 @app.command()
 def get(key: Key) -> None:
     """Show the value of one key, as `set` takes it."""
+    if config_far.is_far():
+        return config_far.get(key)
     from llamactl.config.load import survey
     from llamactl.config.sources import find
     from llamactl.config.written import HIDDEN, plain, shown
@@ -95,13 +102,15 @@ def set_(
     now: Now = False,
 ) -> None:
     """Set a key in the file."""
+    text = sys.stdin.read().removesuffix("\n") if value == "-" else value
+    if config_far.is_far():
+        return config_far.change(SetConfig({key: text}))
     from llamactl.config.edit import assign
     from llamactl.config.sources import find
     from llamactl.config.values import read
     from llamactl.config.written import given, shown
 
     where, kind = find(key)
-    text = sys.stdin.read().removesuffix("\n") if value == "-" else value
     try:
         raw = given(kind, text, Path.cwd())
     except BadRequest as error:
@@ -115,6 +124,8 @@ def set_(
 @app.command()
 def unset(key: Key, now: Now = False) -> None:
     """Take a key out of the file. One that is not in it is a success."""
+    if config_far.is_far():
+        return config_far.change(SetConfig(unset=(key,)))
     from llamactl.config.edit import remove
     from llamactl.config.sources import find
 

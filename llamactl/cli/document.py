@@ -132,10 +132,8 @@ def _of_others(path: Path, text: str) -> Document:
 
     from llamactl.config.imports.choose import interpret
 
-    first = text.lstrip()[:1]
-    named = path if path.suffix or first in ("{", "[", ";", "#") else path.with_suffix(".yaml")
     try:
-        found = interpret(named, text, os.environ)
+        found = interpret(path, text, os.environ)
     except BadRequest as error:
         raise BadRequest(f"{path}: {error.message}", error.hint) from None
     document = Document(format=found.format, elsewhere=bool(found.keys))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from llamactl.cli import render
+from llamactl.cli.loading import loading
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
 from llamactl.core.model import HOST
@@ -57,7 +58,7 @@ def start(
             with session.client() as client:
                 return client.call(StartModel(name, wait=False, ttl=idle))
         try:
-            with render.working(f"loading {name} …"), session.client(limit) as client:
+            with loading(name), session.client(limit) as client:
                 row = client.call(StartModel(name, ttl=idle))
         except KeyboardInterrupt:
             render.note(f"not waiting any longer; {name} goes on loading: llamactl ps")

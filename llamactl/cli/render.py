@@ -145,13 +145,13 @@ def failure(error: LlamactlError) -> None:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
-    """Something takes a while: a spinner on a terminal, nothing elsewhere."""
+def working(message: str) -> Iterator[Callable[[str], object]]:
+    """Something takes a while: a spinner on a terminal, nothing elsewhere. What it gives takes another message."""
     if not session.animated:
-        yield
+        yield lambda message: None
         return
-    with console(stderr=True).status(message):
-        yield
+    with console(stderr=True).status(message) as status:
+        yield status.update
 
 
 @contextmanager

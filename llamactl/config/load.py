@@ -65,6 +65,11 @@ def problems(
     return _survey(path, environment, system_file, None)[1]
 
 
+def usable(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """What can be used of it, whatever is wrong with the rest."""
+    return _survey(path, environment, SYSTEM_FILE, None)[0].config
+
+
 def user_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
     """The file that `load` reads for the user, and that changes are written to; it need not be there."""
     return _directories(path, os.environ if environment is None else environment, None)[0].config_file

@@ -46,6 +46,11 @@ def given(kind: Any, text: str, base: Path) -> Plain:
     return _given(kind, raw, read(kind, raw, base, text=True))
 
 
+def taken(kind: Any, value: Any, base: Path) -> Plain:
+    """The same for a value from elsewhere, which is as in the file, or such a text."""
+    return given(kind, value, base) if isinstance(value, str) else _given(kind, value, read(kind, value, base))
+
+
 def _given(kind: Any, raw: Any, value: Any) -> Plain:
     kind = without_none(kind)
     if value is None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llamactl.core.errors import BadRequest, Refused
+from llamactl.metrics.host import listener as who_listens
 
 
 def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int | None = None) -> socket.socket:
@@ -48,7 +49,8 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise Refused(f"port {port} is in use{_holder(int(port))}", _OTHER_PORT) from None
+            holder = who_listens(int(port))
+            raise Refused(f"port {port} is in use{holder and f' by {holder}'}", _OTHER_PORT) from None
         raise Refused(f"cannot listen on {spec}: {error.strerror}", _OTHER_PORT) from None
     listener.setblocking(False)
     return listener
@@ -103,18 +105,3 @@ def _make_way(path: Path) -> None:
             caller.connect(str(path))
             raise Refused(f"somebody listens on unix://{path}", "stop them, or choose another path in http.listen")
         path.unlink()
-
-
-def _holder(port: int) -> str:
-    """` by nginx (pid 12)`, or nothing where the system does not tell."""
-    import psutil  # 40 ms that only this misfortune needs
-
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and getattr(connection.laddr, "port", None) == port
-                and connection.pid
-            ):
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return ""

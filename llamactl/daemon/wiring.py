@@ -27,6 +27,7 @@ from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
+from llamactl.daemon.control.surroundings import SurroundingsCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.exits import ExitBook
@@ -153,6 +154,7 @@ def wire(
             log_calls,
             EventCalls(hub, database.events, supervisor.instances),
             MetricCalls(current, measuring, database.samples, prometheus),
+            SurroundingsCalls(lambda: gpus.measure(())),
         ],
         began,
     )

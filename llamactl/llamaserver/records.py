@@ -63,7 +63,7 @@ def remove(endpoint: str) -> None:
 
 
 def read(directory: Path) -> list[Record]:
-    """All in `directory` that can be understood; what cannot is removed."""
+    """All in `directory` that can be understood."""
     found = []
     for path in sorted(directory.glob("*.json")):
         try:
@@ -72,7 +72,4 @@ def read(directory: Path) -> list[Record]:
             record = None
         if record is not None and record.place == path:
             found.append(record)
-        else:
-            with suppress(OSError):
-                path.unlink()
     return found

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from llamactl.core import waiting
 from llamactl.core.errors import LlamactlError
-from llamactl.core.instance import Backoff, Instance, Loading, Starting
+from llamactl.core.instance import Backoff, Instance, Loading, Starting, state
 from llamactl.proxy import answer as answers
 from llamactl.proxy import dialects, failures
 from llamactl.proxy.answer import Answer
@@ -61,17 +62,10 @@ def way(request: Request, usual: str = "") -> Way | None:
 
 def told(instance: Instance, now: float) -> str:
     """What there is to say to who waits for this model. `now` is on the clock of its phase."""
-    match instance.phase:
-        case Starting(since) | Loading(since):
-            passed = max(0.0, now - since)
-            if instance.eta is None:
-                return f"loading {instance.model}, {passed:.0f} s so far …"
-            done = passed / (passed + instance.eta) if passed + instance.eta else 0.0
-            return f"loading {instance.model} {min(99, round(100 * done))}% …"
-        case Backoff(_, until):
-            return f"{instance.model} died, and is started again in {max(0.0, until - now):.0f} s"
-    place = "" if instance.position is None else f", position {instance.position}"
-    return f"queued{place}" + ("" if instance.eta is None else f", about {instance.eta:.0f} s")
+    phase = instance.phase
+    passed = now - phase.since if isinstance(phase, Starting | Loading) else None
+    next_try = phase.until - now if isinstance(phase, Backoff) else None
+    return waiting.told(instance.model, state(phase), passed, instance.eta, instance.position, next_try)
 
 
 class Waiting:

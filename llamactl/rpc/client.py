@@ -28,7 +28,7 @@ class _Again(Exception):
 
 
 class Client:
-    """A connection to a daemon's control socket; a context manager.
+    """A connection to a daemon's control socket, the one at `path`; a context manager.
 
     Where the daemon executes itself anew meanwhile, the next one is asked what is still unanswered.
 
@@ -54,6 +54,11 @@ class Client:
         self._socket.close()
 
     def call(self, call: Call[A]) -> A:
+        found: A = _decoded(self.answer(call), call.answer_type())
+        return found
+
+    def answer(self, call: Call[Any]) -> msgspec.Raw:
+        """As it came, whatever version of the daemon it came from."""
         asked, began = call, time.monotonic()
         self._socket.settimeout(self._timeout)
         while True:
@@ -87,22 +92,21 @@ class Client:
             last = last + notice.lost if isinstance(notice, Lost) else max(last, notice.id)
             yield notice
 
-    def _ask(self, call: Call[A]) -> A:
+    def _ask(self, call: Call[Any]) -> msgspec.Raw:
         """Raises `_Again`."""
         self._number += 1
         self._send(question(call, self._number))
-        response = _decoded(self._line(), Response)
+        response: Response = _decoded(self._line(), Response)
         if isinstance(response.error, msgspec.UnsetType):
             if isinstance(response.result, msgspec.UnsetType):
                 raise LlamactlError("the daemon's answer has neither result nor error", OTHER_VERSION_HINT)
-            answer: A = _decoded(response.result, call.answer_type())
-            return answer
+            return response.result
         if response.error.data is not None:
             raise from_problem(response.error.data)
         raise LlamactlError(response.error.message, OTHER_VERSION_HINT)
 
     def _connect(self, timeout: float | None) -> None:
-        self._socket = _connection(self._paths, timeout)
+        self._socket, self.path = _connection(self._paths, timeout)
         self._lines = self._socket.makefile("rb")
 
     def _connect_again(self, waited: float = 0.0) -> None:
@@ -147,14 +151,14 @@ def _decoded(text: bytes | msgspec.Raw, kind: Any) -> Any:
         raise LlamactlError(f"the daemon's answer cannot be understood: {error}", OTHER_VERSION_HINT) from None
 
 
-def _connection(paths: list[str], timeout: float | None) -> socket.socket:
+def _connection(paths: list[str], timeout: float | None) -> tuple[socket.socket, str]:
     refused = ""
     for path in paths:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
         try:
             connection.connect(path)
-            return connection
+            return connection, path
         except OSError as error:
             if not isinstance(error, FileNotFoundError | ConnectionRefusedError):
                 refused = f" ({path}: {error.strerror or error})"

@@ -63,13 +63,15 @@ class Remote:
         self._open.close()
 
     def call(self, call: Call[A]) -> A:
-        """What may be asked twice is asked again where the connection was lost."""
+        found: A = _decoded(self.answer(call), call.answer_type())
+        return found
+
+    def answer(self, call: Call[Any]) -> msgspec.Raw:
+        """As it came. What may be asked twice is asked again where the connection was lost."""
         began, asked = time.monotonic(), call
         while True:
             try:
-                answer = self._ask("call", {"method": call.method, "params": call}, "result", began)
-                found: A = _decoded(answer, call.answer_type())
-                return found
+                return self._ask("call", {"method": call.method, "params": call}, "result", began)
             except ConnectionClosed:
                 if not asked.repeatable:
                     raise self._gone() from None

@@ -180,13 +180,22 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 def _reader(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing, also where nothing can be written."""
+    connection = _opened(path, reading_mode(path))
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def reading_mode(path: Path) -> str:
+    """How to open one that is only to be read."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        connection = _opened(path, "rw")  # one that may only read would leave the files beside it behind
-        connection.execute("PRAGMA query_only=ON")
-        return connection
+        return "rw"  # one that may only read would leave the files beside it behind
     # One that cannot make those files must know that nobody else writes.
-    return _opened(path, "ro" if _size(Path(f"{path}-wal")) else "ro&immutable=1")
+    return "ro" if _size(Path(f"{path}-wal")) else "ro&immutable=1"
+
+
+def uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path))}?mode={mode}"
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+    return sqlite3.connect(uri(path, mode), uri=True, timeout=PATIENCE, isolation_level=None)

@@ -5,7 +5,7 @@ from math import inf
 
 import anyio
 
-from llamactl.core.errors import TimedOut
+from llamactl.core.errors import NotRunning, TimedOut
 from llamactl.core.events import InstanceDoubted
 from llamactl.core.instance import Backoff, Failed, Instance, Ready, Stopped, Stopping, state
 from llamactl.core.scheduler import Limits, Scheduler
@@ -74,16 +74,25 @@ class Overview:
     async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
         """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds.
 
-        `idle` is a state, too: it is ready, and nobody has or wants a lease.
+        `idle` is a state, too: it is ready, and nobody has or wants a lease. Raises `NotRunning` for one that has
+        failed and that nobody starts again: it would be in no other state by itself.
         """
         with self._hub.watch() as watcher, anyio.move_on_after(timeout):
             while not states & self._states(name):
+                self._hopeless(name)
                 if "idle" in states and state(self.instance(name).phase) == "ready":
                     await self.given_back()
                 else:
                     await anext(watcher)
             return self.instance(name)
-        raise TimedOut(f"{name} is {state(self.instance(name).phase)} after {timeout:g} s", f"llamactl logs {name}")
+        now = state(self.instance(name).phase)
+        raise TimedOut(f"{name} is not {' or '.join(states)} after {timeout:g} s: it is {now}", f"llamactl why {name}")
+
+    def _hopeless(self, name: str) -> None:
+        phase, entry = self.instance(name).phase, self._instances.get(name)
+        wanted = self._scheduler.waiting(name) or (entry is not None and entry.begun)
+        if isinstance(phase, Failed) and not wanted:
+            raise NotRunning(f"{name} has failed: {phase.problem.message}", f"llamactl why {name}")
 
     def _states(self, name: str) -> set[str]:
         instance = self.instance(name)

@@ -14,7 +14,9 @@ from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Ask, Status
-from llamactl.web import conversation, logs, monitoring, requests, router, rpc, stream, templates
+from llamactl.web import conversation, prometheus, router, rpc
+from llamactl.web.api import openapi, table
+from llamactl.web.api.shape import PREFIX, failure
 from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
@@ -33,13 +35,10 @@ def application(ask: Ask, guests: Guests | None = None) -> web.Application:
     app.router.add_get("/health", health)
     app.router.add_get("/v1/health", health)
     router.add(app, ask)
-    requests.add(app, ask)
-    templates.add(app, ask)
-    monitoring.add(app, ask)
+    table.add(app, ask, guests)
+    prometheus.add(app, ask)
     rpc.add(app, ask)
     conversation.add(app, ask, guests)
-    stream.add(app, ask, guests)
-    logs.add(app, ask)
     return app
 
 
@@ -67,22 +66,25 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except LlamactlError as error:
-        return _refusal(error, error.status)
+        return _refusal(request, error, error.status)
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
         what = f"{request.method} {request.path}: {answer.reason}"
-        hint = "GET /v1/models lists the models" if answer.status == 404 else ""
-        response = _refusal(NotFound(what, hint), answer.status)
+        hints = openapi.PATH if request.path.startswith(PREFIX) else "/v1/models lists the models"
+        hint = f"GET {hints}" if answer.status == 404 else ""
+        response = _refusal(request, NotFound(what, hint), answer.status)
         if "Allow" in answer.headers:
             response.headers["Allow"] = answer.headers["Allow"]
         return response
     except Exception as error:  # a bug: logged here, answered as one
         log.exception("%s %s failed", request.method, request.path)
-        return _refusal(LlamactlError(f"internal error: {error!r}"), 500)
+        return _refusal(request, LlamactlError(f"internal error: {error!r}"), 500)
 
 
-def _refusal(error: LlamactlError, status: int) -> web.Response:
+def _refusal(request: web.Request, error: LlamactlError, status: int) -> web.Response:
+    if request.path.startswith(PREFIX):
+        return failure(error, status)
     return web.Response(body=error_body(error, status), status=status, content_type="application/json")
 
 

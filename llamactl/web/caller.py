@@ -37,7 +37,7 @@ def caller_of(request: web.Request) -> Caller:
 
 async def permit(caller: Caller, call: Call[Any], ask: Ask) -> None:
     """Raises `Forbidden` for who may not ask that. Who is limited to some models may call them by their aliases."""
-    demand(caller, call, {} if caller.models is None else await _aliases(ask))
+    demand(caller, call, await _aliases(ask) if caller.models is not None and _about(call) else {})
 
 
 def demand(caller: Caller, call: Call[Any], aliases: Mapping[str, str] | None = None) -> None:

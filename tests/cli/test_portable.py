@@ -1,6 +1,8 @@
 """Models as files: what is read of ours and of others, and what is written."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,16 @@ def test_what_cannot_be_read(
     assert failed.code == code and said in failed.err and str(file) in failed.err
     assert other.asked == []
     assert llamactl("models", "import", str(tmp_path / "none.json")).code == 4
+
+
+@pytest.mark.parametrize("format", ["json", "ini"])
+def test_what_was_exported_comes_in_through_a_pipe(
+    other: Stub, llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    other.answers["models.export"] = Portable(
+        models=[PortableModel(name="a/b:c", path="/m/a.gguf", settings={"threads": 2})]
+    )
+    text = llamactl("models", "export", "--format", format).out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert llamactl("models", "import", "-").code == 0
+    assert models(other)["a/b:c"]["path"] == "/m/a.gguf" and models(other)["a/b:c"]["settings"]["threads"] in (2, "2")

@@ -17,7 +17,7 @@ from llamactl.config.directories import Directories
 from llamactl.config.sections import Config, Http, Models
 from llamactl.config.values import FilePath
 from llamactl.core.devices import Device
-from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, Refused, TimedOut
+from llamactl.core.errors import BadRequest, LlamactlError, LoadFailed, NotFound, NotRunning, Refused, TimedOut
 from llamactl.core.events import CatalogueChanged, InstanceChanged, Numbered, Placement, ServiceChanged
 from llamactl.core.instance import state
 from llamactl.core.model import HOST, Model
@@ -34,6 +34,7 @@ from llamactl.daemon.control.keys import KeyCalls
 from llamactl.daemon.control.logs import LogCalls
 from llamactl.daemon.control.metrics import MetricCalls
 from llamactl.daemon.control.requests import RequestCalls
+from llamactl.daemon.control.surroundings import SurroundingsCalls
 from llamactl.daemon.control.workers import WorkerCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.history import History
@@ -134,6 +135,7 @@ class Office:
             db.exits.of,
             [
                 fit,
+                SurroundingsCalls(lambda: self.cards),
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Keyring(db.keys, Door(self.supervisor, self.catalogue.asked, ""), Guests(), print)),
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
@@ -418,7 +420,7 @@ async def test_a_start_is_answered_when_the_model_is_ready(stocked: Office) -> N
 
 async def test_a_start_is_answered_at_once_for_who_does_not_wait(stocked: Office) -> None:
     row = await stocked.ask(calls.StartModel("qwen", wait=False))
-    assert row.state == "stopped"
+    assert row.state == "starting"
     await anyio.sleep(0.5)
     assert await stocked.rows() == {"qwen": "loading"}
 
@@ -502,9 +504,27 @@ async def test_a_restart_keeps_the_pin_of_this_run(stocked: Office) -> None:
     assert stocked.supervisor.instance("qwen").phase != first
 
 
+async def test_what_it_sees_of_the_machine(office: Office) -> None:
+    office.cards = (Gpu(id="GPU-0", name="RTX 4090", vendor="nvidia"),)
+    seen = await office.ask(calls.ShowSurroundings())
+    assert (seen.uid, seen.gpus) == (os.geteuid(), ("RTX 4090",))
+
+
 async def test_waiting(stocked: Office) -> None:
     with pytest.raises(TimedOut):
         await stocked.ask(calls.WaitModel("qwen", timeout=2.0))
+    assert (await stocked.ask(calls.StartModel("qwen", wait=False))).state == "starting"
+    assert (await stocked.ask(calls.WaitModel("qwen"))).state == "ready"
+
+
+async def test_nobody_waits_for_what_has_failed_unless_it_is_started_again(stocked: Office) -> None:
+    stocked.engine.habits["qwen"] = Habits(refused="no such flag")
+    with pytest.raises(LoadFailed):
+        await stocked.ask(calls.StartModel("qwen"))
+    with pytest.raises(NotRunning, match="qwen has failed"):
+        await stocked.ask(calls.WaitModel("qwen"))
+    assert (await stocked.ask(calls.WaitModel("qwen", "failed"))).state == "failed"
+    del stocked.engine.habits["qwen"]
     await stocked.ask(calls.StartModel("qwen", wait=False))
     assert (await stocked.ask(calls.WaitModel("qwen"))).state == "ready"
 

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from llamactl.core.errors import Forbidden, NotFound, TimedOut, Unreachable
 from llamactl.core.events import CatalogueChanged, Numbered
-from llamactl.rpc.calls import AliasModel, ListInstances, StartModel, StopModel, WaitModel, WhyModel
+from llamactl.rpc.calls import AliasModel, CreateKey, ListInstances, StartModel, StopModel, WaitModel, WhyModel
 from llamactl.rpc.remote import Remote
 from tests.e2e.conftest import Begin
 from tests.e2e.running import PATIENCE, Daemon, Home, fake_engine
@@ -58,6 +58,14 @@ def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
     assert home.run(*asked, "start", "alpha").stderr.startswith("alpha is ready")
     assert home.run(*asked, "stop", "alpha").stderr == "alpha is stopped\n"
     assert home.json(*asked, "daemon", "stop", code=6)["error"]["code"] == "forbidden"
+    assert home.run(*asked, "config", "get", "residency.ttl").stdout == "15m\n"
+    assert home.json(*asked, "config", "set", "residency.ttl", "9m", code=6)["error"]["code"] == "forbidden"
+    home.env["LLAMACTL_API_KEY"] = home.tell(CreateKey("owner", scopes=("admin",))).text
+    said = home.run(*asked, "config", "set", "residency.ttl", "9m", XDG_CONFIG_HOME="/nowhere").stderr
+    assert said.startswith("counts from now on: residency.ttl (")
+    shown = home.run(*asked, "config", "show", XDG_CONFIG_HOME="/nowhere").stdout.splitlines()
+    assert ["residency.ttl", '"9m"'] in [line.split() for line in shown]
+    assert home.json(*asked, "config", "unset", "residency.ttl")["changed"] == ["residency.ttl"]
 
 
 def test_following_events_over_http(shared: Daemon) -> None:

@@ -29,6 +29,7 @@ from llamactl.core.parts import Parts
 from llamactl.core.requests import ModelRequest
 from llamactl.core.sample import Disk, Gpu, Host, Sample, Served
 from llamactl.core.series import Range
+from llamactl.core.surroundings import Node, Surroundings
 from llamactl.rpc import calls
 from llamactl.rpc.calls import CALLS, Call, InstanceRow, ModelRow, ServiceRow
 
@@ -121,11 +122,32 @@ REQUEST = ModelRequest(
 )  # fmt: skip
 KEY = calls.KeyRow(id="abcd", name="editor", scopes=("infer",), models=("q*",), expires=2.5, last_used=1.5)
 
+CONFIGURATION = calls.Configuration(
+    file="/c",
+    keys=[calls.ConfigRow("http.port", 8134, "8134"), calls.ConfigRow("models.directories", ["/m"], '["/m"]')],
+)
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
+    calls.ShowSurroundings: [
+        Surroundings(
+            uid=1,
+            user="a",
+            groups=("render",),
+            unit="llamactl.service",
+            own=True,
+            files=1024,
+            gpus=("RTX",),
+            memlock=8 << 20,
+            nodes=(Node("/dev/kfd", "render", False),),
+        ),
+        Surroundings(uid=0, user="root"),
+    ],
     calls.Shutdown: [None],
     calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
+    calls.ShowConfig: [CONFIGURATION],
+    calls.SetConfig: [calls.ConfigWritten(file="/c", changed=("residency.ttl",), restart_for=("http.port",))],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],

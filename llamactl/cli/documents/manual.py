@@ -3,6 +3,7 @@
 from llamactl.cli.documents.mdoc import characters, examples, exits, items, page, text
 from llamactl.cli.documents.pages import PAGES, THEMES
 from llamactl.cli.documents.port import port
+from llamactl.cli.documents.promise import stability
 from llamactl.cli.documents.synopsis import option, usage
 from llamactl.cli.documents.tree import Command
 
@@ -115,6 +116,7 @@ def llamactl(root: Command) -> str:
         *text(_OUTPUT),
         ".Sh OTHER MACHINES",
         *text(_REMOTE),
+        *stability(),
         ".Sh ENVIRONMENT",
         *items([(f"Ev {name}", text(what)) for name, what in ENVIRONMENT.items()]),
         ".Sh FILES",

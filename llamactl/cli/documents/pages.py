@@ -329,6 +329,29 @@ THEMES = {
             see=("daemon", "models"),
             examples={"A copy, while the daemon runs:": "llamactl db backup ~/llamactl-backup.db"},
         ),
+        "doctor": Page(
+            title="look for what is wrong with an installation of llamactl",
+            about="""
+                It works with a daemon and without one.
+                Each finding has its cause and the command to try; --fix does what is safe.
+                """,
+            exits={1: "Something is wrong. Warnings alone are none."},
+            see=("status", "devices", "config"),
+            examples={
+                "What is wrong:": "llamactl doctor",
+                "Take away what a daemon that died has left behind:": "llamactl doctor --fix",
+            },
+        ),
+        "api": Page(
+            title="ask the daemon of llamactl any call of its contract",
+            about="JSON is the parameters: an object, @FILE, or - for the standard input.",
+            exits={2: "JSON is not what the method takes.", 4: "There is no such method."},
+            see=("events", "version"),
+            examples={
+                "All methods:": "llamactl api --list",
+                "What one takes and answers:": "llamactl api models.list --describe",
+            },
+        ),
         "completion": Page(
             title="print what completes the words of llamactl in a shell",
             about="Names of models, presets and keys are those that the daemon has last written down.",

@@ -35,12 +35,46 @@ and ?since= and ?type=. Clients of Socket.IO (v4) connect at /llamaproxws, too, 
 llamactl-daemon[socketio] is installed."""
 
 
+_REST = """What the command line does can be done with HTTP and JSON below /api/; GET /api/openapi.json is the OpenAPI
+document of all of it. Every answer is {success, data?, error?: {code, message, details}, timestamp}; details says what
+to change, the place of what does not fit or what to try next. To look takes the scope observe, to change control, the
+configuration and the logger admin; a key for some models is for those here, too. A slash in the name of a model is
+written %2F."""
+_PATHS = {
+    "/api/models": "GET: the catalogue. POST: add files, {models: [{path, name?}]}.",
+    "/api/models/{name}": """GET: one model. PUT: change its settings, {settings: {NAME: VALUE or null}}.
+    DELETE: take it out; its file stays.""",
+    "/api/models/{name}/start": "POST: {ttl?}; ?wait=false, ?timeout=SECONDS.",
+    "/api/models/{name}/stop": "POST: {drain?, force?}.",
+    "/api/models/{name}/restart": "POST: {drain?, force?}.",
+    "/api/models/{name}/analyze": "GET, POST: what memory it needs, with ctx_size and parallel.",
+    "/api/models/discover": "POST: look for files, {paths?}.",
+    "/api/models/import": "POST: take in what llamactl models export wrote.",
+    "/api/llama-server/rescan": "POST: look again for models and for llama-server.",
+    "/api/model-templates": "GET, POST: chat templates.",
+    "/api/config": "GET, POST: the configuration, {config: {SECTION: {KEY: VALUE or null}}}.",
+    "/api/logger/config": "GET, POST: how lines are recorded.",
+    "/api/logs": "GET: what models, or the daemon, have written last.",
+    "/api/requests": "GET: requests for models, under way and ended.",
+    "/api/events": "GET: what happens; see Watching.",
+    "/api/health": "GET: 503 when a part of the daemon is not up.",
+    "/api/status": "GET: the daemon and what it does.",
+    "/api/monitoring": "GET: what was measured last of machine, GPUs and models.",
+    "/api/monitoring/latest": "GET: of the machine, as a row of its history.",
+    "/api/monitoring/history": "GET: of the machine in the last hours.",
+    "/api/openapi.json": "GET: what each of these takes and gives.",
+}
+
+
 def port() -> list[str]:
     return [
         ".Sh THE HTTP PORT",
         ".Ss Waiting",
         *text(_WAITING),
         *_named(_WAITS),
+        ".Ss REST",
+        *text(_REST),
+        *_named(_PATHS),
         ".Ss Watching",
         *text(_WATCHING),
         *_named(_SENT),

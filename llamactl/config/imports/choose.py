@@ -32,18 +32,19 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Imported:
 
 
 def interpret(path: Path, text: str, environment: Mapping[str, str]) -> Imported:
-    """The same of a text; what it is shows from the name, else from its first character."""
-    base, first = path.parent, re.sub(r"(?m)^\s*([;#].*)?$", "", text).lstrip()[:1]
-    if path.suffix in (".yaml", ".yml"):
-        from llamactl.config.imports.llama_swap import llama_swap
-
-        return llama_swap(text, base, environment)
-    if path.suffix == ".json" or first == "{":
+    """The same of a text; what it is shows from the name, else from how it begins."""
+    base, begins = path.parent, re.sub(r"(?m)^\s*([;#].*)?$", "", text).lstrip()
+    named = path.suffix
+    if named == ".json" or (begins.startswith("{") and named not in (".yaml", ".yml")):
         return _json(text, base)
-    if path.suffix == ".ini" or first == "[":
+    if named == ".ini" or (re.match(r"\[|[\w.-]+\s*=", begins) and named not in (".yaml", ".yml")):
         from llamactl.config.imports.presets import presets
 
         return presets(text, base)
+    if named in (".yaml", ".yml", ""):
+        from llamactl.config.imports.llama_swap import llama_swap
+
+        return llama_swap(text, base, environment)
     raise BadRequest("not a file that can be imported", f"known are {KNOWN}")
 
 

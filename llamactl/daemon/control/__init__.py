@@ -8,6 +8,7 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon.control.config import ConfigCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers, Noun
@@ -65,6 +66,7 @@ class Control:
             calls.Reexec: self._reexec,
             calls.Reload: self._reload,
             calls.Engine: self._engine,
+            **ConfigCalls(config).handlers,
             **models.handlers,
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,

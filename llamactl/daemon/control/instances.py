@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
+import anyio.lowlevel
 import msgspec
 
 from llamactl.catalogue import Catalogue
@@ -91,6 +92,7 @@ class InstanceCalls:
             await self._supervisor.start(model, call.ttl)
         else:
             self._supervisor.begin(model, call.ttl)
+            await anyio.lowlevel.checkpoint()  # after which it has begun
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:

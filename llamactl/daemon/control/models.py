@@ -128,8 +128,7 @@ class ModelCalls:
             await self._launch.check(model)
             checks.append(calls.Check(check="settings", ok=True))
         except LlamactlError as error:
-            detail = "; ".join(filter(None, (error.message, error.hint)))
-            checks.append(calls.Check(check="settings", ok=False, detail=detail))
+            checks.append(calls.Check(check="settings", ok=False, detail=error.message, hint=error.hint))
         sound = not any(check.ok is False for check in checks)
         return calls.Verification(name=model.name, sound=sound, checks=checks)
 

@@ -7,6 +7,7 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Ask, Call
+from llamactl.rpc.calls.config import ConfigRow, Configuration, ConfigWritten, SetConfig, ShowConfig
 from llamactl.rpc.calls.daemon import (
     Announcement,
     DaemonStatus,
@@ -16,6 +17,7 @@ from llamactl.rpc.calls.daemon import (
     Reload,
     Reloaded,
     ServiceRow,
+    ShowSurroundings,
     Shutdown,
     Status,
 )
@@ -94,6 +96,9 @@ __all__ = [
     "CancelRequest",
     "Check",
     "CloneModel",
+    "ConfigRow",
+    "ConfigWritten",
+    "Configuration",
     "CreateKey",
     "DaemonStatus",
     "DeviceRow",
@@ -150,6 +155,7 @@ __all__ = [
     "ScanModels",
     "SeriesRow",
     "ServiceRow",
+    "SetConfig",
     "SetDefaults",
     "SetLogger",
     "SetModel",
@@ -158,6 +164,7 @@ __all__ = [
     "SettingRow",
     "ShapeModel",
     "ShowBodies",
+    "ShowConfig",
     "ShowDefaults",
     "ShowHistory",
     "ShowLogger",
@@ -165,6 +172,7 @@ __all__ = [
     "ShowModel",
     "ShowPreset",
     "ShowRequest",
+    "ShowSurroundings",
     "Shutdown",
     "Snapshot",
     "StartModel",

@@ -3,6 +3,7 @@
 import msgspec
 
 from llamactl.core.errors import Problem
+from llamactl.core.surroundings import Surroundings
 from llamactl.rpc.calls.call import Call
 
 
@@ -62,6 +63,13 @@ class Status(Call[DaemonStatus], frozen=True):
     """How the daemon is."""
 
     method = "daemon.status"
+    scope = "observe"
+
+
+class ShowSurroundings(Call[Surroundings], frozen=True):
+    """What the daemon's process can see of the machine and may do there, like the llama-servers that it starts."""
+
+    method = "daemon.surroundings"
     scope = "observe"
 
 

@@ -138,7 +138,10 @@ class UnpinModel(Call[InstanceRow], frozen=True):
 
 
 class WaitModel(Call[InstanceRow], frozen=True):
-    """Answered once the model is in that state; `idle` is ready with nothing to do. Raises `TimedOut`."""
+    """Answered once the model is in that state; `idle` is ready with nothing to do.
+
+    Raises `TimedOut`, and `NotRunning` for one that has failed: it would come to no other state by itself.
+    """
 
     method = "instances.wait"
     scope = "observe"

@@ -69,11 +69,12 @@ class ModelDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was verified; `ok` is None where there was nothing to compare with."""
+    """One thing that was verified; `ok` is None where there was nothing to compare with. `hint` is what to do now."""
 
     check: str
     ok: bool | None
     detail: str = ""
+    hint: str = ""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):

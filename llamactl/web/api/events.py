@@ -1,17 +1,18 @@
 """`GET /api/events`: what happens as server-sent events, each with its number, from where a watcher was."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.core.events import Numbered, kind
-from llamactl.rpc.calls import Ask, Lost, Watch
+from llamactl.rpc.calls import Lost, Watch
 from llamactl.rpc.server import Stream
-from llamactl.web.caller import caller_of, demand_scope
+from llamactl.web.api.route import Asked, Route
 from llamactl.web.guests import Guests
 from llamactl.web.topics import model_of
 
@@ -21,19 +22,33 @@ SILENCE = 15.0
 """Seconds after which a comment keeps the connection open."""
 
 
-def add(app: web.Application, ask: Ask, guests: Guests) -> None:
-    async def get(request: web.Request) -> web.StreamResponse:
-        return await events(request, ask, guests)
+class EventQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Those after the number `since`; of these types, with commas between, or all that are kept.
 
-    app.router.add_get(PATH, get)
+    The header `Last-Event-ID` does as well, and goes before.
+    """
+
+    since: Annotated[int, Meta(ge=0, lt=10**18)] | None = None
+    type: str = ""
 
 
-async def events(request: web.Request, ask: Ask, guests: Guests) -> web.StreamResponse:
-    """Until they hang up. `Last-Event-ID` or `?since=` is where to go on, `?type=` what to tell."""
-    caller = caller_of(request)
-    demand_scope(caller, "observe", f"GET {PATH}")
-    types = tuple(type for given in request.query.getall("type", []) for type in given.split(",") if type)
-    stream: Stream = await ask(Watch(_since(request), types))
+def routes(guests: Guests) -> list[Route]:
+    async def watch_events(asked: Asked, query: EventQuery) -> web.StreamResponse:
+        """What happens, as server-sent events: each with its number, its type and, as JSON, all of it.
+
+        `dropped` says how many are missing, where they came too fast or are kept no more.
+        """
+        types = tuple(filter(None, query.type.split(",")))
+        last = asked.request.headers.get("Last-Event-ID")
+        since = query.since if last is None else _number(last)
+        stream: Any = await asked.whole(Watch(since, types))  # an answer that goes on is a `Stream`
+        return await _events(asked, stream, guests)
+
+    return [Route("GET", PATH, watch_events, Watch, media="text/event-stream")]
+
+
+async def _events(asked: Asked, stream: Stream, guests: Guests) -> web.StreamResponse:
+    """Until they hang up."""
     ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def end(_: LlamactlError) -> None:
@@ -41,7 +56,7 @@ async def events(request: web.Request, ask: Ask, guests: Guests) -> web.StreamRe
 
     try:
         with guests.staying(end):
-            return await _tell(request, stream, caller, ending)
+            return await _tell(asked.request, stream, asked.caller, ending)
     finally:
         await stream.then.aclose()
         stream.close()
@@ -77,12 +92,9 @@ async def _tell(
     return response
 
 
-def _since(request: web.Request) -> int | None:
-    text = request.headers.get("Last-Event-ID") or request.query.get("since", "")
-    if not text:
-        return None
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadRequest(f"not the number of an event: {text[:50]!r}")
+        raise BadRequest(f"not the number of an event: {text[:50]!r}", "header.Last-Event-ID")
     return int(text)
 
 

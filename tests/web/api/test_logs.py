@@ -80,7 +80,7 @@ def test_who_may_changes_what_is_named() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[]", b'{"level": "info"}', b'{"errorLevel": "debug"}', b'{"maxFileSize": "20"}', b'{"maxFiles": "30"}'],
+    [b"{", b"[]", b'{"level": "info"}', b'{"errorLevel": "debug"}', b'{"maxFileSize": "20"}', b'{"maxFiles": "30"}'],
 )
 def test_what_is_no_such_document(text: bytes) -> None:
     code, _, body = ask(LOGGER, "POST", text, ADMIN)

@@ -1,0 +1,22 @@
+"""What there is to say to who waits for a model."""
+
+
+def told(
+    model: str,
+    state: str,
+    passed: float | None = None,
+    eta: float | None = None,
+    position: int | None = None,
+    next_try: float | None = None,
+) -> str:
+    """In one line. `passed` is how long it has been in that state, `eta` how long it will still take, in seconds."""
+    if state in ("starting", "loading"):
+        passed = max(0.0, passed or 0.0)
+        if eta is None:
+            return f"loading {model}, {passed:.0f} s so far …"
+        done = passed / (passed + eta) if passed + eta else 0.0
+        return f"loading {model} {min(99, round(100 * done))}% …"
+    if state == "backoff":
+        return f"{model} died, and is started again in {max(0.0, next_try or 0.0):.0f} s"
+    place = "" if position is None else f", position {position}"
+    return f"queued{place}" + ("" if eta is None else f", about {eta:.0f} s")
