@@ -118,7 +118,7 @@ _llamactl() {
             /requests/list) place=/requests/ls ;;
             /keys/list) place=/keys/ls ;;
             /rpc/list) place=/rpc/ls ;;
-            /quickstart|/chat|/status|/top|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/completion|/doctor|/api|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
+            /quickstart|/chat|/status|/top|/ps|/start|/stop|/restart|/pin|/unpin|/wait|/why|/logs|/events|/fit|/devices|/completion|/doctor|/api|/version|/models|/models/export|/models/import|/models/ls|/models/add|/models/scan|/models/rm|/models/show|/models/set|/models/unset|/models/rename|/models/clone|/models/alias|/models/verify|/models/command|/models/defaults|/models/defaults/show|/models/defaults/set|/models/defaults/unset|/models/variants|/models/variants/ls|/models/variants/set|/models/variants/unset|/models/variants/rm|/presets|/presets/ls|/presets/show|/presets/save|/presets/set|/presets/unset|/presets/apply|/presets/unapply|/presets/rm|/presets/export|/presets/import|/templates|/templates/ls|/templates/set|/templates/unset|/templates/default|/requests|/requests/ls|/requests/show|/requests/cancel|/keys|/keys/create|/keys/ls|/keys/revoke|/keys/rotate|/rpc|/rpc/start|/rpc/stop|/rpc/ls|/rpc/logs|/config|/config/show|/config/get|/config/set|/config/unset|/config/path|/config/validate|/config/edit|/config/import|/daemon|/daemon/run|/daemon/start|/daemon/stop|/daemon/restart|/daemon/reload|/daemon/log-level|/daemon/reexec|/daemon/install-unit|/daemon/status|/metrics|/metrics/show|/metrics/history|/metrics/export|/metrics/dashboard|/db|/db/check|/db/backup|/db/vacuum) place+=/$word ;;
             *) (( ++count )) ;;
         esac
     done
@@ -187,9 +187,10 @@ _llamactl() {
             /config/import) options=(--dry-run) ;;
             /daemon/run) options=(--check --insecure) ;;
             /daemon/start) options=(--insecure) ;;
-            /daemon/stop) options=(--timeout --keep-models --no-keep-models) ;;
+            /daemon/stop) options=(--timeout --keep-models --no-keep-models --left-behind) ;;
             /daemon/restart) options=(--timeout --keep-models --insecure) ;;
             /daemon/reexec) options=(--timeout) ;;
+            /daemon/install-unit) options=(--user --dry-run) ;;
             /metrics/history) options=(--since --step --model --gpu --metric --plot) ;;
             /metrics/export) options=(--format --since --step --model --gpu --metric) ;;
             /db/check) options=(--quick) ;;
@@ -385,7 +386,7 @@ _llamactl() {
                 (( count == 0 )) && files=-f
                 ;;
             /daemon)
-                offers=(run start stop restart reload log-level reexec status)
+                offers=(run start stop restart reload log-level reexec install-unit status)
                 ;;
             /daemon/log-level)
                 (( count == 0 )) && offers=(debug info warn error)

@@ -140,7 +140,7 @@ function __llamactl_walk
                 set place /keys/ls
             case /rpc/list
                 set place /rpc/ls
-            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /completion /doctor /api /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
+            case /quickstart /chat /status /top /ps /start /stop /restart /pin /unpin /wait /why /logs /events /fit /devices /completion /doctor /api /version /models /models/export /models/import /models/ls /models/add /models/scan /models/rm /models/show /models/set /models/unset /models/rename /models/clone /models/alias /models/verify /models/command /models/defaults /models/defaults/show /models/defaults/set /models/defaults/unset /models/variants /models/variants/ls /models/variants/set /models/variants/unset /models/variants/rm /presets /presets/ls /presets/show /presets/save /presets/set /presets/unset /presets/apply /presets/unapply /presets/rm /presets/export /presets/import /templates /templates/ls /templates/set /templates/unset /templates/default /requests /requests/ls /requests/show /requests/cancel /keys /keys/create /keys/ls /keys/revoke /keys/rotate /rpc /rpc/start /rpc/stop /rpc/ls /rpc/logs /config /config/show /config/get /config/set /config/unset /config/path /config/validate /config/edit /config/import /daemon /daemon/run /daemon/start /daemon/stop /daemon/restart /daemon/reload /daemon/log-level /daemon/reexec /daemon/install-unit /daemon/status /metrics /metrics/show /metrics/history /metrics/export /metrics/dashboard /db /db/check /db/backup /db/vacuum
                 set place $place/$word
             case '*'
                 set count (math $count + 1)
@@ -401,6 +401,7 @@ complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a restart -d 'Stop
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a reload -d 'Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a log-level -d 'Show what the daemon records, or have it record more or less, on the console and in its files, until it ends.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a reexec -d 'Have the daemon go on as the version that is installed now. Models run on, nobody is turned away.'
+complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a install-unit -d 'Write the units for systemd. What somebody has changed is never overwritten.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon' -a status -d 'Show the daemon and its services. Exit 3 when none runs.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/run' -l check -d 'Only say whether it could start.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/run' -l insecure -d 'Listen beyond loopback without keys and TLS, as access.insecure does.'
@@ -408,11 +409,14 @@ complete -c llamactl -n 'test "$__llamactl_place" = /daemon/start' -l insecure -
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /daemon/stop' -l timeout -x -d 'Wait no longer than this.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/stop' -l keep-models -d 'Leave the models running, for the next daemon.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/stop' -l no-keep-models -d 'The opposite of --keep-models.'
+complete -c llamactl -n 'test "$__llamactl_place" = /daemon/stop' -l left-behind -d 'Stop what a daemon that is gone has left running instead.'
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /daemon/restart' -l timeout -x -d 'Wait no longer than this for its end.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/restart' -l keep-models -d 'Leave the models running meanwhile.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/restart' -l insecure -d 'Listen beyond loopback without keys and TLS, as access.insecure does.'
 complete -c llamactl -n 'test "$__llamactl_place" = /daemon/log-level -a $__llamactl_count -eq 0' -a 'debug info warn error'
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /daemon/reexec' -l timeout -x -d 'Wait no longer than this.'
+complete -c llamactl -n 'test "$__llamactl_place" = /daemon/install-unit' -l user -d 'For this user, not for the system.'
+complete -c llamactl -n 'test "$__llamactl_place" = /daemon/install-unit' -l dry-run -d 'Only say what would be done.'
 complete -c llamactl -n 'test "$__llamactl_place" = /metrics' -a show -d 'Show what was measured last.'
 complete -c llamactl -n 'test "$__llamactl_place" = /metrics' -a history -d 'Show what was measured before. What is older is thinned out: a row is a mean then.'
 complete -c llamactl -n 'test "$__llamactl_place" = /metrics' -a export -d 'Write what was measured, for other programs: all of it, if nobody says of what.'

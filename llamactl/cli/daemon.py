@@ -16,6 +16,7 @@ import typer
 from llamactl import __version__
 from llamactl.cli import render
 from llamactl.cli.session import session
+from llamactl.cli.units import install_unit
 from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
 from llamactl.core.lines import Level
 from llamactl.core.units import parse_duration, show_duration
@@ -148,6 +149,11 @@ def bring_up(*, insecure: bool = False) -> None:
         raise from_problem(announcement.problem)
 
 
+def systemctl(status: DaemonStatus, verb: str) -> str:
+    """The command for the unit that the daemon runs as."""
+    return f"systemctl {'--user ' if status.user_unit else ''}{verb} {status.unit}"
+
+
 def _started(status: DaemonStatus, message: str) -> None:
     if session.machine:
         render.data("daemon", status)
@@ -159,30 +165,51 @@ def _started(status: DaemonStatus, message: str) -> None:
 def stop(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
     keep_models: Annotated[bool, typer.Option(help="Leave the models running, for the next daemon.")] = False,
+    left_behind: Annotated[
+        bool, typer.Option("--left-behind", help="Stop what a daemon that is gone has left running instead.")
+    ] = False,
 ) -> None:
     """Stop the daemon and every model it runs."""
+    if left_behind:
+        _stop_left_behind()
+        return
     ran = bring_down(parse_duration(timeout), keep_models=keep_models)
     if session.machine:
         render.data("daemon", {"running": False})
+        return
+    render.note("the daemon has stopped" if ran else "no daemon is running")
+    if ran and ran.unit:
+        render.note(f"to have systemd start it again: {systemctl(ran, 'start')}")
+
+
+def _stop_left_behind() -> None:
+    if session.host:
+        raise Refused("only what is left here can be stopped", "leave -H out")
+    from llamactl.config.directories import find_directories
+    from llamactl.daemon.leftovers import put_down_left
+
+    ended = put_down_left(find_directories())
+    if session.machine:
+        render.data("daemon", {"running": False, "ended": ended})
     else:
-        render.note("the daemon has stopped" if ran else "no daemon is running")
+        render.note(f"stopped: {', '.join(ended)}" if ended else "nothing was left running")
 
 
-def bring_down(patience: float, *, keep_models: bool = False) -> bool:
-    """Stop the daemon and return when it is gone, False if there was none; `TimedOut` after `patience` seconds."""
+def bring_down(patience: float, *, keep_models: bool = False) -> DaemonStatus | None:
+    """Stop the daemon and return when it is gone how it was, None if there was none; `TimedOut` after `patience` s."""
     try:
         with session.client() as client:
-            pid = client.call(Status()).pid
+            status = client.call(Status())
             client.call(Shutdown(keep_models=keep_models))
             if session.host.startswith("http"):  # its process is not one of ours to look for
                 client.wait_for_end()
-                return True
+                return status
     except Unreachable:
-        return False
+        return None
     with render.working("stopping the daemon …"):
-        if not _ended(pid, patience):
-            raise TimedOut(f"the daemon (pid {pid}) has not ended after {patience:g} s", f"kill {pid}")
-    return True
+        if not _ended(status.pid, patience):
+            raise TimedOut(f"the daemon (pid {status.pid}) has not ended after {patience:g} s", f"kill {status.pid}")
+    return status
 
 
 @app.command()
@@ -205,6 +232,8 @@ def restart(
             loaded = [row.name for row in client.call(ListInstances())]
     except Unreachable:
         before, loaded = None, []
+    if before is not None and before.unit:
+        raise Refused(f"systemd runs the daemon (pid {before.pid}), as {before.unit}", systemctl(before, "restart"))
     if before is not None and Path(before.data) != find_directories().data:
         raise Refused(
             f"the daemon that answers (pid {before.pid}) keeps its data in {before.data}: it was started elsewhere",
@@ -296,6 +325,9 @@ def _ended(pid: int, timeout: float) -> bool:
     return False
 
 
+app.command("install-unit")(install_unit)
+
+
 @app.command()
 def status() -> None:
     """Show the daemon and its services. Exit 3 when none runs."""
@@ -314,6 +346,8 @@ def show(answer: DaemonStatus) -> None:
         where = ", ".join(answer.http)
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
         render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
+        if answer.unit:
+            render.text(f"unit {answer.unit}: {systemctl(answer, 'status')}")
         restart_for(answer.restart_for)
         render.table(
             {

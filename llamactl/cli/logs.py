@@ -63,22 +63,35 @@ def logs(
         until=moment(until, now) if until else float("inf"),
         grep=_pattern(grep),
     )
-    directories = _directories()
-    sources = [_Source(directories, name, previous, follow) for name in _chosen(directories, names or [])]
-    say = _sayer(sources)
     number = LINES if lines is None and not (since or until) else lines
-    shown = 0
-    for line in _past([source.past(every_run=bool(since or until)) for source in sources], number, wanted):
+    if session.remote:
+        if previous:
+            raise BadRequest("--previous is to be had where the daemon's files are", "llamactl logs NAME --since 1d")
+        from llamactl.cli import remote_logs  # with all that HTTP takes
+
+        chosen = remote_logs.chosen(names or [])
+        found = remote_logs.lines(chosen, number, wanted, follow=follow)
+    else:
+        directories = _directories()
+        chosen = _chosen(directories, names or [])
+        found = _lines([_Source(directories, name, previous, follow) for name in chosen], number, wanted, follow)
+    say = _sayer(chosen or [DAEMON])
+    shown = False
+    for line in found:
         say(line)
-        shown += 1
-    while follow:
-        news = [line for source in sources for line in source.news() if wanted.takes(line)]
-        for line in news:
-            say(line)
-        if not news:
-            time.sleep(GLANCE)
+        shown = True
     if not shown and (grep or since or until or level != "debug"):
         render.note("no line is like that")
+
+
+def _lines(sources: Sequence["_Source"], number: int | None, wanted: Wanted, follow: bool) -> Iterator[Line]:
+    every_run = (wanted.since, wanted.until) != (float("-inf"), float("inf"))
+    yield from _past([source.past(every_run=every_run) for source in sources], number, wanted)
+    while follow:
+        news = [line for source in sources for line in source.news() if wanted.takes(line)]
+        yield from news
+        if not news:
+            time.sleep(GLANCE)
 
 
 class _Source:
@@ -158,12 +171,12 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         raise BadRequest(f"--grep: {error}", f"llamactl logs --grep {re.escape(text)!r}") from None
 
 
-def _sayer(sources: Sequence[_Source]) -> Callable[[Line], None]:
+def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
     """How a line is shown: those of several models with their names before them."""
     colour = render.coloured()
-    width = max(len(source.name) for source in sources)
+    width = max(map(len, sources))
     names = {
-        source.name: _painted(f"{source.name:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
+        source: _painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
         for number, source in enumerate(sources)
     }
 

@@ -40,6 +40,11 @@ class Session(msgspec.Struct):
         """May progress move on stderr?"""
         return sys.stderr.isatty() and not self.quiet and os.environ.get("TERM") != "dumb"
 
+    @property
+    def remote(self) -> bool:
+        """Is the daemon asked over HTTP, perhaps on another machine?"""
+        return not control_sockets(host=self.host)
+
     def client(self, timeout: float | None = 10.0, told: Callable[[str], object] | None = None) -> "Client | Remote":
         """A connection to the daemon; `timeout` seconds for each answer, None for as long as it takes.
 

@@ -10,6 +10,9 @@ Level = Literal["debug", "info", "warn", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warn", "error")
 """From the least on."""
 
+SOURCE = "llamactl"
+"""What the daemon is called among the sources of lines."""
+
 STAMP = re.compile(r"(?P<minutes>\d+)\.(?P<seconds>\d\d)\.(?P<micros>\d{3}\.\d{3}) (?P<level>[A-Z]) ")
 """How a line of llama-server begins: time since its start, and level. Older builds write neither, and so do
 libraries beneath it."""

@@ -55,9 +55,7 @@ class Launch:
         self._server_defaults = server_defaults
         self._preset = preset
         self.lending: Lending | None = None  # set by `wiring`
-        self.needs: Needs | None = (
-            None  # set by `wiring`, too: it asks this for settings, and is asked what to add to them
-        )
+        self.needs: Needs | None = None  # set by `wiring`, too; it is asked what to add to the settings
 
     async def engine(
         self, model: Model | None = None, assumed: Assumed = Assumed()

@@ -1,5 +1,6 @@
 """The life of the daemon: from its sockets to the end of its services, or to its next execution."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -16,12 +17,16 @@ from llamactl import __version__
 from llamactl.config.sections import Config
 from llamactl.core.errors import Refused
 from llamactl.daemon import tls
+from llamactl.daemon.activation import Activated, activated
 from llamactl.daemon.adopt import adopt, remember
 from llamactl.daemon.keyring import tokens
 from llamactl.daemon.listening import Listening
+from llamactl.daemon.notify import Notify
 from llamactl.daemon.process import PidFile
 from llamactl.daemon.reexec import Inherited, Reexec, obey_again
 from llamactl.daemon.reload import obey_hangups
+from llamactl.daemon.reporting import report, summary
+from llamactl.daemon.selfcheck import check as selfcheck
 from llamactl.daemon.services import Services
 from llamactl.daemon.wiring import wire
 from llamactl.logs.records import Records
@@ -48,6 +53,10 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
     os.umask(0o077)
     sys.setswitchinterval(SWITCH)
     config.directories.prepare()
+    notify = Notify(os.environ, os.getpid())
+    if notify.watchdog is not None:
+        faulthandler.enable()  # it ends who hangs with SIGABRT, and where that was is worth knowing
+    sockets = inherited.activated if inherited else activated(os.environ, os.getpid())
     with (
         PidFile(config.directories.pid_file, inherited.pid_file if inherited else None) as pid_file,
         closing(Records(config)) as records,
@@ -62,6 +71,8 @@ def run(config: Config, read: Callable[[], Config], up: Callable[[], None], inhe
                 pid_file,
                 inherited,
                 records,
+                notify,
+                sockets,
                 backend_options={"use_uvloop": _has_uvloop()},
             )
         except BaseExceptionGroup as group:
@@ -86,11 +97,13 @@ async def _live(
     pid_file: PidFile,
     inherited: Inherited | None,
     records: Records,
+    notify: Notify,
+    sockets: Activated,
 ) -> None:
     with (
         closing(Database(config.directories.database)) as database,
-        closing(Listening(config, database.keys.all(), inherited)) as listening,
-        closing(wire(config, read, database, listening, records, inherited)) as parts,
+        closing(Listening(config, database.keys.all(), sockets, inherited)) as listening,
+        closing(wire(config, read, database, listening, records, inherited, notify)) as parts,
     ):
         supervisor, services, catalogue = parts.supervisor, parts.services, parts.catalogue
 
@@ -98,7 +111,8 @@ async def _live(
             return Inherited(
                 pid_file=pid_file.fileno(),
                 control=listening.control.fileno(),
-                listeners={spec: listener.fileno() for spec, listener in listening.front.items()},
+                listeners={spec: listener.fileno() for spec, listener in listening.bound.items()},
+                activated=sockets,
                 last_event=parts.hub.last,
                 pinned=supervisor.pinned,
                 began=parts.control.began,
@@ -106,6 +120,7 @@ async def _live(
             )
 
         def close() -> None:
+            notify.leaving()
             supervisor.keeps = True  # should even the execution fail
             parts.journal.close()
             database.close()
@@ -115,6 +130,13 @@ async def _live(
         async def make_way() -> None:
             await clear(parts.door, parts.current().residency.drain)
             await parts.channel.leave()
+
+        def status() -> str:
+            return summary(len(catalogue.models()), supervisor.instances(), listening.urls)
+
+        async def check(patience: float) -> None:
+            control, door = config.directories.control_socket, listening.front[0]
+            await selfcheck(control, door, tls=listening.context is not None, patience=patience)
 
         again = Reexec(make_way, lambda: services.stopping, close, hand_over)
         parts.control.reexec = again.ask
@@ -140,6 +162,7 @@ async def _live(
                 log.info("llamactl %s serves on %s", __version__, ", ".join(listening.urls))
                 gc.freeze()  # what is here now stays: the collector need not look at it again
                 up()
+                group.start_soon(report, notify, parts.hub, status, check, services.ending)
                 for name in [name for name, past in known.items() if past.begun]:
                     supervisor.begin(catalogue.resolve(name), known[name].ttl)
                 group.start_soon(again.run)

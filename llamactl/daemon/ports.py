@@ -34,10 +34,7 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
         why = getattr(error, "strerror", None) or error
         raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
     if not _loops(str(address[0])) and not (protected or insecure):
-        raise Refused(
-            f"{spec} can be reached from other machines; that takes keys and TLS",
-            "llamactl keys create NAME, and http.tls_cert; or llamactl daemon start --insecure, if it is meant so",
-        )
+        raise _unprotected(spec)
     if inherited is not None:
         return socket.socket(fileno=inherited)
     # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
@@ -54,6 +51,24 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
         raise Refused(f"cannot listen on {spec}: {error.strerror}", _OTHER_PORT) from None
     listener.setblocking(False)
     return listener
+
+
+def given(number: int, *, insecure: bool, protected: bool) -> socket.socket:
+    """The same for one that somebody else has bound, by its file descriptor."""
+    listener = socket.socket(fileno=number)
+    if exposed(listener) and not (protected or insecure):
+        where = url(listener)
+        listener.close()
+        raise _unprotected(where)
+    listener.setblocking(False)
+    return listener
+
+
+def _unprotected(where: str) -> Refused:
+    return Refused(
+        f"{where} can be reached from other machines; that takes keys and TLS",
+        "llamactl keys create NAME, and http.tls_cert; or llamactl daemon start --insecure, if it is meant so",
+    )
 
 
 _OTHER_PORT = "stop it, or choose another port: LLAMACTL_HTTP_PORT, or http.port in the configuration"

@@ -20,6 +20,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from llamactl.core.errors import LlamactlError, Refused
+from llamactl.daemon.activation import Activated
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +40,23 @@ ANSWERED = 0.05
 class Inherited(msgspec.Struct, frozen=True, kw_only=True):
     """What this process had open and knew before it executed itself anew. Other versions write and read it.
 
-    `listeners` are the file descriptors by what is configured to listen on, `began` is when the daemon did, on the
-    monotonic clock, and `models` a `supervisor.Past` of each, to be read apart: what another version writes there
-    otherwise is forgotten.
+    `listeners` are the file descriptors by what is configured to listen on, `activated` those from systemd. `began` is
+    when the daemon did, on the monotonic clock, and `models` a `supervisor.Past` of each, to be read apart: what
+    another version writes there otherwise is forgotten.
     """
 
     pid_file: int
     control: int
     listeners: dict[str, int]
+    activated: Activated = Activated()
     last_event: int = 0
     pinned: tuple[str, ...] = ()
     began: float | None = None
     models: dict[str, msgspec.Raw] = {}
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        return self.pid_file, self.control, *self.listeners.values(), *self.activated.proxy
 
 
 def inherited() -> Inherited | None:
@@ -61,7 +67,7 @@ def inherited() -> Inherited | None:
     with os.fdopen(int(number), "rb") as file:
         file.seek(0)
         state = msgspec.json.decode(file.read(), type=Inherited)
-    for descriptor in (state.pid_file, state.control, *state.listeners.values()):
+    for descriptor in state.descriptors:
         os.set_inheritable(descriptor, False)
     return state
 
@@ -134,7 +140,7 @@ def _execute(state: Inherited) -> NoReturn:
     with tempfile.TemporaryFile() as file:
         file.write(msgspec.json.encode(state))
         file.flush()
-        for descriptor in (file.fileno(), state.pid_file, state.control, *state.listeners.values()):
+        for descriptor in (file.fileno(), *state.descriptors):
             os.set_inheritable(descriptor, True)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         os.execve(sys.executable, command(), {**os.environ, VARIABLE: f"{os.getpid()}:{file.fileno()}"})

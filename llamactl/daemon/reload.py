@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 import anyio.to_thread
@@ -24,11 +25,18 @@ class Current:
     Who looks at it when something is to be done asks each time; who has to be told `follow`s.
     """
 
-    def __init__(self, config: Config, read: Callable[[], Config], hub: Hub) -> None:
-        """`read` blocks, and raises `LlamactlError` for one that cannot be used."""
+    def __init__(
+        self,
+        config: Config,
+        read: Callable[[], Config],
+        hub: Hub,
+        reloading: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`read` blocks, and raises `LlamactlError` for one that cannot be used; each time is within a `reloading`."""
         self._config = config
         self._read = read
         self._hub = hub
+        self._reloading = reloading
         self._one_at_a_time = anyio.Lock()  # or one that read earlier could be the last to be taken over
         self._followers: list[Callable[[Config], None]] = []
         self._readers: list[Callable[[Config], None]] = []
@@ -57,26 +65,30 @@ class Current:
         Raises what is wrong with them; then nothing has changed.
         """
         async with self._one_at_a_time:
-            new = await anyio.to_thread.run_sync(self._read)
-            changes = changed(self._config, new)
-            if changes.live:
-                self._config = without_restart(self._config, new)
-                for take_over in self._followers:
-                    take_over(self._config)
-            for read in self._readers:
-                try:
-                    read(self._config)
-                except LlamactlError as error:
-                    log.error("%s", error.message)
-            if changes.live or changes.restart != self.pending:
-                self.pending = changes.restart
-                log.info(
-                    "the configuration has changed: %s; only after a restart: %s",
-                    ", ".join(changes.live) or "nothing at once",
-                    ", ".join(changes.restart) or "nothing",
-                )
-                self._hub.publish(ConfigChanged(changes.live, changes.restart))
-            return changes
+            with self._reloading():
+                return await self._reload()
+
+    async def _reload(self) -> Changes:
+        new = await anyio.to_thread.run_sync(self._read)
+        changes = changed(self._config, new)
+        if changes.live:
+            self._config = without_restart(self._config, new)
+            for take_over in self._followers:
+                take_over(self._config)
+        for read in self._readers:
+            try:
+                read(self._config)
+            except LlamactlError as error:
+                log.error("%s", error.message)
+        if changes.live or changes.restart != self.pending:
+            self.pending = changes.restart
+            log.info(
+                "the configuration has changed: %s; only after a restart: %s",
+                ", ".join(changes.live) or "nothing at once",
+                ", ".join(changes.restart) or "nothing",
+            )
+            self._hub.publish(ConfigChanged(changes.live, changes.restart))
+        return changes
 
 
 async def obey_hangups(

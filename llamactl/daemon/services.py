@@ -112,6 +112,10 @@ class Services:
     def stopping(self) -> bool:
         return self._stop.is_set()
 
+    async def ending(self) -> None:
+        """Return once it is to stop."""
+        await self._stop.wait()
+
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until `stop`; raises what a service died of if the daemon cannot go on without it.
 

@@ -42,6 +42,7 @@ from llamactl.daemon.listening import Listening
 from llamactl.daemon.measuring import sampler
 from llamactl.daemon.names import Names
 from llamactl.daemon.needs import Needs
+from llamactl.daemon.notify import Notify
 from llamactl.daemon.reexec import Inherited
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
@@ -90,12 +91,13 @@ def wire(
     listening: Listening,
     records: Records,
     inherited: Inherited | None,
+    notify: Notify,
 ) -> Parts:
     directories = config.directories
     gpus = Gpus(lambda: budget.devices, time.monotonic)
     journal = Journal(database.events)
     hub = Hub(last=max(database.events.last(), inherited.last_event if inherited else 0), keep=journal.take)
-    current = Current(config, read, hub)
+    current = Current(config, read, hub, notify.reloading)
     catalogue = Catalogue(database.models, hub.publish)
     launch = Launch(current, database.server.get, database.presets.get)
     budget = Budget(lambda: current().residency, gpus=gpus.budgets)
@@ -219,7 +221,7 @@ def wire(
             Service("web", partial(web.serve, control.answer, directories.web_socket, guests)),
             Service("watchdog", watchdog.run),
             Service("history", history.run),
-            Service("door", partial(door.serve, list(listening.front.values()), listening.context)),
+            Service("door", partial(door.serve, listening.front, listening.context)),
             Service("keys", keyring.run),
             Service("guests", guests.run),
             Service("alerts", alerting.run),

@@ -19,10 +19,10 @@ from anyio.abc import TaskStatus
 from llamactl.config.sections import Config
 from llamactl.core.events import InstanceChanged, LogLines
 from llamactl.core.instance import Failed, Stopped
-from llamactl.core.lines import Line
+from llamactl.core.lines import SOURCE, Line
 from llamactl.hub import Hub
 from llamactl.logs import reading, retention, runs
-from llamactl.logs.records import RECENT, SOURCE, Records
+from llamactl.logs.records import RECENT, Records
 from llamactl.logs.tail import RunTail, size, whole
 
 log = logging.getLogger(__name__)

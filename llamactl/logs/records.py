@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from llamactl.config.sections import Config
-from llamactl.core.lines import LEVELS, Level, Line, at_least, redacted
+from llamactl.core.lines import LEVELS, SOURCE, Level, Line, at_least, redacted
 from llamactl.logs import console, retention
 from llamactl.logs.daily import APPLICATION, ERRORS, Daily, Entry, entry
 from llamactl.logs.outlet import Outlet
 
-SOURCE = "llamactl"
-"""What the daemon is called among the sources of lines."""
 DETACHED = "daemon.log"
 """In the directory of the logs: what a daemon in the background writes to stderr; it is no console."""
 RECENT = 500

@@ -185,3 +185,28 @@ def test_as_a_url(listen: Listen, tmp_path: Path) -> None:
 def test_as_a_url_with_an_address_that_has_colons(listen: Listen) -> None:
     listener = listen("[::1]:0")
     assert url(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+# --- from somebody else --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "insecure", "protected", "allowed"),
+    [
+        ("127.0.0.1", False, False, True),
+        ("0.0.0.0", False, False, False),
+        ("0.0.0.0", True, False, True),
+        ("0.0.0.0", False, True, True),
+    ],
+)
+def test_who_binds_it_does_not_decide_who_may_reach_it(
+    host: str, insecure: bool, protected: bool, allowed: bool
+) -> None:
+    number = socket.create_server((host, 0)).detach()
+    if not allowed:
+        with pytest.raises(Refused, match="keys and TLS"):
+            ports.given(number, insecure=insecure, protected=protected)
+        return
+    with ports.given(number, insecure=insecure, protected=protected) as listener:
+        assert listener.proto == socket.IPPROTO_TCP, "or streams wait for 40 ms"
+        assert not listener.getblocking()

@@ -149,6 +149,18 @@ def test_records_of_all_kinds(home: Home, begin: Begin) -> None:
     until(lambda: len(list((home.runtime / "sockets").iterdir())) == 2)
 
 
+def test_what_is_left_can_be_stopped_without_a_daemon(home: Home, begin: Begin) -> None:
+    daemon = begin()
+    home.add("alpha")
+    daemon.chat("alpha")
+    assert home.run("daemon", "stop", "--left-behind", check=False).returncode != 0, "the daemon runs"
+    [pid] = pids(home).values()
+    killed(daemon)
+    assert f"alpha (pid {pid})" in home.run("daemon", "stop", "--left-behind").stderr
+    assert not home.processes("fake_llama_server")
+    assert not list((home.runtime / "sockets").iterdir())
+
+
 def test_one_that_does_not_answer_is_put_down(home: Home, begin: Begin) -> None:
     daemon = begin()
     home.add("alpha")

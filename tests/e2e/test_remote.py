@@ -1,6 +1,7 @@
 """A daemon over HTTP: its WebSocket through the door, and the command line with `-H http://…`."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from llamactl.rpc.remote import Remote
 from tests.e2e.conftest import Begin
 from tests.e2e.running import PATIENCE, Daemon, Home, fake_engine
 from tests.e2e.test_workers import free_port
+from tests.web import npm
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,54 @@ def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
     shown = home.run(*asked, "config", "show", XDG_CONFIG_HOME="/nowhere").stdout.splitlines()
     assert ["residency.ttl", '"9m"'] in [line.split() for line in shown]
     assert home.json(*asked, "config", "unset", "residency.ttl")["changed"] == ["residency.ttl"]
+
+    logs_over_http(home, daemon)
+
+
+def logs_over_http(home: Home, daemon: Daemon) -> None:
+    """As there: from the files of one run to those of the next, without a gap and nothing twice."""
+    asked = ("-H", daemon.url, "logs")
+    home.tell(AliasModel("alpha", ("al",)))
+    there = home.run("logs", "alpha").stdout.splitlines()
+    assert home.run(*asked, "al", XDG_STATE_HOME="/nowhere").stdout.splitlines() == there and len(there) > 3
+    listening = [line for line in there if re.search("listen.ng", line)][-2:]
+    assert (
+        listening
+        == home.run(*asked, "a*", "-n", "2", "--grep", "listen.ng", XDG_STATE_HOME="/nowhere").stdout.splitlines()
+    )
+    assert "serves on" in home.run(*asked, "--grep", "serves", XDG_STATE_HOME="/nowhere").stdout
+    command = [sys.executable, "-m", "llamactl", *asked, "-f", "-n", "2", "alpha"]
+    with subprocess.Popen(
+        command, env={**home.env, "XDG_STATE_HOME": "/nowhere"}, stdout=subprocess.PIPE, text=True
+    ) as following:
+        assert following.stdout
+        told = [following.stdout.readline()[:-1] for _ in range(2)]
+        home.tell(StartModel("alpha"))
+        *_, run = sorted((home.place / "state").rglob("models/alpha/*.log"))
+        told += [following.stdout.readline()[:-1] for _ in run.read_text().splitlines()]
+        assert told == there[-2:] + run.read_text().splitlines()[: len(told) - 2]
+        following.terminate()
+        following.stdout.close()
+
+
+def test_socket_io_over_http(home: Home, daemon: Daemon, pytestconfig: pytest.Config) -> None:
+    """The client from npm, through the port and with a key."""
+    assert pytestconfig.cache is not None
+    home.add("alpha")
+    keys = {scope: home.tell(CreateKey(scope, scopes=(scope,))).text for scope in ("infer", "control")}
+    for scope, heard in {"infer": ["connect_error"], "control": ["connect", "message", "models"]}.items():
+        environment = npm.environment(pytestconfig.cache, KEY=keys[scope])
+        command, pipe = npm.command(daemon.url, "polling", "websocket"), subprocess.PIPE
+        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as client:
+            assert client.stdin and client.stdout
+            for event in heard:
+                if event == "models":
+                    client.stdin.write('["requestModels", {}]\n')
+                    client.stdin.flush()
+                told = json.loads(client.stdout.readline())
+                assert told["event"] == event, told
+            client.stdin.close()
+    assert told["data"]["data"][0]["name"] == "alpha"
 
 
 def test_following_events_over_http(shared: Daemon) -> None:

@@ -1,7 +1,9 @@
 // A Socket.IO client as a dashboard has it: what comes is written to stdout, what stdin says is sent. One JSON a line.
 const { io } = require("socket.io-client");
 const [url, ...transports] = process.argv.slice(2);
-const socket = io(url, { path: "/llamaproxws", transports, reconnection: false });
+// As browsers cannot: they have a proxy do it, or come from a page of this server.
+const extraHeaders = process.env.KEY ? { Authorization: `Bearer ${process.env.KEY}` } : {};
+const socket = io(url, { path: "/llamaproxws", transports, reconnection: false, extraHeaders });
 const say = (event, data) => process.stdout.write(JSON.stringify({ event, data }) + "\n");
 socket.on("connect", () => say("connect", socket.io.engine.transport.name));
 socket.on("connect_error", (error) => say("connect_error", error.message));

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +19,12 @@ from llamactl.daemon.control import events
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call, ModelDetail, ModelRow, SettingRow
 from llamactl.web import dashboard, shapes
+from tests.web import npm
 from tests.web.house import House
 
 pytestmark = pytest.mark.anyio
 pytest.importorskip("socketio")
 
-CLIENT = Path(__file__).with_name("client.cjs")
 CONTROL = Caller(scope="control")
 MODELS = [
     ModelRow(name="qwen", path="/q.gguf", size=7, state="ready", architecture="qwen3", context_length=4096),
@@ -41,22 +38,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def packages(request: pytest.FixtureRequest) -> Path:
-    """Where `socket.io-client` is, fetched once."""
-    cache = request.config.cache
-    assert cache is not None
-    place = cache.mkdir("socketio")
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("no node")
-    if not (place / "node_modules" / "socket.io-client").exists():
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), "socket.io-client@4"]
-        try:
-            done = subprocess.run(install, capture_output=True, text=True, timeout=60)
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm does not answer")
-        if done.returncode:
-            pytest.skip(f"npm: {done.stderr[-200:]}")
-    return place / "node_modules"
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    assert request.config.cache is not None
+    return npm.environment(request.config.cache)
 
 
 def said(*lines: str) -> LogLines:
@@ -120,12 +104,12 @@ class Far:
 
 
 @asynccontextmanager
-async def connected(house: House, packages: Path, *transports: str) -> AsyncIterator[Far]:
+async def connected(house: House, environment: dict[str, str], *transports: str) -> AsyncIterator[Far]:
     async with house.open() as client:
         url = str(client.make_url("/"))
         process = await asyncio.create_subprocess_exec(
-            *("node", str(CLIENT), url, *(transports or ("websocket",))),
-            env={**os.environ, "NODE_PATH": str(packages)},
+            *npm.command(url, *transports),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -145,8 +129,8 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("transports", [("websocket",), ("polling", "websocket"), ("polling",)])
-async def test_what_it_asks_for(packages: Path, transports: tuple[str, ...]) -> None:
-    async with connected(Place(), packages, *transports) as far:
+async def test_what_it_asks_for(environment: dict[str, str], transports: tuple[str, ...]) -> None:
+    async with connected(Place(), environment, *transports) as far:
         assert await far.hear("connect") in transports
         greeting = await far.hear("message")
         assert greeting["type"] == "connection" and greeting["clientId"]
@@ -163,9 +147,9 @@ async def test_what_it_asks_for(packages: Path, transports: tuple[str, ...]) -> 
         assert loaded["success"] and loaded["data"][0]["parameters"]["n_ctx"] == 4096
 
 
-async def test_what_happens_is_told(packages: Path) -> None:
+async def test_what_happens_is_told(environment: dict[str, str]) -> None:
     house = Place()
-    async with connected(house, packages) as far:
+    async with connected(house, environment) as far:
         await far.hear("connect")
         await far.hear("message")
         house.publish(SamplesTaken(SAMPLE))
@@ -196,11 +180,11 @@ async def test_what_happens_is_told(packages: Path) -> None:
         assert (await far.hear("log"))["data"]["message"] == "800"
 
 
-async def test_lines_of_what_runs_are_known(packages: Path) -> None:
+async def test_lines_of_what_runs_are_known(environment: dict[str, str]) -> None:
     class Running(Place):
         pid = 42
 
-    async with connected(Running(), packages) as far:
+    async with connected(Running(), environment) as far:
         await far.hear("connect")
         await far.hear("message")
         await far.say("requestLogs")
@@ -208,10 +192,10 @@ async def test_lines_of_what_runs_are_known(packages: Path) -> None:
         assert (line["message"], line["context"]) == ("before", {"source": "qwen"})
 
 
-async def test_what_it_wants_done(packages: Path) -> None:
+async def test_what_it_wants_done(environment: dict[str, str]) -> None:
     house = Place(CONTROL)
     house.go.set()
-    async with connected(house, packages) as far:
+    async with connected(house, environment) as far:
         await far.hear("connect")
         await far.hear("message")
         for event, answer, told in (
@@ -250,8 +234,8 @@ async def test_what_it_wants_done(packages: Path) -> None:
         }  # fmt: skip
 
 
-async def test_who_may_only_look_changes_nothing(packages: Path) -> None:
-    async with connected(Place(), packages) as far:
+async def test_who_may_only_look_changes_nothing(environment: dict[str, str]) -> None:
+    async with connected(Place(), environment) as far:
         await far.hear("connect")
         await far.hear("message")
         await far.say("stopModel", {"modelId": "qwen"})
@@ -259,7 +243,7 @@ async def test_who_may_only_look_changes_nothing(packages: Path) -> None:
         await far.say("delete_model", {"id": "qwen"})
         assert (await far.hear("model_deleted"))["error"]["code"] == "forbidden"
     for caller in (Caller(scope="infer"), Caller("k", "k", "observe", ("qw*",))):
-        async with connected(Place(caller), packages) as far:
+        async with connected(Place(caller), environment) as far:
             assert "scope observe" in await far.hear("connect_error")
 
 

@@ -146,10 +146,28 @@ runtime directory.
 One daemon serves one runtime directory; a second one refuses to start.
 """
 
-_SYSTEMD = """\
-The directories that systemd names in RUNTIME_DIRECTORY, STATE_DIRECTORY, LOGS_DIRECTORY and
-CONFIGURATION_DIRECTORY are used instead of those of a user.
-"""
+_SYSTEMD = [
+    """\
+llamactl daemon install-unit writes the units. The directories that systemd names in RUNTIME_DIRECTORY,
+STATE_DIRECTORY, LOGS_DIRECTORY and CONFIGURATION_DIRECTORY are used instead of those of a user.
+""",
+    """\
+The daemon says when it is ready (its sockets are there, and models of an earlier daemon are its own again; none need
+be loaded), how many models there are and run, when it reads its configuration again, executes itself anew or stops,
+and that its end takes longer. It feeds the watchdog as long as it gets an answer over its control socket and at its
+front door.
+""",
+    """\
+Where it crashes or hangs, its models run on, and the daemon that systemd starts next goes on with them. After systemctl
+stop nothing is left; models of a daemon that was too slow to stop, or that cannot be started for its configuration,
+are ended.
+""",
+    """\
+With llamactl.socket and llamactl-proxy.socket systemd listens in place of the daemon, and starts it when somebody
+connects: on the control socket, and on the addresses of the front door, which stand for http.host and http.port.
+Sockets of other units need FileDescriptorName=control or FileDescriptorName=proxy.
+""",
+]
 
 _SIGNALS = {
     "Dv SIGTERM , SIGINT": "Let requests under way finish, for as long as residency.drain says, stop every model, end.",
@@ -171,7 +189,7 @@ def llamactld(root: Command) -> str:
         ".Ss Signals",
         *items([(signal, text(what)) for signal, what in _SIGNALS.items()]),
         ".Ss Under systemd",
-        *text(_SYSTEMD),
+        *[line for paragraph in _SYSTEMD for line in (".Pp", *text(paragraph))][1:],
         *port(),
         ".Sh FILES",
         *text("Those of the system service; what a daemon uses that a user started is in llamactl(1)."),

@@ -8,6 +8,7 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
+from llamactl.daemon import unit
 from llamactl.daemon.control.config import ConfigCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
@@ -55,6 +56,7 @@ class Control:
         self._supervisor = supervisor
         self._launch = launch
         self._http = http
+        self._unit = unit.find(os.environ, os.getpid())
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `wiring`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`
@@ -94,6 +96,8 @@ class Control:
             services=self.services.rows(),
             last_event=self._hub.last,
             restart_for=self._config.pending,
+            unit=self._unit.name,
+            user_unit=self._unit.user,
         )
 
     async def _shutdown(self, call: calls.Shutdown) -> None:

@@ -29,7 +29,8 @@ class EngineRow(msgspec.Struct, frozen=True, kw_only=True):
 class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`http` lists the addresses of the front door as URLs, `last_event` is the newest event's number.
 
-    `restart_for` are keys of the configuration that have changed and wait for a restart of the daemon.
+    `restart_for` are keys of the configuration that have changed and wait for a restart of the daemon. `unit` is what
+    systemd runs it as, for the system or (`user_unit`) for a user; empty if it does not.
     """
 
     version: str
@@ -43,6 +44,8 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     services: list[ServiceRow]
     last_event: int
     restart_for: tuple[str, ...] = ()
+    unit: str = ""
+    user_unit: bool = False
 
 
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
