@@ -144,7 +144,7 @@ def _short_status() -> None:
             render.data("daemon", {"running": False})
             return
         render.text("No daemon is running.")
-        render.text("  llamactl quickstart      everything in one command: engine, model, daemon, an answer")
+        render.text("  llamactl quickstart      engine, model, daemon, answer: all in one")
         render.text("  llamactl daemon start    only the daemon")
         render.text("  llamactl --help          all commands")
         return
