@@ -38,6 +38,8 @@ _STYLES = {
 
 _NUMBERS = frozenset(("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
 _LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT", "DETAIL"))
+_LEAST = 8
+"""Letters on a line of what is folded."""
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -97,18 +99,20 @@ def table(columns: dict[str, list[str]]) -> None:
     from rich.text import Text
 
     printer = console()
-    wide = sum(max(map(len, [title, *cells])) for title, cells in columns.items()) + 2 * (len(columns) - 1)
+    longest = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
+    wide = sum(longest.values()) + 2 * (len(columns) - 1)
     gap = 2 if wide <= printer.width else 1  # before anything is folded
+    least = {title: min(width, _LEAST) if title in _LONG else width for title, width in longest.items()}
+    printer.width = max(printer.width, sum(least.values()) + gap * (len(columns) - 1))  # rather than lose a column
     shown = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
-    for title, cells in columns.items():
+    for title in columns:
         # Where the terminal is too narrow these are folded, not cut: they are there to be copied.
-        gives_way = title in _LONG
         shown.add_column(
             title,
             justify="right" if title in _NUMBERS else "left",
-            no_wrap=not gives_way,
+            no_wrap=title not in _LONG,
             overflow="fold",
-            min_width=None if gives_way else max(map(len, [title, *cells])),
+            min_width=least[title],
         )
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))

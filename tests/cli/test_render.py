@@ -148,3 +148,13 @@ def test_no_movement_off_a_terminal(llamactl: Llamactl, stub: Stub, output: Outp
     stub.answers["instances.start"] = QWEN
     said = llamactl("start", "qwen3:8b", "-o", output)
     assert "\r" not in said.err and "\x1b" not in said.err
+
+
+def test_no_column_is_lost_where_the_others_need_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("NO_COLOR", "1")
+    render.table({"NAME": ["smollm2-135m"], "STATE": ["ready"], "DETAILED": ["x" * 15]})
+    first, second, third = terminal.shown().splitlines()
+    assert first.split() == ["NAME", "STATE", "DETAILED"]
+    assert second.split() == ["smollm2-", "ready", "x" * 15] and third == "135m"
