@@ -8,6 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PLACES = {
     "man/*.1": "share/man/man1/{name}",
     "man/*.5": "share/man/man5/{name}",
+    "man/*.7": "share/man/man7/{name}",
     "man/*.8": "share/man/man8/{name}",
     "completions/llamactl.bash": "share/bash-completion/completions/llamactl",
     "completions/_llamactl": "share/zsh/site-functions/_llamactl",

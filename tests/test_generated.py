@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 from llamactl.cli.app import _hoist as hoist
-from llamactl.cli.app import app
+from llamactl.cli.app import commands
 from llamactl.cli.documents import ROOT, documents, manual, pages
 from llamactl.cli.documents.manual import EXITS
 from llamactl.cli.documents.settings import EXAMPLE
@@ -73,6 +73,7 @@ def test_man_warns_of_nothing() -> None:
 
 def test_every_word_has_its_page() -> None:
     assert set(pages.PAGES) == {command.words[0] for command in TREE.commands}, "llamactl/cli/documents/pages.py"
+    assert [page.title for page in pages.PAGES.values() if len(page.title) > 49] == [], "a line each in the overview"
 
 
 def test_every_command_and_option_has_its_entry() -> None:
@@ -94,7 +95,7 @@ def test_pages_refer_to_each_other() -> None:
 
 EXAMPLES = {
     line: None
-    for examples in (manual.EXAMPLES, *(page.examples for page in pages.PAGES.values()))
+    for examples in (manual.EXAMPLES, manual.DAEMON_EXAMPLES, *(page.examples for page in pages.PAGES.values()))
     for typed in examples.values()
     for line in typed.splitlines()
 }
@@ -106,9 +107,12 @@ def test_examples_can_be_typed(line: str) -> None:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words = list(lexer)
-    words = list(itertools.takewhile(lambda word: word[0] not in "|&;<>", words[words.index("llamactl") + 1 :]))
+    begin = next(place for place, word in enumerate(words) if word in ("llamactl", "llamactld"))
+    program, *words = itertools.takewhile(lambda word: word[0] not in "|&;<>", words[begin:])
+    if program == "llamactld":
+        words = ["daemon", "run", *words]
     reached = []
-    command: Any = typer.main.get_command(app)  # new ones each time
+    command: Any = typer.main.get_command(commands())  # new ones each time
     for each in _all(command):
         each.callback = lambda name=each.name, **_: reached.append(name)
     command([word for part in hoist(words) for word in part], standalone_mode=False)

@@ -93,19 +93,22 @@ def test_the_wheel_has_the_package(wheel: dict[str, bytes]) -> None:
 def test_the_wheel_has_what_is_not_code_in_its_places(wheel: dict[str, bytes]) -> None:
     """Those that man(1), the shells and systemd look into, below /usr or /usr/local."""
     shared = {name.partition(".data/data/")[2]: text for name, text in wheel.items() if ".data/" in name}
-    pages = {f"share/man/man{path[-1]}/{PurePosixPath(path).name}": path for path in committed("man") - {"man/top.svg"}}
+    pages = {f"share/man/man{path[-1]}/{PurePosixPath(path).name}": path for path in committed("man/*.[1-9]")}
     others = {
         "share/bash-completion/completions/llamactl": "completions/llamactl.bash",
         "share/zsh/site-functions/_llamactl": "completions/_llamactl",
         "share/fish/vendor_completions.d/llamactl.fish": "completions/llamactl.fish",
         "lib/systemd/system/llamactl.service": "systemd/llamactl.service",
         "lib/systemd/user/llamactl.service": "systemd/user/llamactl.service",
+        "lib/systemd/system/llamactl.socket": "systemd/llamactl.socket",
+        "lib/systemd/user/llamactl.socket": "systemd/user/llamactl.socket",
         "lib/sysusers.d/llamactl.conf": "systemd/llamactl.sysusers",
+        "lib/tmpfiles.d/llamactl.conf": "systemd/llamactl.tmpfiles",
     }
     assert {"share/man/man1/llamactl.1", "share/man/man5/llamactl.toml.5", "share/man/man8/llamactld.8"} <= set(pages)
     for place, source in {**pages, **others}.items():
         assert shared[place] == (ROOT / source).read_bytes(), place
-    files = committed("completions", "man", "systemd") - {"systemd/llamactl.example.toml", "man/top.svg"}
+    files = committed("completions", "man/*.[1-9]", "systemd") - {"systemd/llamactl.example.toml"}
     assert len(shared) == len(files), "each in one place"
 
 

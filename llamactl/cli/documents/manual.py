@@ -62,6 +62,10 @@ EXAMPLES = {
     "Ask it something, from a script:": "git diff | llamactl chat qwen3-8b-q4_k_m - --system 'Write a commit message.'",
     "The names of everything that runs:": "llamactl ps -o name",
 }
+DAEMON_EXAMPLES = {
+    "Could it start, with this configuration?": "llamactld --check --config ./config.toml",
+    "On another port, saying more:": "LLAMACTL_HTTP_PORT=8135 llamactld -v",
+}
 
 
 _ABOUT = """\
@@ -84,13 +88,12 @@ As JSON (-o json) it is one object whose schema says what it is, with sizes in b
 RFC 3339 has them; what is not known is null.
 An error is then an object too, with code, message, hint and the exit status.
 With -o jsonl each row is an object on a line of its own; with -o name only names are shown.
-What was added to an object later does not change its schema; what else would changes the number in it.
 """
 
 _REMOTE = """\
 A daemon that listens where this machine reaches it is named by -H http://host:port, or https, or by LLAMACTL_HOST.
 It wants a key, from LLAMACTL_API_KEY, whose scope allows what is asked for: see llamactl-keys(1).
-All commands work but those that start a daemon, and those that read its files.
+All commands work but those about processes and files of one machine, as quickstart, daemon start, db and config edit.
 """
 
 
@@ -136,8 +139,8 @@ def _line(word: str) -> tuple[str, list[str]]:
 
 
 _DAEMON = """\
-The daemon of llamactl, in the foreground: the same as llamactl daemon run, for service managers.
-llamactl daemon start puts it into the background instead.
+The daemon of llamactl, in the foreground, for service managers: the same as llamactl daemon run.
+In the background it is started by llamactl daemon start.
 """
 
 _LISTENS = """\
@@ -172,6 +175,8 @@ Sockets of other units need FileDescriptorName=control or FileDescriptorName=pro
 _SIGNALS = {
     "Dv SIGTERM , SIGINT": "Let requests under way finish, for as long as residency.drain says, stop every model, end.",
     "the same again": "Do not wait for requests any longer.",
+    "Dv SIGHUP": "Read the configuration again, as llamactl daemon reload has it done; end, when a terminal is gone.",
+    "Dv SIGUSR2": "Go on as the version that is installed now, as llamactl daemon reexec has it done.",
 }
 
 
@@ -196,5 +201,13 @@ def llamactld(root: Command) -> str:
         *items([(f"Pa {characters(path)}", text(what)) for path, what in SYSTEM_FILES.items()]),
         ".Sh EXIT STATUS",
         *text("As in llamactl(1); 0 after a signal."),
+        ".Sh EXAMPLES",
+        *examples(DAEMON_EXAMPLES),
     ]
-    return page("llamactld", 8, "the daemon of llamactl", body, ["llamactl 1", "llamactl-daemon 1", "llamactl.toml 5"])
+    return page(
+        "llamactld",
+        8,
+        "daemon that runs local language models",
+        body,
+        ["llamactl 1", "llamactl-daemon 1", "llamactl.toml 5"],
+    )

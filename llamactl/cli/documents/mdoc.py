@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 
-REVISED = "November 23, 2026"
+REVISED = "November 28, 2026"
 """When what the pages say last changed; part of every page."""
 
 _TYPED = {"'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "-": "\\-"}

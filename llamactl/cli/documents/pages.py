@@ -20,7 +20,7 @@ _MODEL = "qwen3-8b-q4_k_m"
 THEMES = {
     "To begin": {
         "quickstart": Page(
-            title="set up a daemon with a language model, and get a first answer",
+            title="set up a language model, and get a first answer",
             about="""
                 Starts the daemon if none runs, looks for a llama-server, fetches a small model if the catalogue has
                 none, loads a model and asks it something.
@@ -117,9 +117,13 @@ THEMES = {
             examples={"Let go of all that are pinned:": "llamactl unpin '*'"},
         ),
         "wait": Page(
-            title="wait until language models are ready, idle, stopped or failed",
+            title="wait until language models are in a state",
             about="It starts and stops nothing.",
-            exits={8: "The state was not reached within --timeout.", **_SEVERAL},
+            exits={
+                3: "It has failed, and would come to that state only if it were started again.",
+                8: "The state was not reached within --timeout.",
+                **_SEVERAL,
+            },
             see=("events", "ps", "start"),
             examples={
                 "Start a model, do something else, and go on when it is ready:": f"llamactl start {_MODEL} --no-wait\n"
@@ -127,7 +131,7 @@ THEMES = {
             },
         ),
         "why": Page(
-            title="tell why a language model is in the state that it is in",
+            title="tell why a language model is as it is",
             about="It tells the last decision about memory with its numbers, how earlier runs ended, and what is next.",
             see=("events", "fit", "logs", "ps", "start"),
             examples={"After a model failed:": f"llamactl why {_MODEL}"},
@@ -153,7 +157,7 @@ THEMES = {
     },
     "Models and their settings": {
         "models": Page(
-            title="the catalogue of language models (GGUF files) and their settings",
+            title="catalogue of language models (GGUF) and settings",
             about="""
                 Without a command, models are listed.
                 Files stay where they are; directories that models.directories names are watched.
@@ -200,7 +204,7 @@ THEMES = {
     },
     "To watch": {
         "status": Page(
-            title="show machine, GPUs, language models and requests once",
+            title="show machine, GPUs and language models once",
             exits={3: "A part of the daemon is not up.", 7: "No daemon runs."},
             see=("daemon", "ps", "top"),
             examples={
@@ -209,7 +213,7 @@ THEMES = {
             },
         ),
         "top": Page(
-            title="show machine, GPUs, language models and requests live",
+            title="show machine, GPUs and language models live",
             about="""
                 Up and down choose a model, s starts it and x stops it; o is another order, / a filter, p a pause, q the
                 end.
@@ -219,7 +223,7 @@ THEMES = {
             examples={"Of another machine:": "llamactl -H http://gpu-box:8134 top"},
         ),
         "logs": Page(
-            title="show what llama-servers and the daemon of llamactl wrote",
+            title="show what llama-server and llamactl wrote",
             about="""
                 The files are read, so that it does as well when no daemon runs.
                 Lines of several are put together by time.
@@ -232,7 +236,7 @@ THEMES = {
             },
         ),
         "events": Page(
-            title="show what happens to language models, and what happened",
+            title="show what happens to language models",
             about="""
                 Each event has a number, which is never used again.
                 Who remembers the last one and passes it to --since misses nothing.
@@ -258,7 +262,7 @@ THEMES = {
             },
         ),
         "metrics": Page(
-            title="show what was measured of machine, GPUs and language models",
+            title="show measures of machine, GPUs, language models",
             see=("devices", "status", "top"),
             examples={
                 "The last hour, drawn:": "llamactl metrics history --since 1h --plot",
@@ -269,7 +273,7 @@ THEMES = {
     },
     "The daemon": {
         "daemon": Page(
-            title="start, stop and control the daemon that runs language models",
+            title="start, stop and control the daemon of llamactl",
             about="Models are stopped with their daemon, unless --keep-models is given.",
             exits={3: "status: no daemon runs, or a part of it is not up.", 8: "It took longer than --timeout."},
             see=("config", "status", "version"),
@@ -310,7 +314,7 @@ THEMES = {
             },
         ),
         "rpc": Page(
-            title="lend this machine to language models on other machines",
+            title="lend this machine to language models elsewhere",
             about="""
                 A worker is a ggml-rpc-server, which llama-servers on other machines compute with.
                 Its protocol has no authentication and no encryption.
@@ -330,30 +334,40 @@ THEMES = {
             examples={"A copy, while the daemon runs:": "llamactl db backup ~/llamactl-backup.db"},
         ),
         "doctor": Page(
-            title="look for what is wrong with an installation of llamactl",
+            title="look for what is wrong with llamactl here",
             about="""
-                It works with a daemon and without one.
-                Each finding has its cause and the command to try; --fix does what is safe.
+                It works with a daemon and without one; all looks are taken at once, and none may take long.
+                A daemon is compared with who asks: a GPU that you can use and it cannot is found here.
+                Each finding has a cause and the command to try next, and a code for scripts: see STABILITY in
+                llamactl(1).
+                --fix removes what daemons left behind that are gone, ends llama-servers that they left if no daemon
+                runs, and closes what others could open; it says what it does.
                 """,
-            exits={1: "Something is wrong. Warnings alone are none."},
-            see=("status", "devices", "config"),
+            exits={1: "Something is wrong. Warnings alone are no failure."},
+            see=("config", "daemon", "db", "devices", "why"),
             examples={
-                "What is wrong:": "llamactl doctor",
-                "Take away what a daemon that died has left behind:": "llamactl doctor --fix",
+                "After something did not work:": "llamactl doctor",
+                "The codes of what is wrong, for scripts:": "llamactl doctor -o name",
+                "Where a driver takes its time:": "llamactl doctor --timeout 15s",
             },
         ),
         "api": Page(
-            title="ask the daemon of llamactl any call of its contract",
-            about="JSON is the parameters: an object, @FILE, or - for the standard input.",
-            exits={2: "JSON is not what the method takes.", 4: "There is no such method."},
-            see=("events", "version"),
+            title="ask the daemon of llamactl any of its calls",
+            about="""
+                METHOD and JSON are those of the control socket and of POST /rpc.
+                The answer is shown as it came, without a schema around it; --describe has its schema.
+                watch shows the present, then each event, an object a line, until it is interrupted.
+                """,
+            exits={2: "The parameters are not what the method takes.", 4: "There is no such method, or no such thing."},
+            see=("events", "keys"),
             examples={
-                "All methods:": "llamactl api --list",
-                "What one takes and answers:": "llamactl api models.list --describe",
+                "All calls, with what a key must allow for them:": "llamactl api --list",
+                "One of them:": f'llamactl api models.show \'{{"name": "{_MODEL}"}}\'',
+                "What it takes and answers, as JSON Schema:": "llamactl api models.set --describe",
             },
         ),
         "completion": Page(
-            title="print what completes the words of llamactl in a shell",
+            title="print completions of llamactl for a shell",
             about="Names of models, presets and keys are those that the daemon has last written down.",
             see=("version",),
             examples={

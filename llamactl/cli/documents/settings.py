@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from llamactl.cli.documents.mdoc import example, items, page, text
+from llamactl.cli.documents.mdoc import characters, example, items, page, text
 from llamactl.config.describe import Described, about_section, describe
 from llamactl.config.sections import SECTIONS
 
@@ -28,6 +28,11 @@ _CHANGES = """\
 A daemon that runs takes changes over with llamactl daemon reload, or on SIGHUP: all but those that need a restart.
 """
 
+_FILES = {
+    "/etc/llamactl/config.toml": "For all users of the machine, and for the system service.",
+    "~/.config/llamactl/config.toml": "For a daemon that a user starts.",
+}
+
 _UNUSED = "Keys that are marked as not used are read and checked already, and have no effect in this version."
 
 EXAMPLE = """\
@@ -51,9 +56,14 @@ def toml() -> str:
     for section in SECTIONS:
         here = [_item(key, is_used(key, used)) for key in keys if key.section == section]
         body += [f".Ss Section {section}", *text(about_section(section)), *items(here)]
+    body += [".Sh FILES", *items([(f"Pa {characters(path)}", text(what)) for path, what in _FILES.items()])]
     body += [".Sh EXAMPLES", *example(EXAMPLE)]
     return page(
-        "llamactl.toml", 5, "configuration of llamactl", body, ["llamactl 1", "llamactl-config 1", "llamactld 8"]
+        "llamactl.toml",
+        5,
+        "configuration of llamactl and the language models it runs",
+        body,
+        ["llamactl 1", "llamactl-config 1", "llamactld 8"],
     )
 
 
