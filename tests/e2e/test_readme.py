@@ -97,7 +97,7 @@ class Reader:
         """It runs until it has written what the next block has; or the one before, if it does the same."""
         after = BLOCKS.index(block) + 1
         shown = next(one for one in (BLOCKS[after], *reversed(BLOCKS[:after])) if one.kind == "text")
-        program = self.home.place / f"program{suffix}"
+        program = self.home.place / f"of-line-{block.line}{suffix}"
         program.write_text(self.here(block.text))
         written = program.with_suffix(".out")
         written.touch()
@@ -106,7 +106,7 @@ class Reader:
         try:
             until(lambda: not difference(shown.text, self.there(written.read_text())))
         except AssertionError:
-            pytest.fail(difference(shown.text, self.there(written.read_text())))
+            raise AssertionError(difference(shown.text, self.there(written.read_text()))) from None
         finally:
             self.shell.run("kill $running; wait $running 2>/dev/null", PATIENCE)
 
@@ -251,8 +251,8 @@ def _work_through(reader: Reader) -> None:
             continue
         try:
             reader.do(block)
-        except (AssertionError, TimeoutError, pytest.fail.Exception) as error:
-            wrong.append(f"README.md:{block.line}: {error}")
+        except Exception as error:  # all of them are told, not the first alone
+            wrong.append(f"README.md:{block.line}: {type(error).__name__}: {error}")
     assert not wrong, "\n\n".join(wrong)
     _ask_addresses(reader)
     left = [line for line in reader.home.run("rpc", "ls", "-o", "name").stdout.splitlines() if line]
