@@ -24,6 +24,8 @@ from llamactl.config.describe import describe
 from llamactl.config.load import load
 from llamactl.config.sections import SECTIONS
 from llamactl.core.errors import BY_CODE
+from llamactl.web.api.table import routes
+from llamactl.web.guests import Guests
 
 README = (ROOT / "README.md").read_text()
 WRITTEN = documents(README)
@@ -191,3 +193,10 @@ def test_commands_in_the_readme_exist() -> None:
         first, second = [*words.split(), ""][:2]
         assert first in known, words
         assert not known[first].commands or f"{first} {second}".strip() in known, words
+
+
+def test_the_manual_has_every_path_of_the_api() -> None:
+    page = WRITTEN["man/llamactld.8"].replace("\\&", "")
+    for route in routes(Guests()):
+        entry = page.partition(f".It Cm {route.path}\n")[2].partition(".It")[0]
+        assert route.method in entry.partition(":")[0] or f"{route.method}:" in entry, route.path

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -99,6 +100,8 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
             raise _trouble(answer.read())
         for line in answer:
             if line.startswith(b"data: [DONE]"):
+                with suppress(OSError, http.client.HTTPException):
+                    answer.read()  # who hangs up before the end counts as one that left
                 return
             if line.startswith(b"data: {"):
                 event = msgspec.json.decode(line[6:], type=_Event)

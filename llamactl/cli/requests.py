@@ -144,13 +144,13 @@ def _go_on(found: list[ModelRequest], more: int) -> None:
         render.note(f"and {more} more in this second")
 
 
-_WIDE = frozenset(("ENDPOINT", "CLIENT", "KEY", "QUEUED", "LOADING", "CACHED", "PROMPT/S", "DRAFT", "FINISH"))
+_WIDE = frozenset(("ENDPOINT", "CLIENT", "KEY", "QUEUED", "LOADING", "PROMPT", "CACHED", "PROMPT/S", "DRAFT", "FINISH"))
 
 
 def _columns(found: list[ModelRequest]) -> dict[str, list[str]]:
     return {
         "ID": [one.id for one in found],
-        "AT": [time.strftime("%F %T", time.localtime(one.at)) for one in found],
+        "AT": [_at(one.at) for one in found],
         "MODEL": [one.model for one in found],
         "ENDPOINT": [one.endpoint for one in found],
         "STATE": list(map(_state, found)),
@@ -168,6 +168,12 @@ def _columns(found: list[ModelRequest]) -> dict[str, list[str]]:
         "KEY": [one.key for one in found],
         "CLIENT": [one.client for one in found],
     }
+
+
+def _at(moment: float) -> str:
+    """As ls(1): the time of today, the day and the time of another."""
+    then = time.localtime(moment)
+    return time.strftime("%T" if then[:3] == time.localtime()[:3] else "%b %d %H:%M", then)
 
 
 def _state(request: ModelRequest) -> str:

@@ -31,7 +31,7 @@ def why(name: Annotated[str, typer.Argument(metavar="NAME", help="A model.")]) -
                 "REASON": [_reason(row) for row in told.exits],
             }
         )
-    if told.lines:
+    if told.lines and any(row.kind != "asked" for row in told.exits):  # what it wrote to its end on request, logs have
         render.text(f"\n{told.log} ends with:")
         for line in told.lines:
             render.text(f"  {line}")

@@ -1,8 +1,10 @@
 """`llamactl requests`: tables, lines and data."""
 
 import json
+import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from llamactl.core.errors import NotFound
@@ -36,15 +38,27 @@ def asked(stub: Stub) -> list[dict[str, Any]]:
 def test_the_table(llamactl: Llamactl, words: list[str]) -> None:
     said = llamactl(*words)
     head, waiting, ended = said.out.splitlines()
-    assert head.split() == ["ID", "AT", "MODEL", "STATE", "FIRST", "TOOK", "PROMPT", "TOKENS", "TOK/S"]
+    assert head.split() == ["ID", "AT", "MODEL", "STATE", "FIRST", "TOOK", "TOKENS", "TOK/S"]
     assert waiting.split()[0] == "r-2" and "waiting" in waiting
     assert "200 client_left" in ended
-    assert ended.split()[-5:] == ["2.000", "14.5", "100", "50", "40.2"]
+    assert ended.split()[-4:] == ["2.000", "14.5", "50", "40.2"]
+    assert "Nov 1" in ended, "not of today: with its day"
+
+
+def test_one_of_today_fits_into_80_columns(llamactl: Llamactl, stub: Stub) -> None:
+    now = time.time()
+    name, id = "smollm2-135m-instruct", "d9ee8343a1eb-1"
+    request = msgspec.structs.replace(ENDED, id=id, at=now, model=name, error="")
+    stub.answers["requests.list"] = lambda **_: [request]
+    head, row = llamactl("requests").out.splitlines()
+    assert len(head) - 7 <= 80 and len(row) - 7 <= 80, "columns come closer on a terminal: a space less between eight"
+    if time.localtime(now)[:3] == time.localtime()[:3]:
+        assert time.strftime("%T", time.localtime(now)) in row
 
 
 def test_all_of_it(llamactl: Llamactl) -> None:
     ended = llamactl("-o", "wide", "requests").out.splitlines()[2]
-    more = {"chat/completions", "0.250", "1.500", "31", "15/20", "123.5", "length", "ab", "127.0.0.1"}
+    more = {"chat/completions", "0.250", "100", "1.500", "31", "15/20", "123.5", "length", "ab", "127.0.0.1"}
     assert more <= {*ended.split()}
 
 

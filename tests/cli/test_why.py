@@ -1,5 +1,7 @@
 """`llamactl why`: in words, and as data."""
 
+import msgspec
+
 from llamactl.core.errors import NotFound, UpstreamDied
 from llamactl.rpc.calls import ExitRow, Explanation, InstanceRow
 from tests.cli.conftest import Llamactl
@@ -31,6 +33,12 @@ def test_in_words(llamactl: Llamactl, stub: Stub) -> None:
     assert "killed by the kernel for lack of memory: killed by signal 9 (KILL); started again after 8.0 s" in killed
     assert stopped.split()[2:] == ["stopping", "asked", "evicted", "for", "gemma"]
     assert said.out.endswith("/log/1.log ends with:\n  the last\n  [bold]words\n")
+
+
+def test_what_it_wrote_is_told_where_it_ended_by_itself(llamactl: Llamactl, stub: Stub) -> None:
+    stub.answers["instances.why"] = msgspec.structs.replace(TOLD, exits=EXITS[1:])
+    said = llamactl("why", "qwen3:8b")
+    assert "evicted for gemma" in said.out and "ends with" not in said.out
 
 
 def test_what_would_be_another_now(llamactl: Llamactl, stub: Stub) -> None:

@@ -6,7 +6,7 @@ them. No command imports this.
 Start reading at `tree`, what all of it is made from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llamactl.cli import quick
@@ -46,5 +46,15 @@ def _with_table(readme: str, root: Command) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md lacks the line {(END if begin else BEGIN).strip()}")
-    rows = [f"| `{command.usage}` | {command.help} |\n" for command in root.leaves()]
-    return before + begin + "| command | what it does |\n|---|---|\n" + "".join(rows) + end + after
+    single = [command for command in root.commands if not command.commands]
+    rows = [f"| `llamactl …` | {_words(single)} |\n"]
+    rows += [
+        f"| `llamactl {group.words[0]} …` | {group.help.rstrip('.')}: {_words(group.commands)} |\n"
+        for group in root.commands
+        if group.commands
+    ]
+    return before + begin + "| | |\n|---|---|\n" + "".join(rows) + end + after
+
+
+def _words(commands: Iterable[Command]) -> str:
+    return ", ".join(f"`{command.words[-1]}`" for command in commands)

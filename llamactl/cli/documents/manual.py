@@ -2,6 +2,7 @@
 
 from llamactl.cli.documents.mdoc import characters, examples, exits, items, page, text
 from llamactl.cli.documents.pages import PAGES, THEMES
+from llamactl.cli.documents.port import port
 from llamactl.cli.documents.promise import stability
 from llamactl.cli.documents.synopsis import option, usage
 from llamactl.cli.documents.tree import Command
@@ -195,6 +196,7 @@ def llamactld(root: Command) -> str:
         *items([(signal, text(what)) for signal, what in _SIGNALS.items()]),
         ".Ss Under systemd",
         *[line for paragraph in _SYSTEMD for line in (".Pp", *text(paragraph))][1:],
+        *port(),
         ".Sh FILES",
         *text("Those of the system service; what a daemon uses that a user started is in llamactl(1)."),
         *items([(f"Pa {characters(path)}", text(what)) for path, what in SYSTEM_FILES.items()]),

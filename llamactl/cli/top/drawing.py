@@ -70,7 +70,7 @@ REQUESTS = (
 
 def screen(view: View, looking: Looking, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """Exactly `height` rows."""
-    top = [_head(view, looking), *machine(view, width, max(1, height // 8), glyphs)]
+    top = [_head(view, looking) + _where(view), *machine(view, width, max(1, height // 8), glyphs)]
     decided = _decided(view)
     room = max(0, height - len(top) - len(decided) - 1)
     asked = min(len(view.requests) + 2, room // 3) if view.requests else 0
@@ -93,7 +93,11 @@ def screen(view: View, looking: Looking, width: int, height: int, glyphs: Glyphs
 def report(view: View, width: int, glyphs: Glyphs) -> list[Text]:
     """As many rows as it takes: what `status` says."""
     running = [row for row in view.models if row.state != "stopped"]
-    rows = [_head(view, Looking()), *machine(view, width, 1000, glyphs)]
+    head, where = _head(view, Looking()), _where(view)
+    rows = [
+        *([head + where] if len(head) + len(where) <= width else [head, where]),
+        *machine(view, width, 1000, glyphs),
+    ]
     if running:
         only = msgspec.structs.replace(view, models=running)
         rows += _models(only, Looking(), width, len(running) + 2, glyphs, choosing=False)
@@ -117,8 +121,11 @@ def _head(view: View, looking: Looking) -> Text:
             head.append(f"  {service.name} is {service.state}", style="bold red")
     for alert in view.alerts.values():
         head.append(f"  ALERT {alert.series} > {alert.limit:g}{alert.unit}", style="bold red")
-    head.append(f"  {', '.join(status.http)}", style="not bold")
     return head
+
+
+def _where(view: View) -> Text:
+    return Text(f"  {', '.join(view.status.http)}", style="not bold")
 
 
 def _models(

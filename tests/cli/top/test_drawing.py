@@ -68,6 +68,16 @@ def test_all_of_it_is_there(width: int, height: int) -> None:
     assert any(step in shown[1] for step in "▁▂▃▄▅▆▇"), "the last minutes of the CPU"
 
 
+def test_a_report_is_no_wider_than_the_terminal() -> None:
+    known = full()
+    fold(known, told(AlertRaised("cpu_usage", 100.0, 90.0, " %")))
+    rows = plain(report(known, 80, FINE))
+    assert max(map(len, rows)) <= 80
+    assert rows[0].endswith("ALERT cpu_usage > 90 %") and rows[1].strip().startswith("http://")
+    wide = plain(report(known, 120, FINE))
+    assert wide[0] == rows[0] + rows[1]
+
+
 def test_in_ascii() -> None:
     assert all(row.isascii() for row in plain(screen(full(), Looking(), 80, 24, PLAIN)))
 
