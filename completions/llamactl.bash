@@ -72,7 +72,7 @@ _llamactl() {
     local place='' skip='' ended='' files='' count=0
     local -a typed=() offers=() options=()
     COMPREPLY=()
-    # bash cuts words at = : and @ too: what has no blank before it belongs to the one before.
+    # bash cuts words after = and :, and before @: what has no blank before it belongs to the one before.
     for (( i = 0; i <= COMP_CWORD; i++ )); do
         word=${line#"${line%%[![:blank:]]*}"}
         piece=${COMP_WORDS[i]}
@@ -102,7 +102,7 @@ _llamactl() {
         fi
         case $word in
             --) ended=yes; break ;;
-            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--system|--threads|--timeout|--ttl|--type|--until|--wait|-H|-n|-o) skip=yes; continue ;;
+            --color|--config|--ctx|--device|--drain|--expires|--for|--format|--from|--gpu|--grep|--host|--key|--level|--lines|--max-tokens|--mem|--metric|--model|--name|--output|--parallel|--priority|--prompt|--rate|--scope|--since|--status|--step|--strip|--svg|--system|--threads|--timeout|--ttl|--type|--until|--wait|-H|-n|-o) skip=yes; continue ;;
             -*) continue ;;
         esac
         case $place/$word in
@@ -138,6 +138,7 @@ _llamactl() {
             *' '--color) offers=(auto always never) ;;
             *' '--config) files=-f ;;
             *' '--model) files=-f ;;
+            *' '--svg) files=-f ;;
             *' '--for) offers=(ready stopped failed idle) ;;
             *' '--level) offers=(debug info warn error) ;;
             *' '--type) offers=(instance wedged placement catalogue service config key alert cleared requests samples logs) ;;
@@ -152,6 +153,7 @@ _llamactl() {
         case $place in
             /quickstart) options=(--model --prompt) ;;
             /chat) options=(--system --max-tokens) ;;
+            /top) options=(--svg) ;;
             /ps) options=(-a --all) ;;
             /start) options=(--all --wait --no-wait --timeout --ttl --dry-run) ;;
             /stop) options=(--all --drain --force --timeout --dry-run) ;;
@@ -234,6 +236,9 @@ _llamactl() {
                 ;;
             /completion)
                 (( count == 0 )) && offers=(bash zsh fish)
+                ;;
+            /api)
+                (( count == 0 )) && offers=(config.show config.set daemon.status daemon.surroundings daemon.stop daemon.reexec daemon.reload engine.show instances.list instances.start instances.plan instances.restart instances.pin instances.unpin instances.wait instances.stop instances.why events.list watch models.fit devices.list keys.create keys.list keys.revoke keys.rotate logs.read logger.show logger.set metrics.show metrics.history metrics.export models.list models.add models.remove models.show models.set models.rename models.clone models.alias models.shape models.verify models.command models.scan models.export models.import presets.list presets.show presets.save presets.set presets.put presets.apply presets.remove defaults.show defaults.set requests.list requests.show requests.bodies requests.cancel templates.list templates.set rpc.start rpc.stop rpc.list)
                 ;;
             /models)
                 offers=(export import ls add scan rm show set unset rename clone alias verify command defaults variants)

@@ -109,7 +109,7 @@ function __llamactl_walk
         switch $word
             case --
                 break
-            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --system --threads --timeout --ttl --type --until --wait -H -n -o
+            case --color --config --ctx --device --drain --expires --for --format --from --gpu --grep --host --key --level --lines --max-tokens --mem --metric --model --name --output --parallel --priority --prompt --rate --scope --since --status --step --strip --svg --system --threads --timeout --ttl --type --until --wait -H -n -o
                 set skip 1
                 continue
             case '-*'
@@ -181,7 +181,7 @@ complete -c llamactl -n 'test -z "$__llamactl_place"' -a logs -d 'Show what the 
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a events -d 'Show what happened, and what happens.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a fit -d 'Show what memory a model needs, what is free, and what would be stopped for it.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a devices -d 'Show the host\'s memory and the GPUs that llama-server finds.'
-complete -c llamactl -n 'test -z "$__llamactl_place"' -a completion -d 'Print the completions for a shell; its start file takes them: `source <(llamactl completion bash)`.'
+complete -c llamactl -n 'test -z "$__llamactl_place"' -a completion -d 'Print the completions for a shell. Its start file takes them: `source <(llamactl completion bash)`.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a doctor -d 'Look for what is wrong: cause and way out. Exit 1 if something is; warnings alone are none.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a api -d 'Ask the daemon anything, and show the answer as it is: JSON. What goes on is an object a line.'
 complete -c llamactl -n 'test -z "$__llamactl_place"' -a version -d 'Show the versions of this command and of the daemon.'
@@ -200,6 +200,7 @@ complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /quickstart
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /chat' -l system -x -d 'A system prompt.'
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /chat' -l max-tokens -x -d 'Tokens of the answer at most.'
 complete -c llamactl -n 'test "$__llamactl_place" = /chat -a $__llamactl_count -eq 0' -a '(__llamactl_names model alias variant)'
+complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /top' -l svg -r -F -d 'Draw it once, into this file, as large as COLUMNS and LINES say.'
 complete -c llamactl -n 'test "$__llamactl_place" = /ps' -s a -l all -d 'Those that do not run, too.'
 complete -c llamactl -n 'test "$__llamactl_place" = /start' -l all -d 'Every model of the catalogue.'
 complete -c llamactl -n 'test "$__llamactl_place" = /start' -l wait -d 'Return when the models are ready.'
@@ -245,6 +246,7 @@ complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /doctor' -l
 complete -c llamactl -n 'test "$__llamactl_place" = /api' -l list -d 'Show all methods.'
 complete -c llamactl -n 'test "$__llamactl_place" = /api' -l describe -d 'Show the JSON schema of a method.'
 complete -c llamactl -n '__llamactl_walk; test "$__llamactl_place" = /api' -l timeout -x -d 'Wait no longer than this for the answer.'
+complete -c llamactl -n 'test "$__llamactl_place" = /api -a $__llamactl_count -eq 0' -a 'config.show config.set daemon.status daemon.surroundings daemon.stop daemon.reexec daemon.reload engine.show instances.list instances.start instances.plan instances.restart instances.pin instances.unpin instances.wait instances.stop instances.why events.list watch models.fit devices.list keys.create keys.list keys.revoke keys.rotate logs.read logger.show logger.set metrics.show metrics.history metrics.export models.list models.add models.remove models.show models.set models.rename models.clone models.alias models.shape models.verify models.command models.scan models.export models.import presets.list presets.show presets.save presets.set presets.put presets.apply presets.remove defaults.show defaults.set requests.list requests.show requests.bodies requests.cancel templates.list templates.set rpc.start rpc.stop rpc.list'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a export -d 'Write models with their settings and presets to the standard output, for `models import`.'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a import -d 'Take models with their settings into the catalogue, all of them or none.'
 complete -c llamactl -n 'test "$__llamactl_place" = /models' -a ls -d 'List the catalogue.'

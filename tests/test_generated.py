@@ -15,7 +15,7 @@ import pytest
 import typer.main
 
 from llamactl.cli.app import _hoist as hoist
-from llamactl.cli.app import app
+from llamactl.cli.app import commands
 from llamactl.cli.documents import ROOT, documents, manual, pages
 from llamactl.cli.documents.manual import EXITS
 from llamactl.cli.documents.settings import EXAMPLE
@@ -110,7 +110,7 @@ def test_examples_can_be_typed(line: str) -> None:
     if program == "llamactld":
         words = ["daemon", "run", *words]
     reached = []
-    command: Any = typer.main.get_command(app)  # new ones each time
+    command: Any = typer.main.get_command(commands())  # new ones each time
     for each in _all(command):
         each.callback = lambda name=each.name, **_: reached.append(name)
     command([word for part in hoist(words) for word in part], standalone_mode=False)

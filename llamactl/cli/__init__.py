@@ -7,6 +7,7 @@ What is asked all the time and has a short answer gets it from `quick`, before a
 Start reading at `app`.
 """
 
+import gc
 import os
 import sys
 
@@ -34,4 +35,6 @@ def _main(arguments: list[str]) -> None:
         sys.exit(130)
     from llamactl.cli.app import run
 
-    sys.exit(run(arguments))
+    code = run(arguments)
+    gc.freeze()  # or Python looks for cycles in all of it once more before it ends: a sixth of the time of `status`
+    sys.exit(code)

@@ -47,7 +47,7 @@ def api(
     if not method:
         raise BadRequest("no method was named", "llamactl api --list")
     if describe:
-        _write(_schema(_find(method)))
+        _write(described(_find(method)))
         return
     call = _call(_find(method), params)
     with session.client(None if timeout is None else parse_duration(timeout)) as client:
@@ -82,7 +82,8 @@ def _call(kind: type[Call[Any]], given: str) -> Call[Any]:
         raise BadRequest(f"{kind.method}: {what}{error}", f"llamactl api {kind.method} --describe") from None
 
 
-def _schema(kind: type[Call[Any]]) -> dict[str, Any]:
+def described(kind: type[Call[Any]]) -> dict[str, Any]:
+    """What it takes and answers, as JSON Schema."""
     (params, answer), definitions = msgspec.json.schema_components(
         [kind, kind.answer_type()], ref_template="#/$defs/{name}"
     )

@@ -3,48 +3,53 @@
 import os
 import re
 import sys
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import typer
 
 from llamactl import __version__
-from llamactl.cli import (
-    api,
-    chat,
-    completion,
-    config,
-    daemon,
-    db,
-    doctor,
-    events,
-    fit,
-    instances,
-    keys,
-    logs,
-    metrics,
-    models,
-    presets,
-    quickstart,
-    render,
-    requests,
-    rpc,
-    status,
-    templates,
-    why,
-)
+from llamactl.cli import render
 from llamactl.cli.session import Output, session
 from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
-from llamactl.rpc.calls import ListInstances, Status
 
-app = typer.Typer(
-    name="llamactl",
-    help="systemctl for local language models.",
-    no_args_is_help=False,
-    add_completion=False,
-    rich_markup_mode=None,  # with rich, --help takes twice as long: markdown, syntax highlighting and all
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {
+    "quickstart": "quickstart:quickstart",
+    "chat": "chat:chat",
+    "status": "status:status",
+    "top": "status:top",
+    "ps": "instances:ps",
+    "start": "instances:start",
+    "load": "instances:start",
+    "stop": "instances:stop",
+    "unload": "instances:stop",
+    "restart": "instances:restart",
+    "pin": "instances:pin",
+    "unpin": "instances:unpin",
+    "wait": "instances:wait",
+    "why": "why:why",
+    "logs": "logs:logs",
+    "events": "events:events",
+    "fit": "fit:fit",
+    "devices": "fit:devices",
+    "completion": "completion:completion",
+    "doctor": "doctor:doctor",
+    "api": "api:api",
+    "version": "daemon:version",
+    "models": "models:app",
+    "presets": "presets:app",
+    "templates": "templates:app",
+    "requests": "requests:app",
+    "keys": "keys:app",
+    "rpc": "rpc:app",
+    "config": "config:app",
+    "daemon": "daemon:app",
+    "metrics": "metrics:app",
+    "db": "db:app",
+}
+"""The module of each, and the function, or the group, in it."""
+
+_ALIASES = {"load", "unload"}
 
 _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
 _PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
@@ -71,9 +76,32 @@ def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
     return front, rest
 
 
+def commands(word: str = "") -> typer.Typer:
+    """The tree of them; where `word` is one, of that alone: the others take time, and cannot be meant."""
+    app = typer.Typer(
+        name="llamactl",
+        help="systemctl for local language models.",
+        no_args_is_help=False,
+        add_completion=False,
+        rich_markup_mode=None,  # with rich, --help takes twice as long: markdown, syntax highlighting and all
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(root)
+    for name in [word] if word in _COMMANDS else _COMMANDS:
+        module, _, inside = _COMMANDS[name].partition(":")
+        made = getattr(import_module(f"llamactl.cli.{module}"), inside)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name, hidden=name in _ALIASES)(made)
+    return app
+
+
 def run(arguments: list[str]) -> int:
     """The exit code: see `core.errors`; 130 when interrupted."""
     front, rest = _hoist(arguments)
+    app = commands(rest[0] if rest else "")
     try:
         code = app([*front, *rest], prog_name="llamactl", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -109,7 +137,6 @@ def _misused(error: Any, flags: str) -> int:
     return BadRequest.exit
 
 
-@app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     host: Annotated[str, typer.Option("-H", "--host", help="The daemon: unix:///path or http(s)://host:port.")] = "",
@@ -135,6 +162,9 @@ def root(
 
 
 def _short_status() -> None:
+    from llamactl.cli import instances
+    from llamactl.rpc.calls import ListInstances, Status
+
     try:
         with session.client() as client:
             daemon_status = client.call(Status())
@@ -152,37 +182,3 @@ def _short_status() -> None:
         catalogue = f"{render.count(daemon_status.models, 'model')} in the catalogue"
         render.text(f"llamactl {daemon_status.version} on {', '.join(daemon_status.http)}, {catalogue}")
     instances.show(running)
-
-
-app.command()(quickstart.quickstart)
-app.command()(chat.chat)
-app.command()(status.status)
-app.command()(status.top)
-app.command()(instances.ps)
-app.command()(instances.start)
-app.command("load", hidden=True)(instances.start)
-app.command()(instances.stop)
-app.command("unload", hidden=True)(instances.stop)
-app.command()(instances.restart)
-app.command()(instances.pin)
-app.command()(instances.unpin)
-app.command()(instances.wait)
-app.command()(why.why)
-app.command()(logs.logs)
-app.command()(events.events)
-app.command()(fit.fit)
-app.command()(fit.devices)
-app.add_typer(models.app, name="models")
-app.add_typer(presets.app, name="presets")
-app.add_typer(templates.app, name="templates")
-app.add_typer(requests.app, name="requests")
-app.add_typer(keys.app, name="keys")
-app.add_typer(rpc.app, name="rpc")
-app.add_typer(config.app, name="config")
-app.add_typer(daemon.app, name="daemon")
-app.add_typer(metrics.app, name="metrics")
-app.add_typer(db.app, name="db")
-app.command()(completion.completion)
-app.command()(doctor.doctor)
-app.command()(api.api)
-app.command()(daemon.version)

@@ -9,7 +9,7 @@ from llamactl.core.errors import NotFound
 
 
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """Print the completions for a shell; its start file takes them: `source <(llamactl completion bash)`."""
+    """Print the completions for a shell. Its start file takes them: `source <(llamactl completion bash)`."""
     script = quick.completion(shell)
     if script is None:
         raise NotFound(f"the completions for {shell} are not where llamactl was installed", "install llamactl again")

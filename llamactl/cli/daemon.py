@@ -149,11 +149,6 @@ def bring_up(*, insecure: bool = False) -> None:
         raise from_problem(announcement.problem)
 
 
-def systemctl(status: DaemonStatus, verb: str) -> str:
-    """The command for the unit that the daemon runs as."""
-    return f"systemctl {'--user ' if status.user_unit else ''}{verb} {status.unit}"
-
-
 def _started(status: DaemonStatus, message: str) -> None:
     if session.machine:
         render.data("daemon", status)
@@ -179,7 +174,7 @@ def stop(
         return
     render.note("the daemon has stopped" if ran else "no daemon is running")
     if ran and ran.unit:
-        render.note(f"to have systemd start it again: {systemctl(ran, 'start')}")
+        render.note(f"to have systemd start it again: {ran.systemctl('start')}")
 
 
 def _stop_left_behind() -> None:
@@ -233,7 +228,7 @@ def restart(
     except Unreachable:
         before, loaded = None, []
     if before is not None and before.unit:
-        raise Refused(f"systemd runs the daemon (pid {before.pid}), as {before.unit}", systemctl(before, "restart"))
+        raise Refused(f"systemd runs the daemon (pid {before.pid}), as {before.unit}", before.systemctl("restart"))
     if before is not None and Path(before.data) != find_directories().data:
         raise Refused(
             f"the daemon that answers (pid {before.pid}) keeps its data in {before.data}: it was started elsewhere",
@@ -347,7 +342,7 @@ def show(answer: DaemonStatus) -> None:
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
         render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
         if answer.unit:
-            render.text(f"unit {answer.unit}: {systemctl(answer, 'status')}")
+            render.text(f"unit {answer.unit}: {answer.systemctl('status')}")
         restart_for(answer.restart_for)
         render.table(
             {

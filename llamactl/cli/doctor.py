@@ -24,7 +24,7 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is safe to mend: leftovers, modes, orphans.")] = False,
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="How long each look may take; all are taken at once.")
-    ] = "1.2s",
+    ] = "1.5s",
 ) -> None:
     """Look for what is wrong: cause and way out. Exit 1 if something is; warnings alone are none."""
     from llamactl.doctor import repairs

@@ -35,4 +35,4 @@ def _look(name: str, say: Callable[[str], object], ended: threading.Event) -> No
         while not ended.wait(GLANCE):
             for row in client.call(ListInstances()):
                 if row.name == model and row.state != "ready":
-                    say(told(model, row.state, row.age, row.eta, row.position, row.next_try))
+                    say(told(model, row.state, row.age, row.eta, row.position, row.next_try, row.loaded))

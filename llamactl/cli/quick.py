@@ -7,11 +7,12 @@ import os
 import sys
 
 from llamactl import __version__
-from llamactl.config.sockets import control_sockets
-from llamactl.rpc.bare import ask
 
 SHELLS = {"bash": "llamactl.bash", "zsh": "_llamactl", "fish": "llamactl.fish"}
 """The file of each one's completions."""
+
+HELP, WIDTH = "help.txt", 80
+"""What --help says, written by `documents`, and the columns from which on it is the same."""
 
 PATIENCE = 1.0
 """Seconds for a daemon that is well; `app` waits longer, and says for what."""
@@ -46,19 +47,34 @@ def done(arguments: list[str]) -> bool:
 def completion(shell: str) -> bytes | None:
     """Its script, which lies in the package where that was installed, and beside it in a checkout."""
     package = os.path.dirname(os.path.dirname(__file__))
-    for place in (package, os.path.dirname(package)):
-        try:
-            with open(f"{place}/completions/{SHELLS[shell]}", "rb") as file:
-                return file.read()
-        except OSError:
-            continue
-    return None
+    places = (package, os.path.dirname(package))
+    return next(filter(None, (_read(f"{place}/completions/{SHELLS[shell]}") for place in places)), None)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _columns() -> int:
+    """As `shutil.get_terminal_size` has it, except that a variable is left to that."""
+    if "COLUMNS" in os.environ:
+        return 0
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else WIDTH
+    except (OSError, ValueError):
+        return WIDTH
 
 
 def _answer(arguments: tuple[str, ...]) -> bytes | None:
     match arguments:
         case ("--version",):
             return f"llamactl {__version__}\n".encode()
+        case ("--help",) | ("-h",) if _columns() >= WIDTH:
+            return _read(f"{os.path.dirname(__file__)}/{HELP}")
         case ("completion", shell) if shell in SHELLS:
             return completion(shell)
         case _ if arguments in _PS:
@@ -70,6 +86,9 @@ def _ps(form: str, everything: bool) -> bytes | None:
     host = os.environ.get("LLAMACTL_HOST", "")
     if host and not host.startswith(("/", "unix:///")):
         return None
+    from llamactl.config.sockets import control_sockets
+    from llamactl.rpc.bare import ask
+
     rows = ask(control_sockets(), "instances.list", '{"all":true}' if everything else "{}", PATIENCE)
     if rows is None:
         return None

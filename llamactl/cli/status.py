@@ -3,6 +3,8 @@
 import os
 import shutil
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,13 +14,43 @@ from llamactl.core.errors import NotRunning, Refused
 from llamactl.core.units import show_time
 
 
-def top() -> None:
+def top(
+    svg: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it once, into this file, as large as COLUMNS and LINES say."),
+    ] = None,
+) -> None:
     """Show machine, GPUs, models, requests and logs live; keys start and stop models, sort, filter, pause."""
+    if svg is not None:
+        _draw(svg)
+        return
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb" or session.machine:
         raise Refused("top needs a terminal", "llamactl status")
     from llamactl.cli.top.live import run  # with rich.live, threads and all
 
     run()
+
+
+def _draw(file: Path) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from llamactl.cli.top.drawing import screen
+    from llamactl.cli.top.looking import Looking
+    from llamactl.cli.top.pictures import FINE
+    from llamactl.cli.top.present import with_past
+
+    with session.client() as client:
+        view = with_past(client)
+    width, height = shutil.get_terminal_size((120, 32))
+    console = Console(record=True, file=StringIO(), force_terminal=True, color_system="standard", width=width)
+    console.print(Text("\n").join(screen(view, Looking(), width, height, FINE)))
+    try:
+        file.write_text(console.export_svg(title="llamactl top"), encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"cannot write {file}: {error.strerror}") from None
 
 
 def status() -> None:

@@ -25,6 +25,7 @@ from llamactl.config.values import (
     Size,
     Tier,
 )
+from llamactl.core.alerts import USUAL
 from llamactl.core.model import Setting
 from llamactl.core.parameters import OF_ONE_MODEL, PARAMETERS
 
@@ -218,19 +219,19 @@ class Metrics(Section, frozen=True, kw_only=True):
 class Alerts(Section, frozen=True, kw_only=True):
     """When to tell that something is beyond its limit; 0 is no limit."""
 
-    cpu: Limit = 90.0
+    cpu: Limit = USUAL.cpu
     """Percent of the processors that are busy."""
-    memory: Limit = 85.0
+    memory: Limit = USUAL.memory
     """Percent of host memory that is in use."""
-    disk: Limit = 95.0
+    disk: Limit = USUAL.disk
     """Percent of a file system that is in use."""
-    gpu: Limit = 90.0
+    gpu: Limit = USUAL.gpu
     """Percent of the time that a GPU computes."""
-    gpu_temperature: Limit = 85.0
+    gpu_temperature: Limit = USUAL.gpu_temperature
     """Degrees Celsius of a GPU."""
-    gpu_memory: Limit = 90.0
+    gpu_memory: Limit = USUAL.gpu_memory
     """Percent of a GPU's memory that is in use."""
-    gpu_power: Limit = 300.0
+    gpu_power: Limit = USUAL.gpu_power
     """Watts that a GPU draws."""
     margin: Percent = 5.0
     """How far below its limit a value has to be until it is well again, in percent of the limit."""

@@ -27,6 +27,21 @@ class Rule(msgspec.Struct, frozen=True):
         return series.partition(":")[0] == self.series
 
 
+class Usual(msgspec.Struct, frozen=True):
+    """Limits where nobody sets others: percent, degrees Celsius, watts."""
+
+    cpu: float = 90.0
+    memory: float = 85.0
+    disk: float = 95.0
+    gpu: float = 90.0
+    gpu_temperature: float = 85.0
+    gpu_memory: float = 90.0
+    gpu_power: float = 300.0
+
+
+USUAL = Usual()
+
+
 class Standing(msgspec.Struct, frozen=True):
     """Of one series: is it raised, since when, and since when is it on the other side of where that changes?"""
 

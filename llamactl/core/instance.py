@@ -109,7 +109,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     set, or not idle), `requests` how many leases were ever granted to it since the daemon started, `restarts`
     how often it was started again after it had died. `wedged`: since when nothing moves in it though it has requests
     (None: it works). Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, and
-    `eta` the seconds it will take by what loads took before.
+    `eta` the seconds it will take by what loads took before. `loaded` is the part of its file that one which loads
+    has read, 0 to 1 (None: that is not known).
     """
 
     model: str
@@ -124,6 +125,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     restarts: int = 0
     wedged: float | None = None
+    loaded: float | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ class Node(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one process, run by `user`; `unit` is that of systemd, if it runs as one of ours, `own` one of the user's.
+    """Of one process, run by `user`.
 
     `gpus` are those whose drivers tell of them, by name. `memlock` is how many bytes may be kept from being swapped
     out, `files` how many may be open at once; None is no limit.
@@ -23,21 +23,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     uid: int
     user: str
     groups: tuple[str, ...] = ()
-    unit: str = ""
-    own: bool = False
     nodes: tuple[Node, ...] = ()
     gpus: tuple[str, ...] = ()
     memlock: int | None = None
     files: int | None = None
-
-    def systemctl(self, verb: str) -> str:
-        """The command that does this with its unit; empty if it runs as none."""
-        who = "systemctl --user" if self.own else "sudo systemctl"
-        return f"{who} {verb} {self.unit}" if self.unit else ""
-
-    @property
-    def restart(self) -> str:
-        return self.systemctl("restart") or "llamactl daemon restart"
 
     def node(self, path: str) -> Node | None:
         return next((node for node in self.nodes if node.path == path), None)

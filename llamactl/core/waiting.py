@@ -8,15 +8,23 @@ def told(
     eta: float | None = None,
     position: int | None = None,
     next_try: float | None = None,
+    loaded: float | None = None,
 ) -> str:
     """In one line. `passed` is how long it has been in that state, `eta` how long it will still take, in seconds."""
     if state in ("starting", "loading"):
-        passed = max(0.0, passed or 0.0)
-        if eta is None:
-            return f"loading {model}, {passed:.0f} s so far …"
-        done = passed / (passed + eta) if passed + eta else 0.0
-        return f"loading {model} {min(99, round(100 * done))}% …"
+        done = percent(passed, eta, loaded)
+        if done is None:
+            return f"loading {model}, {max(0.0, passed or 0.0):.0f} s so far …"
+        return f"loading {model} {done}% …"
     if state == "backoff":
         return f"{model} died, and is started again in {max(0.0, next_try or 0.0):.0f} s"
     place = "" if position is None else f", position {position}"
     return f"queued{place}" + ("" if eta is None else f", about {eta:.0f} s")
+
+
+def percent(passed: float | None, eta: float | None, loaded: float | None) -> int | None:
+    """How far a load is: by what loads took before, else by the part of the file that has been read."""
+    if eta is not None:
+        passed = max(0.0, passed or 0.0)
+        loaded = passed / (passed + eta) if passed + eta else 0.0
+    return None if loaded is None else min(99, round(100 * loaded))

@@ -1,14 +1,15 @@
 """Models that nobody asked for at this moment: those to preload, the one to go back to, and all that are kept warm."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.catalogue import Catalogue
 from llamactl.config.sections import Models
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, NotFound
 from llamactl.core.events import InstanceChanged
 from llamactl.core.instance import Ready
 from llamactl.hub import Hub
@@ -28,6 +29,8 @@ class Keeping:
     """`warm` asks the llama-server at an endpoint for one token: the first takes it longer than those after it.
 
     It may take so many seconds, and tells whether there was one; a model that makes no text has none.
+    `known` are models of before this process executed itself anew: that is no reason to load them again, they may
+    have been stopped.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Keeping:
         catalogue: Catalogue,
         supervisor: Supervisor,
         warm: Callable[[str, float], Awaitable[bool]],
+        known: Collection[str] = (),
     ) -> None:
         self._preload = models.preload
         self._standby = models.standby
@@ -44,6 +48,7 @@ class Keeping:
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._warm = warm
+        self._known = known
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled."""
@@ -51,9 +56,15 @@ class Keeping:
             await group.start(self._keep_warm)
             task_status.started()
             for name in self._preload:
-                await self._load(name)
+                if not self._was_there(name):
+                    await self._load(name)
             if self._standby:
                 await self._stand_by(self._standby)
+
+    def _was_there(self, name: str) -> bool:
+        with suppress(NotFound):
+            return self._catalogue.resolve(name).name in self._known
+        return False
 
     async def _load(self, name: str) -> None:
         try:
@@ -62,10 +73,13 @@ class Keeping:
             log.warning("%s is not loaded: %s", name, error.message)
 
     async def _stand_by(self, name: str) -> None:
+        loaded = self._was_there(name)
         with self._hub.watch() as watcher:
             while True:
-                await self._others_rest(name)
-                await self._load(name)
+                if not loaded:
+                    await self._others_rest(name)
+                    await self._load(name)
+                loaded = False
                 async for numbered in watcher:  # whoever stops it by name is not contradicted
                     event = numbered.event
                     if isinstance(event, InstanceChanged) and isinstance(event.phase, Ready) and event.model != name:

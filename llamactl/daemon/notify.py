@@ -25,8 +25,9 @@ class Notify:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._up = False
-        patience, watched = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", str(pid))
-        self.watchdog = int(patience) / 1e6 if self._address and patience.isdecimal() and watched == str(pid) else None
+        patience, whose = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", str(pid))
+        watched = self._address and patience.isdecimal() and whose == str(pid)
+        self.watchdog = int(patience) / 1e6 or None if watched else None
 
     def __bool__(self) -> bool:
         return bool(self._address)

@@ -105,7 +105,7 @@ def wire(
         launch.values, database.footprints, budget, host.private_memory, database.changes, gpus.held
     )
     supervisor = Supervisor(launch, hub, _limits(config), needs)
-    keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe)
+    keeping = Keeping(config.models, hub, catalogue, supervisor, api.probe, inherited.models if inherited else ())
     discovery = Discovery(current, catalogue)
     began = inherited.began if inherited else None
     measuring = sampler(hub, database.samples, supervisor, discovery, gpus, began)

@@ -1,6 +1,7 @@
 """What checks begin with: where everything lies, and what the daemon says of itself."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from llamactl.config.load import usable, user_file
 from llamactl.config.sections import Config
 from llamactl.config.sockets import SYSTEM
 from llamactl.core.errors import LlamactlError
+from llamactl.core.sample import Gpu
 from llamactl.core.surroundings import Surroundings
 from llamactl.metrics import surroundings
 from llamactl.metrics.amd import Amd
@@ -28,6 +30,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     `directories` are those of the daemon that answers, else those that one started here would have. `remote`: it is
     on another machine, or as good as; `named`: no other will do; `denied`: it is there, and answers others only.
+    `stuck`: the drivers of GPUs do not answer this process.
     `limit` is how many seconds a check may take, `file` the configuration that was named, `root` what stands for `/`.
     """
 
@@ -43,12 +46,21 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
     denied: bool = False
+    stuck: bool = False
     root: Path = Path("/")
 
     @property
     def runner(self) -> Surroundings:
         """What whoever runs llama-servers sees."""
         return self.service or self.here
+
+    def systemctl(self, verb: str) -> str:
+        """The command for the unit of the daemon that answers; empty if there is none."""
+        return "" if self.status is None else self.status.systemctl(verb)
+
+    @property
+    def restart(self) -> str:
+        return self.systemctl("restart") or "llamactl daemon restart"
 
     @property
     def owner(self) -> int:
@@ -65,23 +77,25 @@ def take(
     file: Path | None = None,
     root: Path = Path("/"),
 ) -> Case:
-    """`sockets` are where a daemon may listen, none for a remote one; it gets half of `limit` to say that it is there.
+    """A daemon listens on one of `sockets`, a remote one on none; it has a third of `limit` to say that it is there.
 
     `named`: somebody said which; `file` is the configuration that was named.
     """
-    remote = not sockets
+    remote, began, gpus = not sockets, time.monotonic(), _Gpus(root)
+    gpus.start()
     status: DaemonStatus | None = None
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
     directories = msgspec.structs.replace(find_directories(), config_file=user_file(file))
     try:
-        with connect(limit / 2) as client:
+        with connect(limit / 3) as client:
             status = client.call(Status())
             service = _service(client)
             if not remote:
                 directories = _its(directories, status, Path(client.path).parent)
     except LlamactlError as error:
         refusal = error
+    gpus.join(max(0.0, began + limit / 3 - time.monotonic()))
     return Case(
         connect=connect,
         remote=remote,
@@ -90,18 +104,19 @@ def take(
         file=file,
         config=usable(file),
         directories=directories,
-        here=_here(root),
+        here=surroundings.look(list(gpus.found), root),
+        stuck=gpus.is_alive(),
         status=status,
         service=service,
         refusal=refusal,
-        denied=status is None and any(map(_denied, map(Path, sockets))),
+        denied=status is None and any(map(_denied, sockets)),
         root=root,
     )
 
 
-def _denied(path: Path) -> bool:
+def _denied(path: str) -> bool:
     try:
-        found = path.stat()
+        found = Path(path).stat()
     except PermissionError:
         return True
     except OSError:
@@ -128,9 +143,16 @@ def _its(ours: Directories, status: DaemonStatus, runtime: Path) -> Directories:
     )
 
 
-def _here(root: Path) -> Surroundings:
-    nvml = Nvml(time.monotonic)
-    try:
-        return surroundings.look([*nvml.measure(only_memory=True), *Amd(root).measure([os.getpid()])], root)
-    finally:
+class _Gpus(threading.Thread):
+    """Asks the drivers, which may never answer: in a thread, and nobody waits for its end."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(daemon=True)
+        self._root = root
+        self.found: list[Gpu] = []
+
+    def run(self) -> None:
+        nvml = Nvml(time.monotonic)
+        self.found += nvml.measure(only_memory=True)
         nvml.close()
+        self.found += Amd(self._root).measure([os.getpid()])

@@ -30,7 +30,7 @@ def check(case: Case) -> Iterator[Finding]:
             "restart-pending",
             f"the daemon does not know of {', '.join(status.restart_for)}",
             "these keys of the configuration have changed, and count after a restart only",
-            "llamactl daemon restart",
+            case.restart,
         )
     service = case.service
     if service is not None and service.files is not None and service.files < FEW:
@@ -38,7 +38,7 @@ def check(case: Case) -> Iterator[Finding]:
             "files-low",
             f"the daemon may open {service.files} files at once",
             "each request in flight takes two: LimitNOFILE= of its unit, or ulimit -n where it was started",
-            service.systemctl("edit") or "ulimit -n 4096 && llamactl daemon restart",
+            case.systemctl("edit") or "ulimit -n 4096 && llamactl daemon restart",
         )
     with case.connect(case.limit) as client:
         rows: list[InstanceRow] = client.call(ListInstances(all=True))

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from llamactl.core.errors import LlamactlError, Problem, TimedOut
-from llamactl.core.finding import Finding, ok, problem
+from llamactl.core.finding import Finding, ok, problem, warning
 from llamactl.core.model import HOST
 from llamactl.doctor import gpus
 from llamactl.doctor.case import Case
@@ -36,6 +36,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(case: Case) -> Iterator[Finding]:
     until = time.monotonic() + 0.9 * case.limit
+    if case.stuck and not case.remote:
+        yield warning("gpu-driver", "the driver of a GPU does not answer", "it hangs, or begins slowly", "nvidia-smi")
     found = _there(case) if case.status is not None else _here(case, until)
     if found.problem is not None:
         if found.problem.code == TimedOut.code:
@@ -51,10 +53,12 @@ def check(case: Case) -> Iterator[Finding]:
     sight = gpus.Sight(
         here=case.here,
         service=case.service,
-        bus=() if case.remote else gpus.bus(case.root),
+        bus=() if case.remote or case.stuck else gpus.bus(case.root),
         backends=_backends(found.path),
         devices=found.devices,
         own_devices=_own_devices(case, found, until),
+        edit=case.systemctl("edit"),
+        restart=case.restart,
     )
     yield from gpus.decide(sight)
     yield ok("engine", _described(found, sight.backends))

@@ -22,7 +22,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """`here` what this process sees, `service` what the daemon does; `bus` the vendors of GPUs on the PCI bus.
 
     `devices` are the GPUs that llama-server finds where it is to run, `own_devices` those that the same one finds when
-    it is run from here; None is not known.
+    it is run from here; None is not known. `edit` and `restart` are the commands for the daemon's unit, and for itself.
     """
 
     here: Surroundings
@@ -31,6 +31,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     backends: tuple[str, ...] = ()
     devices: tuple[str, ...] | None = None
     own_devices: tuple[str, ...] | None = None
+    edit: str = ""
+    restart: str = ""
 
 
 def decide(sight: Sight) -> Iterator[Finding]:
@@ -38,7 +40,7 @@ def decide(sight: Sight) -> Iterator[Finding]:
     runner = sight.service or sight.here
     if sight.service is not None and (lacking := next(sight.service.lacks(sight.here), None)):
         what, why = lacking
-        yield problem("gpu-hidden", f"the daemon cannot use {what}, and you can", why, _let(sight.service, what))
+        yield problem("gpu-hidden", f"the daemon cannot use {what}, and you can", why, _let(sight, sight.service, what))
     elif forbidden := runner.forbidden:
         node = forbidden[0]
         yield warning(
@@ -60,7 +62,7 @@ def decide(sight: Sight) -> Iterator[Finding]:
             "gpu-hidden",
             f"llama-server finds {', '.join(sight.own_devices)} when you run it, and none as the daemon does",
             "the daemon looked when it started, and the driver came later; or its unit forbids devices",
-            runner.restart,
+            sight.restart,
         )
     elif sight.devices == () and runner.gpus:
         yield _unused(sight, runner)
@@ -98,9 +100,9 @@ def _told(vendor: str, by: Surroundings) -> bool:
     return bool(radeon) if vendor == "AMD" else len(radeon) < len(by.gpus)
 
 
-def _let(service: Surroundings, what: str) -> str:
+def _let(sight: Sight, service: Surroundings, what: str) -> str:
     """What gives it to the daemon."""
     node = service.node(what)
     if node is not None:
-        return f"sudo usermod -aG {node.group} {service.user} && {service.restart}"
-    return service.systemctl("edit") if what.startswith("/") and service.unit else service.restart
+        return f"sudo usermod -aG {node.group} {service.user} && {sight.restart}"
+    return sight.edit if what.startswith("/") and sight.edit else sight.restart

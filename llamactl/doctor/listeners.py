@@ -47,12 +47,13 @@ def _taken(spec: str) -> Iterator[Finding]:
         why = getattr(error, "strerror", None) or str(error)
         if number == errno.EADDRINUSE:
             who = host.listener(int(port)) or "another program, of another user"
-            yield problem(
-                "port-taken",
-                f"port {port} is in use",
-                f"{who} listens on it",
-                f"llamactl config set http.port {int(port) + 1}",
-            )
+            if not who.startswith("systemd "):  # which hands it over to the daemon that it starts
+                yield problem(
+                    "port-taken",
+                    f"port {port} is in use",
+                    f"{who} listens on it",
+                    f"llamactl config set http.port {int(port) + 1}",
+                )
         elif number in (errno.EACCES, errno.EPERM):
             yield problem(
                 "port-privileged",

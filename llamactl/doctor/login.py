@@ -11,20 +11,22 @@ UNIT = "systemd/user/llamactl.service"
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Only where the user unit is installed."""
+    """Only where the user unit is installed, or the daemon that answers runs as one."""
     if case.remote:
         return
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    unit = next((path for home in (config, data) if (path := Path(home, UNIT)).exists()), None)
-    if unit is None:
+    homes = [
+        os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config",
+        os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share",
+    ]
+    if not (any(Path(home, UNIT).exists() for home in homes) or (case.status is not None and case.status.user_unit)):
         return
-    if (case.root / "var/lib/systemd/linger" / case.here.user).exists():
-        yield ok("linger", f"{unit} goes on when {case.here.user} logs out")
+    user = case.runner.user
+    if (case.root / "var/lib/systemd/linger" / user).exists():
+        yield ok("linger", f"the daemon goes on when {user} logs out")
     else:
         yield warning(
             "linger-off",
-            f"the daemon of {unit} ends when {case.here.user} logs out",
-            "systemd stops what a user runs with the last session, unless the user lingers",
-            f"loginctl enable-linger {case.here.user}",
+            f"the daemon ends when {user} logs out",
+            "it is a unit of the user, and systemd stops these with the last session, unless the user lingers",
+            f"loginctl enable-linger {user}",
         )

@@ -41,14 +41,18 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(case: Case) -> Iterator[Finding]:
-    subjects = _kept(case) if case.status is None else _asked(case)
+    until = time.monotonic() + 0.9 * case.limit
     count, sound = 0, True
-    for subject in subjects:
+    for subject in _kept(case, until) if case.status is None else _asked(case):
         count += 1
         for finding in (*_wrong(subject), *_locked(subject, case)):
             sound = False
             yield finding
-    if sound:
+        if time.monotonic() > until:
+            raise TimedOut(f"{count} of them were looked at; there are many, or this machine is busy")
+    if not count:
+        yield ok("models", "no model is in the catalogue")
+    elif sound:
         yield ok("models", f"{count} model{'' if count == 1 else 's'} in the catalogue, files and settings are sound")
 
 
@@ -74,33 +78,35 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
     wanted = settings.get("mlock") is True or "mlock" in str(settings.get("load_mode", ""))
     if not wanted or runner.memlock is None or runner.memlock >= subject.size:
         return
-    where = "LimitMEMLOCK= of its unit" if runner.unit else "memlock in limits.conf(5), from the next login on"
+    edit = case.systemctl("edit")
+    where = "LimitMEMLOCK= of its unit" if edit else "memlock in limits.conf(5), from the next login on"
     yield warning(
         "memlock-low",
         f"{subject.name} is to be locked in memory ({show_size(subject.size)})",
         f"{runner.user} may lock {show_size(runner.memlock)}, and llama-server goes on without: the limit is {where}",
-        runner.systemctl("edit")
-        or f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
+        edit or f"echo '{runner.user} - memlock unlimited' | sudo tee /etc/security/limits.d/llamactl.conf",
     )
 
 
 def _asked(case: Case) -> Iterator[Subject]:
     """As the daemon finds them."""
+    limit = case.runner.memlock
     with case.connect(case.limit) as client:
         rows: list[ModelRow] = client.call(ListModels())
         engine: EngineRow = client.call(Engine())
         for row in rows:
-            detail: ModelDetail = client.call(ShowModel(row.name))
             found: Verification = client.call(VerifyModel(row.name))
-            settings = {setting.name: setting.value for setting in detail.settings}
-            blind = engine.problem is not None and "server_path" not in settings  # that is told of the engine
-            checks = tuple(check for check in found.checks if not (blind and check.check == "settings"))
-            yield Subject(name=row.name, size=row.size, checks=checks, settings=settings)
+            checks, settings = found.checks, dict[str, Setting | None]()
+            if engine.problem is not None or (limit is not None and limit < row.size):  # else nobody asks for them
+                detail: ModelDetail = client.call(ShowModel(row.name))
+                settings = {setting.name: setting.value for setting in detail.settings}
+            if engine.problem is not None and "server_path" not in settings:  # that is told of the engine
+                checks = [check for check in checks if check.check != "settings"]
+            yield Subject(name=row.name, size=row.size, checks=tuple(checks), settings=settings)
 
 
-def _kept(case: Case) -> Iterator[Subject]:
+def _kept(case: Case, until: float) -> Iterator[Subject]:
     """As they are kept in the database, which no daemon uses."""
-    until = time.monotonic() + 0.9 * case.limit
     try:
         kept = glance(case.directories.database)
     except (NotFound, Refused, StoreFailed):  # the check of the database tells

@@ -5,18 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from llamactl.config.directories import Directories
 from llamactl.core.errors import LlamactlError
 from llamactl.core.finding import Finding, PutDown, Remove, Repair, SetMode
+from llamactl.daemon.leftovers import put_down_in
 from llamactl.daemon.process import PidFile
-from llamactl.llamaserver import adoption
-from llamactl.llamaserver.leader import Found
-from llamactl.llamaserver.process import LlamaServer
-from llamactl.llamaserver.session import Session
-from llamactl.supervisor.runner import put_down
 
 
 def repair(findings: Iterable[Finding], directories: Directories) -> Iterator[tuple[Finding, str]]:
@@ -49,21 +44,5 @@ def _perform(repair: Repair, directories: Directories) -> str:
             return f"removed {path}"
         case PutDown(directory):
             with PidFile(directories.pid_file):
-                ended = anyio.run(_put_down, Path(directory))
+                ended = anyio.run(put_down_in, Path(directory))
             return f"cleared {directory}" + (f", ended {', '.join(ended)}" if ended else "")
-
-
-async def _put_down(directory: Path) -> list[str]:
-    """Who was ended."""
-    ended: list[str] = []
-
-    async def end(server: LlamaServer) -> None:
-        if not server.ended:
-            ended.append(f"{server.record.model or 'a process'} (pid {server.pid})")
-        await put_down(server)
-        server.close()
-
-    async with anyio.create_task_group() as group:
-        for record, process in await anyio.to_thread.run_sync(adoption.processes, directory):
-            group.start_soon(end, LlamaServer(Session(Found(process, record.endpoint)), record))
-    return ended

@@ -79,7 +79,15 @@ _PACKAGES = {"libgomp.so.1": "libgomp1"}
 
 
 async def _examine(engine: Engine) -> Capabilities:
-    text, trouble = await answer(engine, "--help")
+    said: dict[str, tuple[str, str]] = {}
+
+    async def ask(word: str) -> None:
+        said[word] = await answer(engine, word)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, "--help")
+        group.start_soon(ask, "--version")
+    text, trouble = said["--help"]
     flags = flags_in(text)
     choices, templates = choices_in(text), templates_in(text)
     if missing := [flag for flag in NEEDED if flag not in flags]:
@@ -87,8 +95,7 @@ async def _examine(engine: Engine) -> Capabilities:
         library = _LIBRARY.search(why)
         hint = f"apt-get install {_PACKAGES.get(library[1], library[1])}" if library else WAY_OUT
         raise Refused(f"{engine.path} is no usable llama-server: {why}", hint)
-    text, _ = await answer(engine, "--version")
-    version, build = version_in(text)
+    version, build = version_in(said["--version"][0])
     return Capabilities(version, build, flags, choices, templates)
 
 

@@ -18,6 +18,7 @@ from llamactl.core.model import Model
 from llamactl.llamaserver import api, oom, output, records
 from llamactl.llamaserver.environment import clean
 from llamactl.llamaserver.identity import MARK, executable, identify
+from llamactl.llamaserver.loaded import loaded
 from llamactl.llamaserver.locate import Engine
 from llamactl.llamaserver.records import Record
 from llamactl.llamaserver.session import Session, lead
@@ -79,6 +80,10 @@ class LlamaServer:
         with suppress(OSError):  # rotated away: no news
             return max(0, self._run_file.stat().st_size - self._begins)
         return 0
+
+    def loaded(self) -> int:
+        """Bytes of files that it has read, or mapped and touched, but for its libraries."""
+        return loaded(self.pid)
 
     async def wait(self) -> Exit:
         """How it ended, once it and all that it started are gone. May be awaited by several, and again later."""

@@ -34,6 +34,9 @@ SHOWN = 1000
 """Lines of one model that are told at once. Nobody reads 4000 a second."""
 REST = 60.0
 """Seconds after which what failed is tried again."""
+PIECES = 8
+"""Of one model, that are put aside at one look: one that writes faster than that holds up neither the others nor the
+end of the daemon."""
 SOURCES = 64
 """Models whose recent lines are kept in memory."""
 
@@ -157,8 +160,9 @@ class Follower:
             if source.moved:
                 for event in await anyio.to_thread.run_sync(source.take):
                     self._hub.publish(event)
-                if not source.stays_whole:
-                    await anyio.to_thread.run_sync(self._put_aside, source)
+                for _ in range(0 if source.stays_whole else PIECES):
+                    if not await anyio.to_thread.run_sync(self._put_aside, source):
+                        break
         except OSError as error:
             if source is not None and error.errno == errno.EOPNOTSUPP:
                 source.stays_whole = True
@@ -168,10 +172,12 @@ class Follower:
                 if source is not None:
                     source.rests_until = time.monotonic() + REST
 
-    def _put_aside(self, source: Source) -> None:
+    def _put_aside(self, source: Source) -> bool:
         config = self._config()
-        while source.put_aside(config.logging.max_size):
+        made = source.put_aside(config.logging.max_size)
+        if made:
             retention.thin_out(self._directory, config.logging.max_files, config.logging.max_total)
+        return made
 
 
 def grouped(lines: Iterable[Line], lost: int = 0) -> list[LogLines]:

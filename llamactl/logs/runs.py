@@ -127,8 +127,8 @@ def put_aside(run: Path, size: int) -> bool:
     with run.open("r+b", buffering=0) as file:
         if os.fstat(file.fileno()).st_size - start < size + TAIL:
             return False
-        last = os.pread(file.fileno(), TAIL, start + size - TAIL)
-        end = start + size - (TAIL - 1 - last.rindex(b"\n") if b"\n" in last else 0)
+        last = os.pread(file.fileno(), min(size, TAIL), start + size - min(size, TAIL))
+        end = start + size - (len(last) - 1 - last.rindex(b"\n") if b"\n" in last else 0)
         piece = run.parent / f"{run.stem}.{start:015}-{end:015}.gz"
         new = piece.with_suffix(".new")
         try:

@@ -17,8 +17,6 @@ _NODES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "dri/renderD*", "kfd", "dxg
 
 _CAP_IPC_LOCK = 14
 
-_UNIT = re.compile(r":(/.*/llamactl[\w@.-]*\.service)$", re.M)
-
 
 def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
     """`gpus` are those that drivers tell this process of, `root` is what stands for `/`.
@@ -26,14 +24,11 @@ def look(gpus: Iterable[Gpu], root: Path = Path("/")) -> Surroundings:
     No device is opened: some would wake up.
     """
     uid = os.geteuid()
-    unit = _unit()
     paths = sorted(path for pattern in _NODES for path in (root / "dev").glob(pattern))
     return Surroundings(
         uid=uid,
         user=_user(uid),
         groups=tuple(sorted({_group(gid) for gid in (os.getegid(), *os.getgroups())})),
-        unit=unit.rpartition("/")[2],
-        own="/user@" in unit,
         nodes=tuple(node for path in paths if (node := _node(path, root)) is not None),
         gpus=tuple(gpu.name for gpu in gpus),
         memlock=None if _may_lock() else _limit(resource.RLIMIT_MEMLOCK),
@@ -60,14 +55,6 @@ def _may_lock() -> bool:
         status = Path("/proc/self/status").read_text()
         return bool(int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16) >> _CAP_IPC_LOCK & 1)  # type: ignore[index]
     return False
-
-
-def _unit() -> str:
-    """Its control group, if that is one of ours."""
-    with suppress(OSError):
-        if found := _UNIT.search(Path("/proc/self/cgroup").read_text()):
-            return found[1]
-    return ""
 
 
 def _user(uid: int) -> str:

@@ -210,7 +210,7 @@ class Gate:
         if not needed:
             return _NOBODY.caller
         who = self._known.get(head.credential)
-        if who is None or who.until <= self._now():
+        if who is None or (who.until is not _FOREVER and who.until <= self._now()):
             who = self._identify(head.credential, peer)
         if who is _NOBODY:
             who = self._near if peer.local else self._far

@@ -181,15 +181,16 @@ class Connection(asyncio.Protocol):
             if head.origin and head.method == b"OPTIONS":
                 self._preflight(request)
                 return
-            self.caller, told = door.gate.enter(head, self._peer)
+            caller, told = door.gate.enter(head, self._peer)
+            self.caller = caller
             self.added += told
             if head.route.kind == "web":
-                request.added = introduce(self.caller)
+                request.added = introduce(caller)
                 self._send(request, door.web, None)
                 return
             model = door.model_for(request)
-            if self.caller.models is not None:
-                door.gate.demand_model(self.caller, model.name, self._peer)
+            if caller.models is not None:
+                door.gate.demand_model(caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
                 request.record = journal.begin(named[ID], head.route.endpoint, "", self._peer.address)
@@ -198,8 +199,8 @@ class Connection(asyncio.Protocol):
             self.refuse(request, error)
             return
         request.record = record = journal.begin(named[ID], head.route.endpoint, model.name, self._peer.address)
-        if self.caller.key:
-            record.key = self.caller.key
+        if caller.key:
+            record.key = caller.key
         if journal.capture.count:
             record.captured = journal.capture.begin(record.id, request.body)
         lease = door.supervisor.try_lease(model.name)
@@ -270,13 +271,13 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         as_it_is = lease is None or pool.plain or request.head.route.named == "path"
         streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
-        begun = self.waiting.way if self.waiting is not None and self.waiting.begun else ""
-        if begun and begun != "space":
-            self.forward = Announced(self, request, pool, lease)
-        elif lease is None or (streamed is None and not begun):
+        begun = None if self.waiting is None or not self.waiting.begun else self.waiting.way
+        if lease is None or (streamed is None and begun is None):
             self.forward = Forward(self, request, pool, lease)
-        else:
+        elif begun is None or begun == "space":
             self.forward = Gathering(self, request, pool, lease, streamed)
+        else:
+            self.forward = Announced(self, request, pool, lease)
         pool.take(self.forward)
 
     def tunnelled(self) -> None:
@@ -342,13 +343,12 @@ class Connection(asyncio.Protocol):
 
     def _done(self) -> None:
         """With the request that was being answered, if there is one."""
-        asked, self._asked = self._asked, None
-        waiting, self.waiting = self.waiting, None
+        asked, caller, waiting = self._asked, self.caller, self.waiting
+        self._asked = self.caller = self.waiting = None
         if waiting is not None:
             waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
-        caller, self.caller = self.caller, None
         if caller is not None and caller.parallel:
             self._door.gate.leave(caller)
 

@@ -50,25 +50,25 @@ class Forward:
     (`client_lost`).
     """
 
-    # Most of it stays as it is for most requests, and is not written for each.
-    _upstream: Upstream | None = None
-    _received = b""  # of the answer's head, while that is not complete
-    _answer: Answer | None = None  # its head, once it has gone to the client
-    _left: int | None = None  # bytes of the body still to come, where that is known
-    _chunks: Chunks | None = None
-    _tail = b""
-    _retried = False
-    _hinted = False
-    _streamed: bytes | None = None  # the body that is sent instead of the client's
-    _explaining: asyncio.Task[None] | None = None
-    _record: Record | None = None  # once it is answered
-    tunnel = False
+    __slots__ = (
+        "_answer", "_chunks", "_client", "_explaining", "_hinted", "_lease", "_left", "_pool", "_received", "_record",
+        "_request", "_retried", "_streamed", "_tail", "_upstream", "tunnel",
+    )  # fmt: skip
 
     def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
         self._client = client
         self._request = request
         self._pool = pool
         self._lease = lease
+        self._upstream: Upstream | None = None
+        self._received = self._tail = b""  # of the answer's head, while that is not complete; of its chunks
+        self._answer: Answer | None = None  # its head, once it has gone to the client
+        self._left: int | None = None  # bytes of the body still to come, where that is known
+        self._chunks: Chunks | None = None
+        self._retried = self._hinted = self.tunnel = False
+        self._streamed: bytes | None = None  # the body that is sent instead of the client's
+        self._explaining: asyncio.Task[None] | None = None
+        self._record: Record | None = None  # once it is answered
         if lease is not None:
             lease.on_revoked = self._revoked
 
@@ -162,11 +162,9 @@ class Forward:
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
         """The final head has come: its body, of `length` if that is known, is `data[start:]` so far."""
         client, request = self._client, self._request
-        head = request.head
-        record = request.record
-        rest = data[start:]
-        usual = answer.sized and not client.closing and head.keep_alive and not head.old and head.method != b"HEAD"
-        if usual and len(rest) == length:  # all of it is here, as it mostly is: one write
+        record, rest = request.record, data[start:]
+        if answer.sized and len(rest) == length and request.head.usual and not client.closing:
+            # All of it is here, as it mostly is: one write.
             if record is not None:
                 record.whole(answer.status, rest)
             framing = b"Content-Length: %d\r\n\r\n" % length

@@ -23,13 +23,14 @@ class Head:
 
     `wire` is how it goes upstream, but for Content-Length and the empty line. `target` is in origin form.
     `authorization` and `api_key` are the client's credentials as they came; they are never passed on. `credential` is
-    the one that counts. `request_id` is what the client calls it, empty if nothing that one could write down.
+    the one that counts. `usual`: what it is answered with has a body, and another request may follow. `request_id` is
+    what the client calls it, empty if nothing that one could write down.
     """
 
     __slots__ = (
         "accept_encoding", "api_key", "authorization", "chunked", "connection", "content_type", "credential", "expects",
         "host", "keep_alive", "kind", "length", "lines", "method", "old", "origin", "path", "query", "request_id",
-        "route", "size", "size_before", "target", "upgrade", "wire", "wire_before",
+        "route", "size", "size_before", "target", "upgrade", "usual", "wire", "wire_before",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -54,6 +55,7 @@ class Head:
         self.expects = False
         self.keep_alive = True
         self.old = False  # HTTP/1.0
+        self.usual = False
         self.size = 0  # bytes
         self.wire = self.wire_before = b""
         self.size_before = -1
@@ -63,6 +65,7 @@ class Head:
         self.path, _, self.query = self.target.partition(b"?")
         self.kind = self.content_type.partition(b";")[0].strip().lower()
         self.credential = self.authorization or self.api_key
+        self.usual = self.keep_alive and not self.old and self.method != b"HEAD"
         for at in range(0, len(self.lines), 4):
             name = self.lines[at].lower()
             if name == b"host":

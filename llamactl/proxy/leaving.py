@@ -52,7 +52,7 @@ async def clear(door: "Door", drain: float) -> None:
 
     Who comes meanwhile is served. Only when those who were here have gone the door is shut, and opened once
     more if somebody new has begun what takes long: so nobody waits outside for more than `HELD`. Whose answer has not
-    ended in time is told so.
+    ended in time is told so, and so is who waits for an answer of our own, such as a call that starts a model.
     """
     with anyio.move_on_after(drain) as patience:
         while True:
@@ -73,7 +73,7 @@ async def clear(door: "Door", drain: float) -> None:
     door.shut()
     if patience.cancelled_caught:
         await anyio.sleep(ACCEPTED)
-        await give_up(door)
+    await give_up(door)
 
 
 def dismiss(door: "Door", key: str, error: LlamactlError, *, guests: bool) -> None:

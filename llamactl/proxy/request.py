@@ -51,8 +51,7 @@ class Request:
         self.fault = fault
         self.record: Record | None = None
         self.asked: Asked | None = None
-        self.added = b""
-        self.target = b""
+        self.added = self.target = b""
 
     @property
     def path(self) -> bytes:

@@ -65,7 +65,9 @@ def told(instance: Instance, now: float) -> str:
     phase = instance.phase
     passed = now - phase.since if isinstance(phase, Starting | Loading) else None
     next_try = phase.until - now if isinstance(phase, Backoff) else None
-    return waiting.told(instance.model, state(phase), passed, instance.eta, instance.position, next_try)
+    return waiting.told(
+        instance.model, state(phase), passed, instance.eta, instance.position, next_try, instance.loaded
+    )
 
 
 class Waiting:

@@ -7,7 +7,7 @@ import anyio
 
 from llamactl.core.errors import NotRunning, TimedOut
 from llamactl.core.events import InstanceDoubted
-from llamactl.core.instance import Backoff, Failed, Instance, Ready, Stopped, Stopping, state
+from llamactl.core.instance import Backoff, Failed, Instance, Loading, Ready, Stopped, Stopping, state
 from llamactl.core.scheduler import Limits, Scheduler
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry
@@ -47,6 +47,7 @@ class Overview:
             requests=0 if instance is None else instance.requests,
             restarts=0 if instance is None else instance.recovery.restarts,
             wedged=None if instance is None else instance.wedged,
+            loaded=None if instance is None else _loaded(instance),
         )
 
     def instances(self) -> list[Instance]:
@@ -125,3 +126,9 @@ class Overview:
         """Nothing has moved in it since then; None: it works after all."""
         self._instances[name].wedged = since
         self._hub.publish(InstanceDoubted(name, None if since is None else self._clock() - since))
+
+
+def _loaded(entry: Entry) -> float | None:
+    if not isinstance(entry.phase, Loading) or entry.server is None or not entry.model.size:
+        return None
+    return min(1.0, entry.server.loaded() / entry.model.size) or None

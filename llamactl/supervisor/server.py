@@ -25,6 +25,9 @@ class Server(Protocol):
     def progress(self) -> int:
         """Bytes it has written to its output so far: while this rises, something goes on."""
 
+    def loaded(self) -> int:
+        """Bytes of files that it has read or mapped so far, as well as the system tells."""
+
     async def wait(self) -> Exit:
         """How it ended, once it has: the process is reaped. May be awaited by several, and again later."""
 

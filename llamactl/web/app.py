@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from anyio.abc import TaskStatus
 
-from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError, NotFound
 from llamactl.proxy.dialects import error_body
 from llamactl.rpc import messages
 from llamactl.rpc.calls import Ask, Status
@@ -20,6 +20,9 @@ from llamactl.web.api.shape import PREFIX, failure
 from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
+
+_KINDS: dict[int, type[LlamactlError]] = {404: NotFound, 413: BodyTooLarge}
+"""What aiohttp refuses, by its status; all else does not fit some other way."""
 
 
 def application(ask: Ask, guests: Guests | None = None) -> web.Application:
@@ -73,7 +76,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         what = f"{request.method} {request.path}: {answer.reason}"
         hints = openapi.PATH if request.path.startswith(PREFIX) else "/v1/models lists the models"
         hint = f"GET {hints}" if answer.status == 404 else ""
-        response = _refusal(request, NotFound(what, hint), answer.status)
+        kind = _KINDS.get(answer.status, BadRequest)
+        response = _refusal(request, kind(what, hint), answer.status)
         if "Allow" in answer.headers:
             response.headers["Allow"] = answer.headers["Allow"]
         return response

@@ -1,4 +1,8 @@
-"""`POST /rpc`: the calls of the control channel, for who has a key. All but those whose answer goes on."""
+"""`POST /rpc`: the calls of the control channel, for who has a key. All but those whose answer goes on.
+
+One that still waits when the daemon executes itself anew (a start, a wait) is answered with 503 and `Retry-After`; what
+it began goes on.
+"""
 
 from typing import Any
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llamactl.cli.documents import ROOT
+from llamactl.config.sockets import SYSTEM
 
 COMPLETIONS = ROOT / "completions"
 PATIENCE = 20.0
@@ -24,21 +25,21 @@ _COMMANDS = {
 }
 # Instead of llamactl there is a function that shows what it was given.
 _SETUP = {
-    "bash": f"""\
+    "bash": """\
 bind 'set bell-style none'; bind 'set show-all-if-ambiguous on'; bind 'set completion-display-width 1'
 bind 'set completion-query-items 0'; bind 'set page-completions off'; bind 'set enable-bracketed-paste off'
 set -u; PS1=
-source {COMPLETIONS}/llamactl.bash
-llamactl() {{ printf '=>'; printf '[%s]' "$@"; echo .; }}
+source llamactl.bash
+llamactl() { printf '=>'; printf '[%s]' "$@"; echo .; }
 """,
-    "zsh": f"""\
+    "zsh": """\
 unsetopt prompt_cr prompt_sp beep zle_bracketed_paste; PROMPT=; unset zle_bracketed_paste
-fpath=({COMPLETIONS} $fpath); autoload -U compinit; compinit -u -D; LISTMAX=0
-llamactl() {{ printf '=>'; printf '[%s]' "$@"; echo . }}
+fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; LISTMAX=0
+llamactl() { printf '=>'; printf '[%s]' "$@"; echo . }
 """,
-    "fish": f"""\
+    "fish": """\
 function fish_prompt; end; function fish_greeting; end; set -g fish_autosuggestion_enabled 0
-source {COMPLETIONS}/llamactl.fish
+source llamactl.fish
 function llamactl; printf '=>'; printf '[%s]' $argv; echo .; end
 """,
 }
@@ -97,6 +98,8 @@ def opened(name: str, home: Path) -> Iterator[Shell]:
         os.execvpe(name, _COMMANDS[name], environment)
     try:
         shell = Shell(terminal)
+        for file in COMPLETIONS.iterdir():  # the machine's own daemon is none of ours
+            (home / file.name).write_text(file.read_text().replace(SYSTEM, f"{home}/system"))
         setup = home / f"setup.{name}"
         setup.write_text(_SETUP[name])
         shell.tell(f"source {setup}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llamactl.cli.api import described
 from llamactl.core.errors import Refused
 from llamactl.rpc.calls import CALLS
 from tests.cli.conftest import Llamactl
@@ -63,10 +64,11 @@ def test_list(llamactl: Llamactl) -> None:
     assert rows["models.list"]["answer"] == "list[ModelRow]" and rows["daemon.stop"]["answer"] == "null"
 
 
-@pytest.mark.parametrize("method", CALLS)
-def test_describe(llamactl: Llamactl, method: str) -> None:
-    found = llamactl("api", method, "--describe").json()
-    assert found["method"] == method and found["scope"] == CALLS[method].scope
-    assert found["params"]["$ref"].removeprefix("#/$defs/") in found["$defs"]
-    for reference in {word for word in json.dumps(found).split('"') if word.startswith("#/")}:
-        assert reference.removeprefix("#/$defs/") in found["$defs"]
+def test_describe(llamactl: Llamactl) -> None:
+    found = llamactl("api", "models.show", "--describe").json()
+    assert (found["method"], found["scope"]) == ("models.show", "observe")
+    for call in CALLS.values():
+        found = described(call)
+        assert found["params"]["$ref"].removeprefix("#/$defs/") in found["$defs"]
+        for reference in {word for word in json.dumps(found).split('"') if word.startswith("#/")}:
+            assert reference.removeprefix("#/$defs/") in found["$defs"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from llamactl.cli.app import _hoist, app
+from llamactl.cli.app import _hoist, commands
 from llamactl.core.errors import BY_CODE, LlamactlError, Unreachable
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, Stub, model
@@ -118,7 +118,7 @@ def _commands(group: object, words: tuple[str, ...] = ()) -> list[tuple[str, ...
     return [words, *(found for name, each in below.items() for found in _commands(each, (*words, name)))]
 
 
-@pytest.mark.parametrize("words", _commands(typer.main.get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("words", _commands(typer.main.get_command(commands())), ids=" ".join)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help(llamactl: Llamactl, words: tuple[str, ...], flag: str) -> None:
     said = llamactl(*words, flag)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,6 +97,7 @@ OFFERS = {
     "llamactl models add model.gguf mod": set(),
     "llamactl models add --name ": set(),
     "llamactl models scan mod": {"models"},
+    "llamactl api models.sh": {"models.shape", "models.show"},
     "llamactl quickstart --model model": {"model.gguf", "models"},
     "llamactl models set x split_mode=": {"none", "layer", "row", "tensor"},
     "llamactl models set x threads=2 jinja=o": {"on", "off"},
@@ -120,6 +122,7 @@ OFFERS = {
     "llamactl daemon log-level ": {"debug", "info", "warn", "error"},
     "llamactl completion ": {"bash", "zsh", "fish"},
     "llamactl events --type ": set(KINDS),
+    "llamactl api instances.w": {"instances.wait", "instances.why"},
     "llamactl presets rm ": {"long"},
     "llamactl presets rm long ": set(),
     "llamactl keys rotate ": {"a1b2c3d4"},
@@ -223,6 +226,21 @@ def test_another_daemon_or_none(shell: tuple[Shell, Path]) -> None:
     assert typing.gives("llamactl start gp\t") == ["start", "gpu"]
     typing.tell("export LLAMACTL_HOST=")
     assert typing.gives("llamactl start gp\t") == ["start", "gpt/4o"]
+
+
+def test_a_daemon_that_runs_goes_before_one_that_has_left_its_names(shell: tuple[Shell, Path]) -> None:
+    typing, home = shell
+    system = home / "system"
+    system.mkdir()
+    (system / "names").write_text("model\tgpu\n")
+    assert typing.gives("llamactl start gp\t") == ["start", "gpt/4o"]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(system / "control.sock"))
+        assert typing.gives("llamactl start gp\t") == ["start", "gpu"]
+    (home / "run" / "llamactl" / "names").rename(home / "moved")
+    (system / "control.sock").unlink()
+    assert typing.gives("llamactl start gp\t") == ["start", "gp"]
+    (home / "moved").rename(home / "run" / "llamactl" / "names")
 
 
 def test_without_a_runtime_directory_the_temporary_one_of_this_user(shell: tuple[Shell, Path]) -> None:

@@ -1,9 +1,12 @@
 """What is answered without loading anything: it is what the command line would have answered."""
 
 import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -34,12 +37,15 @@ ODD = InstanceRow(
     ttl=0.1 + 0.2,
     problem=Problem("refused", 'said {"name":"not me"}\n\x7f\u00e9', 'try "this"', 1.5, 5),
 )
-TYPED = ["--version", "completion bash", "completion zsh", "completion fish"] + [" ".join(line) for line in quick._PS]
+TYPED = ["--version", "-h", "--help", *(f"completion {shell}" for shell in quick.SHELLS), *map(" ".join, quick._PS)]
 
 
 def typed_quickly(*arguments: str) -> tuple[int, bytes, str, set[str]]:
     """Exit code, output, errors, and what was loaded."""
-    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, timeout=60)
+    line = [sys.executable, "-c", RUN, *arguments]
+    done = subprocess.run(
+        line, env=dict(os.environ), capture_output=True, timeout=60
+    )  # readline may hide COLUMNS there
     said, _, loaded = done.stderr.decode().rpartition("loaded ")
     return done.returncode, done.stdout, said, {name.partition(".")[0] for name in loaded.split()}
 
@@ -57,7 +63,9 @@ def test_says_the_same(llamactl: Llamactl, rows: Stub, typed: str) -> None:
     assert quick._answer(tuple(typed.split())) == slow.out.encode()
 
 
-@pytest.mark.parametrize("typed", ["--version", "completion fish", "ps -o name", "ps --json", "-o name ps --all"])
+@pytest.mark.parametrize(
+    "typed", ["--version", "--help", "completion fish", "ps -o name", "ps --json", "-o name ps -a"]
+)
 def test_loads_nothing(llamactl: Llamactl, rows: Stub, typed: str) -> None:
     slow = llamactl(*typed.split())
     code, out, err, loaded = typed_quickly(*typed.split())
@@ -74,6 +82,35 @@ def test_nothing_runs(llamactl: Llamactl, stub: Stub) -> None:
 def test_a_name_that_is_quoted(stub: Stub) -> None:
     stub.answers["instances.list"] = [InstanceRow(name='a"b', state="ready")]
     assert quick._answer(("ps", "-o", "name")) is None
+
+
+@pytest.mark.parametrize("columns", [79, 80])
+def test_help_fits_the_terminal(columns: int) -> None:
+    """On a terminal, which turns each newline into two characters."""
+    said = []
+    for line in (["-m", "llamactl", "--help"], ["-c", "from llamactl.cli.app import run; run(['--help'])"]):
+        near, far = pty.openpty()
+        termios.tcsetwinsize(far, (24, columns))
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        subprocess.run([sys.executable, *line], stdout=far, env=environment, timeout=60, check=True)
+        os.close(far)
+        said.append(b"".join(iter(partial(_read, near), b"")))
+        os.close(near)
+    assert said[0] == said[1] and b"Usage" in said[0]
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # nobody writes any more
+
+
+def test_without_the_files(llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_read", lambda path: None)
+    assert llamactl("--help").code == 0
+    said = llamactl("completion", "fish")
+    assert said.code == 4 and "for fish" in said.err
 
 
 def no_daemon(stub: Stub) -> None:

@@ -1,12 +1,15 @@
 """`llamactl status`, and `top` where there is no terminal."""
 
+from pathlib import Path
+from xml.etree import ElementTree
+
 import msgspec
 import pytest
 
 from llamactl.core.errors import NotRunning
 from llamactl.core.events import AlertCleared, AlertRaised, Numbered
 from llamactl.core.requests import ModelRequest
-from llamactl.rpc.calls import ServiceRow
+from llamactl.rpc.calls import History, ServiceRow
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, STATUS, Stub
 from tests.cli.top.test_view import SAMPLE
@@ -62,6 +65,17 @@ def test_what_is_not_well(llamactl: Llamactl, stub: Stub) -> None:
     assert said.code == 3 and "door is restarting" in said.out
     said = llamactl("--json", "status")
     assert said.code == 3 and said.json()["healthy"] is False
+
+
+def test_top_as_a_picture(llamactl: Llamactl, stub: Stub, tmp_path: Path) -> None:
+    stub.answers["metrics.history"] = History(start=0.0, end=1.0, step=1.0, interval=2.0, series=[])
+    stub.answers["logs.read"] = []
+    file = tmp_path / "top.svg"
+    assert llamactl("top", "--svg", str(file)).code == 0
+    picture = ElementTree.fromstring(file.read_text())
+    shown = "".join(picture.itertext()).replace("\xa0", " ")
+    assert picture.tag.endswith("svg") and "qwen3:8b" in shown and "1 request under way" in shown
+    assert llamactl("top", "--svg", str(tmp_path)).code == 5
 
 
 def test_top_needs_a_terminal(llamactl: Llamactl) -> None:

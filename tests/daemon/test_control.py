@@ -334,6 +334,8 @@ async def test_a_model_is_given_other_names(stocked: Office) -> None:
     assert (await stocked.ask(calls.AliasModel("qwen", ("q", "org/q:1")))).aliases == ("q", "org/q:1")
     assert (await stocked.ask(calls.StartModel("org/q:1"))).name == "qwen"
     assert (await stocked.ask(calls.AliasModel("q", remove=("q",)))).aliases == ("org/q:1",)
+    rows = await stocked.ask(calls.ListInstances(all=True))
+    assert {row.name: row.aliases for row in rows} == {"gemma": (), "qwen": ("org/q:1",)}
     with pytest.raises(Refused, match="org/q:1 is an alias of qwen"):
         await stocked.ask(calls.AliasModel("gemma", ("org/q:1",)))
 

@@ -42,11 +42,16 @@ class Stove:
 
 @asynccontextmanager
 async def kept(
-    models: Models, *, engine: Engine | None = None, ttl: float = -1.0, max_models: int = 0
+    models: Models,
+    *,
+    engine: Engine | None = None,
+    ttl: float = -1.0,
+    max_models: int = 0,
+    known: tuple[str, ...] = (),
 ) -> AsyncIterator[tuple[Stage, Stove]]:
     stove = Stove()
     async with stage(engine, ttl=ttl, max_models=max_models) as play:
-        await play.group.start(Keeping(models, play.hub, cast(Catalogue, Shelf()), play.supervisor, stove).run)
+        await play.group.start(Keeping(models, play.hub, cast(Catalogue, Shelf()), play.supervisor, stove, known).run)
         yield play, stove
 
 
@@ -56,6 +61,12 @@ async def test_models_are_loaded_in_their_order_and_warmed() -> None:
         assert play.engine.launches == ["c", "a"]
         assert [name for name, _ in stove.warmed] == ["c", "a"]
         assert play.supervisor.instance("a").leases == 0
+
+
+async def test_what_was_there_before_a_reexecution_may_have_been_stopped_since() -> None:
+    async with kept(Models(preload=("c", "a"), standby="b"), known=("c", "b")) as (play, _):
+        await anyio.sleep(100)
+        assert play.engine.launches == ["a"], "which is the only one that was not there yet"
 
 
 async def test_one_that_cannot_be_loaded_does_not_keep_the_others_from_it() -> None:

@@ -92,10 +92,11 @@ def test_the_watchdog_is_patient_with_a_new_start(ear: Ear) -> None:
         {},
         {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "8"},
         {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "soon"},
+        {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "0"},
         {"WATCHDOG_USEC": "1000000"},
     ],
 )
-def test_a_watchdog_of_somebody_else(environment: dict[str, str]) -> None:
+def test_no_watchdog_of_ours(environment: dict[str, str]) -> None:
     assert Notify(environment, 7).watchdog is None
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from llamactl.cli.session import session
 from llamactl.config.sockets import control_sockets
-from llamactl.core.errors import LoadFailed, NotFound
+from llamactl.core.errors import LoadFailed, NotFound, StoreFailed
 from llamactl.core.surroundings import Node, Surroundings
 from llamactl.daemon.process import PidFile
+from llamactl.doctor import gpus
 from llamactl.doctor.case import take
 from llamactl.doctor.examine import examine
 from llamactl.llamaserver.identity import MARK
@@ -45,6 +46,13 @@ def only(found: Found, code: str, *says: str) -> None:
     said = str(findings)
     for text in says:
         assert text in said
+
+
+def as_unit(daemon: Stub, user_unit: bool = False) -> None:
+    """systemd runs it."""
+    status: Any = daemon.answers["daemon.status"]
+    named = {"unit": "llamactl.service", "user_unit": user_unit}
+    daemon.answers["daemon.status"] = msgspec.structs.replace(status, **named)
 
 
 # --- the daemon ----------------------------------------------------------------------------------
@@ -102,8 +110,9 @@ def test_one_of_somebody_else(daemon: Stub, found: Found, home: Path) -> None:
 
 
 def test_a_daemon_with_few_files(daemon: Stub, found: Found, root: Path) -> None:
-    seen = msgspec.structs.replace(look([], root), files=256, unit="llamactl.service", own=True)
-    daemon.answers["daemon.surroundings"] = seen
+    daemon.answers["daemon.surroundings"] = msgspec.structs.replace(look([], root), files=256)
+    as_unit(daemon, user_unit=True)
+    lingers(root)
     only(found, "files-low", "256", "systemctl --user edit llamactl.service")
 
 
@@ -203,7 +212,7 @@ def test_one_that_is_none(found: Found, engine: Engine) -> None:
 def test_one_that_hangs(found: Found, engine: Engine) -> None:
     engine.write(before="exec sleep 60")
     began = time.monotonic()
-    assert {one.code for one in found(0.5)} - {"check-unfinished"} == {"engine-silent"}  # others may be slow, too
+    assert {one.code for one in found(1.0)} - {"check-unfinished"} == {"engine-silent"}  # others may be slow, too
     assert time.monotonic() - began < 5
 
 
@@ -254,9 +263,32 @@ def test_a_gpu_without_a_driver(found: Found, root: Path, vendor: str, name: str
     only(found, "gpu-driver", name)
 
 
+def test_a_driver_that_hangs(found: Found, root: Path) -> None:
+    (device := root / "sys/class/drm/card0/device").mkdir(parents=True)
+    os.mkfifo(device / "vendor")
+    findings = found(1.0)
+    (device / "vendor").write_text("")  # who reads it goes on
+    assert "gpu-driver" in {one.code for one in findings}, findings
+
+
+@pytest.mark.parametrize(
+    ("bus", "told", "silent"),
+    [
+        (("NVIDIA", "AMD"), ("NVIDIA RTX A6000", "AMD Radeon Pro"), ""),
+        (("NVIDIA", "AMD"), ("Tesla T4",), "AMD"),
+        (("NVIDIA", "AMD"), ("AMD Radeon Pro",), "NVIDIA"),
+    ],
+)
+def test_gpus_of_two_vendors(bus: tuple[str, ...], told: tuple[str, ...], silent: str) -> None:
+    sight = gpus.Sight(here=Surroundings(uid=0, user="a", gpus=told), bus=bus, devices=("Vulkan0",))
+    said = list(gpus.decide(sight))
+    assert [one.code for one in said] == (["gpu-driver"] if silent else [])
+    assert silent in str(said)
+
+
 def test_a_device_that_is_not_there_for_the_daemon(daemon: Stub, found: Found, root: Path) -> None:
-    seen = look([], root)
-    daemon.answers["daemon.surroundings"] = msgspec.structs.replace(seen, unit="llamactl.service")
+    daemon.answers["daemon.surroundings"] = look([], root)
+    as_unit(daemon)
     (root / "dev" / "nvidia0").write_text("")
     only(found, "gpu-hidden", "/dev/nvidia0", "systemctl edit llamactl.service")
 
@@ -343,6 +375,16 @@ def test_a_broken_database(found: Found, home: Path) -> None:
     only(found, "database-broken", "llamactl db check")
 
 
+def test_a_database_that_cannot_be_opened(found: Found, home: Path) -> None:
+    (home / "data_home" / "llamactl" / "llamactl.db").mkdir(parents=True)
+    only(found, "database-unusable", "cannot be opened")
+
+
+def test_what_the_daemon_cannot_answer(daemon: Stub, found: Found) -> None:
+    daemon.answers["models.list"] = StoreFailed("the database is locked", "llamactl daemon status")
+    only(found, "check-failed", "models", "is locked")
+
+
 @pytest.mark.parametrize(("blocks", "code"), [(100 << 8, "disk-low"), (1, "disk-full")])
 def test_a_full_disk(found: Found, monkeypatch: pytest.MonkeyPatch, blocks: int, code: str) -> None:
     left = os.statvfs_result((4096, 4096, 1 << 20, blocks, blocks, 1 << 20, 1 << 20, 1 << 20, 0, 255))
@@ -394,10 +436,14 @@ def test_a_user_unit_that_ends_with_the_login(found: Found, home: Path, root: Pa
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\n")
     only(found, "linger-off", "loginctl enable-linger")
+    lingers(root)
+    assert found() == []
+
+
+def lingers(root: Path) -> None:
     linger = root / "var/lib/systemd/linger"
     linger.mkdir(parents=True)
     (linger / look([], root).user).write_text("")
-    assert found() == []
 
 
 def test_a_check_that_hangs_keeps_nobody(engine: Engine, root: Path, home: Path) -> None:

@@ -194,12 +194,12 @@ class Daemon:
         return next(row.state for row in self.home.instances() if row.name == name)
 
 
-def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Returns as soon as it is true; fails when that takes too long."""
+def until(true: Callable[[], object], seconds: float = PATIENCE, pause: float = 0.005) -> None:
+    """Returns as soon as it is true; fails when that takes too long. It is looked at after each pause."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.005)  # what another process does wakes nobody here
+        time.sleep(pause)  # what another process does wakes nobody here
 
 
 def together(count: int, one: Callable[[int], Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """The daemon goes away, in good order or not, and its models do not."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +16,8 @@ import msgspec
 import psutil
 
 from llamactl.llamaserver.records import Record
+from llamactl.logs import reading, runs
+from llamactl.logs.reading import Wanted
 from llamactl.rpc.calls import Reexec, SetModel, Shutdown, StartModel, Status, StopModel
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Daemon, Home, fake_engine, together, until
@@ -46,6 +49,27 @@ def reexecuted(daemon: Daemon) -> None:
 
 
 # --- the daemon is killed --------------------------------------------------------------------------
+
+
+def test_no_line_is_lost_while_daemons_are_killed(home: Home, begin: Begin) -> None:
+    """What a model writes is put aside in small pieces; each daemon dies wherever it is in that."""
+    play = random.Random(1)
+    daemon = begin(logging_max_size="20KB")
+    home.add("alpha", chatter=2000)
+    home.tell(StartModel("alpha"))
+    [run] = home.place.glob("state/llamactl/log/models/alpha/*.log")
+    for _ in range(2):
+        before = len(runs.pieces(run))
+        until(lambda: len(runs.pieces(run)) > before)  # noqa: B023
+        time.sleep(play.uniform(0, 0.3))  # wherever it is by then
+        killed(daemon)
+        daemon = begin()
+    home.tell(StopModel("alpha"))
+    assert len(runs.pieces(run)) > 2 and run.stat().st_blocks * 512 < run.stat().st_size
+    lines = [line.text for line in reading.forward(reading.of_runs("alpha", [run]), Wanted())]
+    told = [int(line.split(" chatter: ")[1].split()[0]) for line in lines if " chatter: " in line]
+    assert told == list(range(len(told))) and len(told) > 2000
+    assert "loading model" in lines[0] and "cleaning up" in lines[-1]
 
 
 def test_killed_and_started_again_it_has_the_same_models(home: Home, begin: Begin) -> None:
@@ -233,7 +257,7 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     before = pids(home)
     home.run("daemon", "stop", "--keep-models")
     assert daemon.end() == 0
-    assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers"}
+    assert {path.name for path in home.runtime.iterdir()} == {"sockets", "workers", "names"}
     begin()
     assert pids(home) == before
     assert home.instances()[0].outdated == ()
@@ -245,7 +269,8 @@ def test_stopped_it_may_leave_its_models_to_the_next(home: Home, begin: Begin) -
     assert home.instances()[0].outdated == ()
     home.run("daemon", "stop")
     assert not home.processes("fake_llama_server")
-    assert not any(path.is_file() or path.is_socket() for path in home.runtime.rglob("*"))
+    left = [path.name for path in home.runtime.rglob("*") if path.is_file() or path.is_socket()]
+    assert left == ["names"], "for completions"
 
 
 # --- it re-executes itself -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from llamactl.rpc.calls import Reexec, StartModel, StopModel
 from tests.e2e.conftest import Begin
 from tests.e2e.running import Home, together, until
 from tests.e2e.test_deaths import REAL, row
@@ -49,11 +50,17 @@ def test_only_one_of_a_group(home: Home, begin: Begin) -> None:
 def test_models_are_preloaded_and_stay_pinned(home: Home, begin: Begin) -> None:
     daemon = begin()
     home.add("alpha")
+    home.add("beta")
     home.run("models", "set", "alpha", "pinned=on", "ttl=10s")
     assert daemon.end() == 0
     daemon = begin(models_preload="alpha")
     until(lambda: daemon.state("alpha") == "ready")
     assert row(home, "alpha").pinned
+    home.tell(StopModel("alpha"))
+    home.tell(Reexec())
+    until(lambda: daemon.log().count(" serves on ") == 2)
+    home.tell(StartModel("beta"))  # by then it would have begun
+    assert daemon.state("alpha") == "stopped" and len(home.record("alpha", "start")) == 1
 
 
 def test_one_that_sleeps_is_shown_and_not_woken(home: Home, begin: Begin, real_engine: str, tiny: Path) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import Begin
-from tests.e2e.running import Daemon, Home
+from tests.e2e.running import Daemon, Home, until
 from tests.e2e.test_settings import command_line, shown
 from tests.engines import FAKE
 from tests.llamaserver.builds import NEWEST, OLD, unpacked
@@ -129,6 +129,7 @@ def test_a_catalogue_travels(home: Home, daemon: Daemon, tmp_path: Path) -> None
     assert refused.returncode == 5 and "another ctx_size" in refused.stdout
     for name in ("alpha", "org/beta:q4"):
         home.run("models", "rm", name)
+    until(lambda: (home.runtime / "names").read_text() == "preset\tfast\n")
     home.run("presets", "rm", "fast")
     (tmp_path / "all.json").write_text(exported.stdout)
     dry = home.json("models", "import", str(tmp_path / "all.json"), "--dry-run")
@@ -137,6 +138,8 @@ def test_a_catalogue_travels(home: Home, daemon: Daemon, tmp_path: Path) -> None
     assert json.loads(home.run("models", "export").stdout) == before
     again = home.json("models", "import", str(tmp_path / "all.json"))
     assert (again["added"], again["unchanged"]) == ([], ["alpha", "org/beta:q4"])
+    # What completions read.
+    until(lambda: (home.runtime / "names").read_text() == "model\talpha\nmodel\torg/beta:q4\npreset\tfast\n")
 
 
 def test_two_builds_side_by_side(

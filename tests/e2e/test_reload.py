@@ -272,5 +272,5 @@ def test_the_end_of_its_terminal_ends_it(home: Home) -> None:
         os.close(terminal)
         _, status = os.waitpid(pid, 0)
     assert os.WIFEXITED(status), "in good order"
-    assert sorted(path.name for path in home.runtime.iterdir()) == ["sockets", "workers"]
-    assert not [path for directory in home.runtime.iterdir() for path in directory.iterdir()]
+    assert sorted(path.name for path in home.runtime.iterdir()) == ["names", "sockets", "workers"]
+    assert not [path for name in ("sockets", "workers") for path in (home.runtime / name).iterdir()]

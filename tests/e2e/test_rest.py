@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from llamactl.rpc.calls import CreateKey
+from llamactl.rpc.calls import CreateKey, StopModel
 from llamactl.web.api.table import routes
 from llamactl.web.guests import Guests
 from tests.e2e.running import Daemon, Home, fake_engine
@@ -131,6 +131,8 @@ def test_schemathesis_finds_nothing(daemon: Daemon, key: str) -> None:
     environment = {**home.env, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(place), "NO_COLOR": "1"}
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{daemon.url}/api/openapi.json"]
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120)
+    for row in home.instances():
+        home.tell(StopModel(row.name, 0.0))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Tested: {len(routes(Guests())) - 2}\n" in done.stdout, "all but the stream, and the document itself"
     assert "Coverage (in" in done.stdout and "Fuzzing (in" in done.stdout and "Stateful (in" in done.stdout

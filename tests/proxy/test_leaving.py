@@ -74,6 +74,17 @@ async def test_nobody_waits_outside_for_long(tmp_path: Path, monkeypatch: pytest
         await clearing
 
 
+async def test_who_waits_for_an_answer_of_our_own_is_told_to_ask_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as front:
+        front.web.play = always(HANG)
+        client = await front.client()
+        client.send(post(b"{}", path=b"/rpc"))
+        await until(lambda: front.web.requests)
+        await clear(front.door, 1000.0)
+        answer = await client.answer()
+        assert answer.status == 503 and answer.header(b"retry-after") == b"1"
+
+
 async def test_one_who_waits_for_a_model_is_awaited(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
         front.leases.loading["a"] = loaded = asyncio.Event()

@@ -64,6 +64,11 @@ class FakeServer:
     def progress(self) -> int:
         return int(min(now() - self.born, self._habits.writing))
 
+    def loaded(self) -> int:
+        """As fast as it loads."""
+        loading = self._habits.loading
+        return int(self.model.size * min(1.0, (now() - self.born) / loading)) if loading else self.model.size
+
     async def wait(self) -> Exit:
         while self.running:
             with anyio.move_on_after(self.ends - now()):

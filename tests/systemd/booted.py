@@ -32,7 +32,7 @@ class Booted:
                 [BOOT, self._group], env=home.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            until(lambda: self._process.poll() is not None or self._running())
+            until(lambda: self._process.poll() is not None or self._running(), pause=0.05)
             if self._process.poll() is not None:
                 raise CannotBoot(self._log.read_text().strip().rpartition("\n")[2])
         except BaseException:
@@ -67,6 +67,10 @@ class Booted:
 
     def systemctl(self, *words: str) -> None:
         self.inside("systemctl", "--user", *words)
+
+    def until(self, **properties: str) -> None:
+        """Return when the unit has these properties. Each look takes processes of its own, so there are not many."""
+        until(lambda: all(self.show(name) == value for name, value in properties.items()), pause=0.1)
 
     def show(self, name: str, unit: str = "llamactl.service") -> str:
         return self.inside("systemctl", "--user", "show", "--value", f"--property={name}", unit).stdout.strip()

@@ -109,6 +109,11 @@ def test_stopping_has_time_to_drain(unit: Path) -> None:
     assert service["KillMode"] == "process", "models outlive a daemon that crashes"
 
 
+@pytest.mark.parametrize("unit", [SYSTEM, USER])
+def test_one_model_without_memory_does_not_take_the_others_down(unit: Path) -> None:
+    assert _service(unit)["OOMPolicy"] == "continue"
+
+
 def test_sockets_are_private() -> None:
     assert _service(SYSTEM)["RuntimeDirectoryMode"] == "0700"
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from base64 import b64encode
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from llamactl.web.caller import HEADER
 
 
 def ask(
-    path: str, method: str = "GET", body: bytes | None = None, caller: Caller | None = None, **answers: Any
+    path: str, method: str = "GET", body: bytes | BytesIO | None = None, caller: Caller | None = None, **answers: Any
 ) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of one answer; `answers` are what the daemon says to each call, by its class."""
 

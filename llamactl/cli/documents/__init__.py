@@ -9,8 +9,9 @@ Start reading at `tree`, what all of it is made from.
 from collections.abc import Callable
 from pathlib import Path
 
+from llamactl.cli import quick
 from llamactl.cli.documents import completions, manual, settings, words
-from llamactl.cli.documents.tree import Command, read_tree
+from llamactl.cli.documents.tree import Command, help_text, read_tree
 
 ROOT = Path(__file__).parents[3]
 """Of the checkout."""
@@ -29,6 +30,7 @@ def documents(readme: str) -> dict[str, str]:
         "completions/llamactl.bash": completions.bash,
         "completions/_llamactl": completions.zsh,
         "completions/llamactl.fish": completions.fish,
+        f"llamactl/cli/{quick.HELP}": lambda _: help_text(),
         "README.md": lambda root: _with_table(readme, root),
     }
     return {path: make(root) for path, make in makers.items()}

@@ -119,7 +119,11 @@ THEMES = {
         "wait": Page(
             title="wait until language models are in a state",
             about="It starts and stops nothing.",
-            exits={8: "The state was not reached within --timeout.", **_SEVERAL},
+            exits={
+                3: "It has failed, and would come to that state only if it were started again.",
+                8: "The state was not reached within --timeout.",
+                **_SEVERAL,
+            },
             see=("events", "ps", "start"),
             examples={
                 "Start a model, do something else, and go on when it is ready:": f"llamactl start {_MODEL} --no-wait\n"
@@ -332,24 +336,34 @@ THEMES = {
         "doctor": Page(
             title="look for what is wrong with llamactl here",
             about="""
-                It works with a daemon and without one.
-                Each finding has its cause and the command to try; --fix does what is safe.
+                It works with a daemon and without one; all looks are taken at once, and none may take long.
+                A daemon is compared with who asks: a GPU that you can use and it cannot is found here.
+                Each finding has a cause and the command to try next, and a code for scripts: see STABILITY in
+                llamactl(1).
+                --fix removes what daemons left behind that are gone, ends llama-servers that they left if no daemon
+                runs, and closes what others could open; it says what it does.
                 """,
-            exits={1: "Something is wrong. Warnings alone are none."},
-            see=("status", "devices", "config"),
+            exits={1: "Something is wrong. Warnings alone are no failure."},
+            see=("config", "daemon", "db", "devices", "why"),
             examples={
-                "What is wrong:": "llamactl doctor",
-                "Take away what a daemon that died has left behind:": "llamactl doctor --fix",
+                "After something did not work:": "llamactl doctor",
+                "The codes of what is wrong, for scripts:": "llamactl doctor -o name",
+                "Where a driver takes its time:": "llamactl doctor --timeout 15s",
             },
         ),
         "api": Page(
             title="ask the daemon of llamactl any of its calls",
-            about="JSON is the parameters: an object, @FILE, or - for the standard input.",
-            exits={2: "JSON is not what the method takes.", 4: "There is no such method."},
-            see=("events", "version"),
+            about="""
+                METHOD and JSON are those of the control socket and of POST /rpc.
+                The answer is shown as it came, without a schema around it; --describe has its schema.
+                watch shows the present, then each event, an object a line, until it is interrupted.
+                """,
+            exits={2: "The parameters are not what the method takes.", 4: "There is no such method, or no such thing."},
+            see=("events", "keys"),
             examples={
-                "All methods:": "llamactl api --list",
-                "What one takes and answers:": "llamactl api models.list --describe",
+                "All calls, with what a key must allow for them:": "llamactl api --list",
+                "One of them:": f'llamactl api models.show \'{{"name": "{_MODEL}"}}\'',
+                "What it takes and answers, as JSON Schema:": "llamactl api models.set --describe",
             },
         ),
         "completion": Page(

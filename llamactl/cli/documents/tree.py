@@ -5,6 +5,7 @@ made from: what lies between differs from one version of typer to the next.
 """
 
 import inspect
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 import typer.main
 
-from llamactl.cli.app import app
+from llamactl.cli import quick
+from llamactl.cli.app import commands
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_tree() -> Command:
-    return _command(typer.main.get_command(app), (), ())
+    return _command(typer.main.get_command(commands()), (), ())
+
+
+def help_text() -> str:
+    """What `llamactl --help` says."""
+    made = typer.main.get_command(commands())
+    # A margin of two columns is left, except where the width is said.
+    context = typer.Context(made, info_name="llamactl", terminal_width=quick.WIDTH - 2, **made.context_settings)
+    return context.get_help() + "\n"
 
 
 def _command(made: Any, words: tuple[str, ...], aliases: tuple[str, ...]) -> Command:
@@ -121,7 +131,7 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
 def _argument(made: Any, parameter: inspect.Parameter) -> Argument:
     kind, info = _annotation(parameter)
     return Argument(
-        value=_bare(info.metavar or _called(kind, made.name)),
+        value=re.sub(r"^\[(.*)\]$", r"\1", (info.metavar or _called(kind, made.name)).rstrip("…")),
         choices=_choices(kind),
         help=info.help or "",
         required=parameter.default is parameter.empty,
@@ -143,12 +153,6 @@ def _choices(kind: Any) -> tuple[str, ...]:
     if get_origin(kind) is Literal:
         return get_args(kind)
     return tuple(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ()
-
-
-def _bare(metavar: str) -> str:
-    """`NAME` for `[NAME]…`."""
-    word = metavar.removesuffix("…")
-    return word[1:-1] if word.startswith("[") else word
 
 
 def _called(kind: Any, name: str) -> str:

@@ -1,5 +1,7 @@
 """The view as so many rows of so many columns."""
 
+import time
+
 import msgspec
 from rich.text import Text
 
@@ -7,8 +9,10 @@ from llamactl.cli.top.gauges import machine
 from llamactl.cli.top.looking import Looking, choice, rate, shown
 from llamactl.cli.top.pictures import Glyphs
 from llamactl.cli.top.view import View
+from llamactl.core.events import Placement
 from llamactl.core.requests import ModelRequest
 from llamactl.core.units import show_duration, show_size
+from llamactl.core.waiting import percent
 from llamactl.rpc.calls import InstanceRow
 
 STATES = {
@@ -63,13 +67,15 @@ LEAST_NAME = 16
 def screen(view: View, looking: Looking, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """Exactly `height` rows."""
     top = [_head(view, looking), *machine(view, width, max(1, height // 8), glyphs)]
-    room = max(0, height - len(top) - 1)
+    decided = _decided(view)
+    room = max(0, height - len(top) - len(decided) - 1)
     asked = min(len(view.requests) + 2, room // 3) if view.requests else 0
     models = min(max(len(shown(looking, view)), 1) + 2, max(3, (room - asked) * 3 // 5))
     log = room - asked - models
     rows = [
         *top,
         *_models(view, looking, width, models, glyphs),
+        *decided,
         *_requests(view, width, asked, glyphs),
         *_log(view, width, log, glyphs),
     ][: height - 1]
@@ -87,6 +93,7 @@ def report(view: View, width: int, glyphs: Glyphs) -> list[Text]:
     if running:
         only = msgspec.structs.replace(view, models=running)
         rows += _models(only, Looking(), width, len(running) + 2, glyphs, choosing=False)
+    rows += _decided(view)
     if view.requests:
         rows += _requests(view, width, len(view.requests) + 2, glyphs)
     for row in rows:
@@ -156,13 +163,22 @@ def _state(row: InstanceRow) -> str:
         return "wedged"
     if row.sleeping:
         return "sleeping"
-    if row.state in ("starting", "loading") and row.eta is not None and row.age is not None:
-        return f"{row.state} {min(99, round(100 * row.age / (row.age + row.eta or 1.0)))}%"
+    if row.state in ("starting", "loading") and (done := percent(row.age, row.eta, row.loaded)) is not None:
+        return f"{row.state} {done}%"
     if row.state == "backoff" and row.next_try is not None:
         return f"backoff {show_duration(row.next_try)}"
     if row.position:
         return f"{row.state} #{row.position}"
     return row.state
+
+
+def _decided(view: View) -> list[Text]:
+    """What was last decided about a place in memory."""
+    told = view.decided
+    if told is None or not isinstance(decision := told.event, Placement):
+        return []
+    at = time.strftime("%H:%M:%S", time.localtime(told.at))
+    return [Text(f"  {at} {decision.model}: {decision.action}: {decision.reason}", style="dim")]
 
 
 def _requests(view: View, width: int, height: int, glyphs: Glyphs) -> list[Text]:

@@ -4,12 +4,12 @@ from rich.text import Text
 
 from llamactl.cli.top.pictures import Glyphs, gauge, sparkline
 from llamactl.cli.top.view import CPU, MEMORY, RATE, Key, View
-from llamactl.config.sections import Alerts
+from llamactl.core.alerts import USUAL
 from llamactl.core.sample import Gpu, Sample, share
 from llamactl.core.units import show_size
 
-LIMITS = Alerts()
-"""What is red: an alert's limit as it is when nobody sets another. Alerts themselves are those of the daemon."""
+LIMITS = USUAL
+"""What is red. Alerts themselves are those of the daemon."""
 NEAR = 0.8
 """From this part of a limit on it is yellow."""
 SPAN = 300.0

@@ -31,7 +31,8 @@ class Action(msgspec.Struct, frozen=True):
 
 
 class Looking(msgspec.Struct, frozen=True, kw_only=True):
-    """`typing`: keys are letters of the filter, which is part of a name. `message` is the last that was said."""
+    """`typing`: keys are letters of the filter, which is part of a name or an alias. `message` is the last that was
+    said."""
 
     order: Order = "state"
     chosen: str = ""
@@ -100,7 +101,8 @@ def press(looking: Looking, key: str, view: View) -> tuple[Looking, Action | Non
 def shown(looking: Looking, view: View) -> list[InstanceRow]:
     """The models in their order."""
     wanted = looking.filter.lower()
-    rows = sorted((row for row in view.models if wanted in row.name.lower()), key=lambda row: row.name)
+    found = (row for row in view.models if any(wanted in name.lower() for name in (row.name, *row.aliases)))
+    rows = sorted(found, key=lambda row: row.name)
     served = {one.model: one for one in view.sample.models} if view.sample else {}
     match looking.order:
         case "state":

@@ -36,6 +36,8 @@ def present(client: "Client | Remote") -> View:
     """Without the past."""
     now = fresh(client)
     view = View(status=now.status, models=now.models, requests=now.requests)
+    placed = client.call(ListEvents(types=("placement",), limit=1))
+    view.decided = placed[0] if placed else None
     with suppress(NotRunning):  # nothing was measured yet, and so there are no alerts
         sample = client.call(ShowMetrics())
         measured(view, sample)

@@ -10,6 +10,8 @@ from llamactl.core.events import (
     AlertRaised,
     InstanceChanged,
     LogLines,
+    Numbered,
+    Placement,
     RequestsFinished,
     SamplesTaken,
     ServiceChanged,
@@ -20,7 +22,7 @@ from llamactl.core.requests import ModelRequest
 from llamactl.core.sample import Sample, beside, summary
 from llamactl.rpc.calls import DaemonStatus, InstanceRow, Lost, Notice
 
-TYPES = ("instance", "service", "alert", "cleared", "requests", "samples", "logs")
+TYPES = ("instance", "placement", "service", "alert", "cleared", "requests", "samples", "logs")
 """Of events that change what is shown."""
 
 KEPT, LINES = 600.0, 500
@@ -37,13 +39,15 @@ RATE: Key = ("host", "", "tokens_per_second")
 
 
 class View(msgspec.Struct, kw_only=True):
-    """`models` are all of the catalogue, `requests` those under way, `alerts` those that are raised."""
+    """`models` are all of the catalogue, `requests` those under way, `alerts` those that are raised, `decided` the last
+    event about a model's place."""
 
     status: DaemonStatus
     models: list[InstanceRow]
     requests: list[ModelRequest] = []
     sample: Sample | None = None
     alerts: dict[str, AlertRaised] = {}
+    decided: Numbered | None = None
     past: dict[Key, deque[Point]] = {}
     lines: deque[Line] = msgspec.field(default_factory=lambda: deque(maxlen=LINES))
 
@@ -85,6 +89,8 @@ def fold(view: View, notice: Notice) -> None:
             measured(view, sample)
         case InstanceChanged() as change:
             view.models = [_moved(row, change) if row.name == change.model else row for row in view.models]
+        case Placement():
+            view.decided = notice
         case RequestsFinished(requests):
             ended = {request.id for request in requests}
             view.requests = [request for request in view.requests if request.id not in ended]

@@ -8,7 +8,6 @@ from typing import Any
 from llamactl import __version__
 from llamactl.catalogue import Catalogue
 from llamactl.core.errors import LlamactlError
-from llamactl.daemon import unit
 from llamactl.daemon.control.config import ConfigCalls
 from llamactl.daemon.control.instances import InstanceCalls
 from llamactl.daemon.control.models import ModelCalls
@@ -22,6 +21,7 @@ from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
+from llamactl.metrics import unit
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
 from llamactl.store import Ended, Presets, ServerSettings

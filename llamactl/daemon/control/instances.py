@@ -44,9 +44,10 @@ class InstanceCalls:
 
     async def _list_instances(self, call: calls.ListInstances) -> list[InstanceRow]:
         instances = {instance.model: instance for instance in self._supervisor.instances()}
+        aliases = {model.name: model.aliases for model in self._catalogue.models()}
         if call.all:
-            for model in self._catalogue.models():
-                instances.setdefault(model.name, self._supervisor.instance(model.name))
+            for name in aliases:
+                instances.setdefault(name, self._supervisor.instance(name))
         shown = [
             instance_row(instance)
             for _, instance in sorted(instances.items())
@@ -54,7 +55,13 @@ class InstanceCalls:
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
         return [
-            msgspec.structs.replace(row, sleeping=row.name in asleep, outdated=self.outdated(row.name)) for row in shown
+            msgspec.structs.replace(
+                row,
+                aliases=aliases.get(row.name, ()),
+                sleeping=row.name in asleep,
+                outdated=self.outdated(row.name),
+            )
+            for row in shown
         ]
 
     def outdated(self, name: str) -> tuple[str, ...]:
@@ -92,7 +99,8 @@ class InstanceCalls:
             await self._supervisor.start(model, call.ttl)
         else:
             self._supervisor.begin(model, call.ttl)
-            await anyio.lowlevel.checkpoint()  # after which it has begun
+            for _ in range(2):  # in whichever order tasks have their turns, it has begun after that
+                await anyio.lowlevel.checkpoint()
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
@@ -156,6 +164,7 @@ def instance_row(instance: Instance) -> InstanceRow:
         waiting=instance.waiting,
         position=instance.position,
         eta=instance.eta,
+        loaded=instance.loaded,
         pinned=instance.pinned,
         ttl=instance.ttl,
         requests=instance.requests,

@@ -47,6 +47,10 @@ class DaemonStatus(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     user_unit: bool = False
 
+    def systemctl(self, verb: str) -> str:
+        """The command for the unit that it runs as; empty if it runs as none."""
+        return f"systemctl {'--user ' if self.user_unit else ''}{verb} {self.unit}" if self.unit else ""
+
 
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the configuration: those whose new values count from now on, and all that wait for a restart."""

@@ -15,13 +15,15 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last
     start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
     it failed. Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the
-    time it will take by what loads took before. `sleeping`: it has given its memory back by itself, until it is asked
+    time it will take by what loads took before. `loaded` is the part of its file that has been read, 0 to 1, of one
+    that loads. `sleeping`: it has given its memory back by itself, until it is asked
     something. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
     happens next; `wedged` for how long nothing has moved in it though it has requests. `outdated` names
     what would be another if it were started now: `settings`, `llama-server`.
     """
 
     name: str
+    aliases: tuple[str, ...] = ()
     state: str
     pid: int | None = None
     age: float | None = None
@@ -31,6 +33,7 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     position: int | None = None
     eta: float | None = None
+    loaded: float | None = None
     pinned: bool = False
     sleeping: bool = False
     ttl: float | None = None

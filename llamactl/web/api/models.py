@@ -1,6 +1,6 @@
 """`/api/models…`: the catalogue, and what is found for it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ from llamactl.rpc.calls import (
     ListModels,
     ModelDetail,
     ModelRow,
+    PortableModel,
     RemoveModel,
     ScanModels,
     SetModel,
@@ -91,6 +92,20 @@ class Discovered(msgspec.Struct, rename="camel"):
     report: ScanReport
 
 
+class Import(msgspec.Struct, forbid_unknown_fields=True):
+    """Models with their settings, and the presets that they have; `replace`, even if something else is set here.
+
+    A file of `llamactl models export --format json` does as it is: its models are `items`. `dry_run` only reports.
+    """
+
+    models: list[PortableModel] = []
+    items: list[PortableModel] = []
+    presets: dict[str, dict[str, Setting]] = {}
+    replace: bool = False
+    dry_run: bool = False
+    schema: Literal["llamactl.models/v1"] = "llamactl.models/v1"
+
+
 class Imported(msgspec.Struct):
     """How many models are new and changed, and which."""
 
@@ -148,9 +163,10 @@ async def discover_models(asked: Asked, body: Directories) -> Discovered:
     return Discovered([_entry(row) for row in rows if row.name in report.added], _found(report), report)
 
 
-async def import_models(asked: Asked, body: ImportModels) -> Imported:
-    """Take in what `llamactl models export` wrote, all of it or nothing."""
-    report = await asked(body)
+async def import_models(asked: Asked, body: Import) -> Imported:
+    """Take in models from another catalogue, all of them or none."""
+    call = ImportModels([*body.models, *body.items], body.presets, body.replace, body.dry_run)
+    report = await asked(call)
     return Imported(len(report.added), len(report.changed), report)
 
 

@@ -21,7 +21,9 @@ Json = dict[str, Any]
 
 _USUAL = (400, 401, 403, 404, 409, 429, 500, 503)
 _BODY = (413,)
+"""Where there is one, beside those."""
 _LOADING = (502, 504, 507)
+"""Where a model is loaded."""
 
 _FIRST = "$response.body#/data/models/0/name"
 _SCHEMA = "#/components/schemas/{name}"

@@ -1,5 +1,6 @@
 """The view on screens of three sizes, and the pictures in it."""
 
+import time
 from io import StringIO
 
 import msgspec
@@ -7,12 +8,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from llamactl.cli.top.drawing import screen
+from llamactl.cli.top.drawing import report, screen
 from llamactl.cli.top.gauges import colour, machine
 from llamactl.cli.top.looking import Looking
 from llamactl.cli.top.pictures import FINE, PLAIN, Glyphs, gauge, sparkline
 from llamactl.cli.top.view import CPU, View, fold, measured
-from llamactl.core.events import AlertRaised, LogLines
+from llamactl.core.events import AlertRaised, LogLines, Numbered, Placement
 from llamactl.core.requests import ModelRequest
 from llamactl.core.sample import Gpu
 from llamactl.rpc.calls import InstanceRow
@@ -105,6 +106,15 @@ def test_what_the_user_did_is_seen() -> None:
     assert "with 'be'" in "\n".join(shown) and "gamma" not in "\n".join(shown)
     assert shown[-1].startswith("starting beta")
     assert plain(screen(known, Looking(typing=True, filter="be"), 80, 24, FINE))[-1].startswith("filter: be_")
+
+
+def test_what_was_decided_is_seen() -> None:
+    known = full()
+    assert "evict" not in "\n".join(plain(screen(known, Looking(), 80, 24, FINE)))
+    fold(known, Numbered(7, 0.0, Placement("gamma", "start", "needs 4 GiB, evicts alpha")))
+    at = time.strftime("%H:%M:%S", time.localtime(0.0))
+    for rows in (screen(known, Looking(), 80, 24, FINE), report(known, 80, FINE)):
+        assert f"  {at} gamma: start: needs 4 GiB, evicts alpha" in plain(rows)
 
 
 def test_many_gpus_leave_room() -> None:

@@ -1,5 +1,6 @@
 """Keys, and what they do."""
 
+import msgspec
 import pytest
 
 from llamactl.cli.top.looking import Action, Looking, choice, keys, press, shown
@@ -80,6 +81,12 @@ def test_the_filter() -> None:
     assert not looking.typing and actions == [Action("start", "gamma")]
     assert typed(b"\x1b", known, looking)[0].filter == ""
     assert typed(b"/xyz\x1b", known)[0].filter == ""
+
+
+def test_an_alias_is_a_name() -> None:
+    known = view()
+    known.models[1] = msgspec.structs.replace(known.models[1], aliases=("gpt-4o", "small"))
+    assert [row.name for row in shown(Looking(filter="GPT"), known)] == ["beta"]
 
 
 def test_pausing() -> None:

@@ -45,8 +45,12 @@ def main(arguments: list[str]) -> None:
         state.log("I", "srv  llama_server: model loaded")
         state.log("I", f"srv  llama_server: listening on unix://{state.host}")
         state.ready.set()
-        while not _told_to_stop(state, 3600):
-            pass
+        said, began = 0, time.monotonic()
+        while not _told_to_stop(state, 0.005 if state.vices.chatter else 3600):
+            due = int((time.monotonic() - began) * state.vices.chatter)
+            for number in range(said, due):
+                state.log("I", f"srv  chatter: {number} {'x' * 60}")
+            said = due
     _stop(state)
 
 

@@ -36,6 +36,8 @@ class Vices:
     nothing, ignores SIGTERM and keeps the output open."""
     own_group: bool = False
     """That child leaves the process group (not the session)."""
+    chatter: int = 0
+    """Lines of log each second, counted from 0, as long as it is ready."""
     sees: bool = False
     """It says that it takes images."""
     tokens: int = 8

@@ -35,6 +35,7 @@ STOPPED = InstanceRow(name="a", state="stopped")
         ("start?timeout=30", {"ttl": -1}, StartModel("a", ttl=-1.0), READY),
         ("stop", None, StopModel("a"), STOPPED),
         ("stop", {"drain": 1.5}, StopModel("a", 1.5), STOPPED),
+        ("stop", {"drain": 2}, StopModel("a", 2.0), STOPPED),
         ("stop", {"drain": 1.5, "force": True}, StopModel("a", 0.0), STOPPED),
         ("restart", {"force": True}, RestartModel("a", 0.0), READY),
     ],
@@ -105,5 +106,5 @@ def test_what_a_model_needs() -> None:
         "fit_params_success": False,
         "fit_params_error": "no room",
     }
-    assert daemon.ask("/api/models/a/analyze", "POST", {"ctx_size": 9})["fitParams"] == data["fitParams"]
+    assert daemon.ask("/api/models/a/analyze", "POST", {"ctx_size": 9.0})["fitParams"] == data["fitParams"]
     assert daemon.asked[2] == FitModel("a", 9)

@@ -102,6 +102,9 @@ def test_what_was_exported_is_taken_in() -> None:
     data = daemon.ask("/api/models/import", "POST", body)
     models = [PortableModel(name="a", path="/m/a.gguf", settings={"threads": 2})]
     assert daemon.asked == [ImportModels(models, dry_run=True)]
+    file = {"schema": "llamactl.models/v1", "items": body["models"], "presets": {"fast": {"threads": 4}}}
+    assert daemon.ask("/api/models/import", "POST", file)["imported"] == 1
+    assert daemon.asked[1] == ImportModels(models, {"fast": {"threads": 4}})
     assert (data["imported"], data["updated"], data["report"]["absent"]) == (1, 0, ["b"])
 
 

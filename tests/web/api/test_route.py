@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from llamactl.core.access import RANK, SCOPES, Caller
 from llamactl.core.errors import BY_CODE, LoadFailed
 from llamactl.proxy.routing import route as door_route
 from llamactl.rpc.calls import ShowModel
+from llamactl.rpc.messages import LONGEST
 from llamactl.web.api.route import Route
 from llamactl.web.api.table import routes
 from llamactl.web.app import application
@@ -100,6 +102,8 @@ def test_names_have_their_slashes_escaped() -> None:
         ("/api/models/a/start?wait=true&wait=false", b"", "query.wait"),
         ("/api/models/a/stop?wait=true", b"", "query.wait"),
         ("/api/models/a/analyze", b'{"parallel": 0}', "body.parallel"),
+        ("/api/models/a/analyze", b'{"parallel": 1.5}', "body.parallel"),
+        ("/api/models/a/analyze", b'{"parallel": "1"}', "body.parallel"),
     ],
 )
 def test_the_place_of_what_does_not_fit_is_told(path: str, body: bytes, place: str) -> None:
@@ -112,6 +116,8 @@ def test_what_is_not_there_is_said_in_the_same_shape() -> None:
     assert (code, body["success"], body["error"]["details"]) == (404, False, "GET /api/openapi.json")
     code, headers, body = ask("/api/models", "DELETE")
     assert (code, body["success"], set(headers["Allow"].split(","))) == (405, False, {"GET", "HEAD", "POST"})
+    code, _, body = ask("/api/models", "POST", BytesIO(b" " * (LONGEST + 1)), CONTROL)
+    assert (code, body["error"]["code"]) == (413, "body_too_large")
 
 
 def test_a_bug_is_said_in_the_same_shape(caplog: pytest.LogCaptureFixture) -> None:

@@ -42,7 +42,7 @@ _llamactl() {{
     local place='' skip='' ended='' files='' count=0
     local -a typed=() offers=() options=()
     COMPREPLY=()
-    # bash cuts words at = : and @ too: what has no blank before it belongs to the one before.
+    # bash cuts words after = and :, and before @: what has no blank before it belongs to the one before.
     for (( i = 0; i <= COMP_CWORD; i++ )); do
         word=${{line#"${{line%%[![:blank:]]*}}"}}
         piece=${{COMP_WORDS[i]}}

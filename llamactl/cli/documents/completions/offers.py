@@ -4,6 +4,7 @@ import msgspec
 
 from llamactl.cli.documents.tree import Argument, Command, Option
 from llamactl.core.events import KINDS
+from llamactl.rpc.calls import CALLS
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +39,12 @@ _USUAL = {
     "DIR": DIR,
     "KEY": SETTING,
     "KEY=VALUE": ASSIGNMENT,
+    "METHOD": Offer(words=tuple(sorted(CALLS))),
 }
 """By what the value is called."""
 
 _HERE = {
+    "api METHOD": Offer(words=tuple(CALLS)),
     "keys create NAME": NOTHING,
     "keys revoke ID": KEY,
     "keys rotate ID": KEY,

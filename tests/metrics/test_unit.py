@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.daemon.unit import Unit, find
+from llamactl.metrics.unit import Unit, find
 
 STARTED = {"SYSTEMD_EXEC_PID": "7"}
 
