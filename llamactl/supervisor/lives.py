@@ -161,6 +161,8 @@ class Lives(Overview):
             raise
         finally:
             del self._waiters[ticket]
+            if waiter.lease is None:
+                self._gave_up(self._instance(model), waiter.error)
         if isinstance(waiter.error, Postponed):
             raise waiter.error
         if waiter.error is not None:
@@ -287,6 +289,12 @@ class Lives(Overview):
             why = error.message
         if why and instance.phase is phase:
             self._no_more(instance, why)
+
+    def _gave_up(self, instance: Entry, error: LlamactlError | None) -> None:
+        """Who waited is gone. If its pause is over, it was to come back for whoever waits, and for nobody else."""
+        phase, wanted = instance.phase, self._scheduler.waiting(instance.model.name) or instance.recovery.waiting
+        if isinstance(phase, Backoff) and phase.until <= self._clock() and not wanted:
+            self._no_more(instance, "nobody waits for it any more" if error is None else error.message)
 
     def _no_more(self, instance: Entry, why: str) -> bool:
         """If it waits to be started again, it does so no longer; did it?"""

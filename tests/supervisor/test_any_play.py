@@ -238,3 +238,15 @@ async def performed(script: Script) -> None:
 @given(scripts, st.random_module())  # trio takes turns by chance: this makes it the chance of Hypothesis
 def test_any_play(script: Script, _: object) -> None:
     trio.run(performed, script, clock=MockClock(autojump_threshold=0))
+
+
+def test_one_whose_place_is_pinned_by_another_does_not_come_back() -> None:
+    """Who waits for it is refused after its pause is over: then nobody is to start it."""
+    habits = {name: Habits() for name in "abcd"} | {
+        "c": Habits(loading=1.0, crashing=0.5),
+        "b": Habits(loading=inf),
+    }
+    incidents = [Incident(0.0, "c", "start", 0.0), Incident(14.0, "b", "pin", 0.0), Incident(18.1, "a", "crash", 0.0)]
+    visits = [Visit(0.0, "a", 0.0, 0.0), Visit(1.9, "b", 0.5, 0.0)]
+    script = Script({"a": 1, "b": 9, "c": 8, "d": 1}, habits, 0, -1.0, visits, incidents, inf)
+    trio.run(performed, script, clock=MockClock(autojump_threshold=0))
