@@ -39,7 +39,7 @@ class Gathering(Forward):
         self._streamed = streamed
 
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
-        if not answer.events or answer.status != 200:
+        if self._streamed is None or not answer.events or answer.status != 200:
             if answer.status == 200 and self._streamed is not None:
                 self._pool.plain = True  # it does not stream: to ask for it changes bodies in vain
             waiting = self._client.waiting

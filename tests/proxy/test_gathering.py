@@ -120,6 +120,14 @@ async def test_a_stream_that_is_not_understood_is_asked_for_no_more(tmp_path: Pa
         assert front.upstream.requests[1].body == HELLO
 
 
+async def test_a_stream_that_nobody_asked_for_is_passed_on(tmp_path: Path) -> None:
+    """Asked without, it streams all the same."""
+    async with opened(tmp_path) as front:
+        front.upstream.play = always(chunked(FIRST + piece('{"new":1}'), LAST, headers=MORE))
+        assert b'"new":1' in (await front.ask(post(HELLO, path=CHAT))).body
+        assert [b'"stream"' in sent.body for sent in front.upstream.requests] == [True, False]
+
+
 async def test_one_that_does_not_stream_is_asked_for_no_more_streams(tmp_path: Path) -> None:
     """An error says nothing of that."""
     async with opened(tmp_path) as front:
