@@ -156,8 +156,8 @@ _llamactl() {
             /top) options=(--svg) ;;
             /ps) options=(-a --all) ;;
             /start) options=(--all --wait --no-wait --timeout --ttl --dry-run) ;;
-            /stop) options=(--all --drain --force --timeout --dry-run) ;;
-            /restart) options=(--all --drain) ;;
+            /stop) options=(--all --wait --no-wait --timeout --drain --force --dry-run) ;;
+            /restart) options=(--all --wait --no-wait --timeout --drain --force --dry-run) ;;
             /wait) options=(--for --timeout) ;;
             /logs) options=(-f --follow -n --lines --since --until --level --grep --previous) ;;
             /events) options=(-f --follow --since --type -n --lines) ;;
@@ -198,7 +198,7 @@ _llamactl() {
             /db/check) options=(--quick) ;;
             /db/backup) options=(--force) ;;
         esac
-        offers=("${options[@]}" -H --host -o --output --json -q --quiet -v --verbose --color --config -y --yes --version -h --help)
+        offers=("${options[@]}" -H --host -o --output --json -q --quiet -v --verbose --color --config -y --yes --no-input --version -h --help)
     else
         case $place in
             '')
@@ -256,7 +256,7 @@ _llamactl() {
                 (( count >= 0 )) && files=-d
                 ;;
             /models/rm)
-                (( count == 0 )) && _llamactl_names model alias
+                (( count >= 0 )) && _llamactl_names model alias
                 ;;
             /models/show)
                 (( count == 0 )) && _llamactl_names model alias

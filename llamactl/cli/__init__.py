@@ -31,10 +31,9 @@ def _main(arguments: list[str]) -> None:
     try:
         if quick.done(arguments):
             return
+        from llamactl.cli.app import run
     except KeyboardInterrupt:
         sys.exit(130)
-    from llamactl.cli.app import run
-
     code = run(arguments)
     gc.freeze()  # or Python looks for cycles in all of it once more before it ends: a sixth of the time of `status`
     sys.exit(code)

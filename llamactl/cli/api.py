@@ -100,7 +100,7 @@ def described(kind: type[Call[Any]]) -> dict[str, Any]:
 def _show_all() -> None:
     methods = [_method(kind) for _, kind in sorted(CALLS.items())]
     render.rows(
-        "methods",
+        ("methods", "method"),
         methods,
         {
             "METHOD": [method.name for method in methods],

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from importlib import import_module
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ import typer
 from llamactl import __version__
 from llamactl.cli import render
 from llamactl.cli.session import Output, session
-from llamactl.core.errors import BadRequest, LlamactlError, Unreachable
+from llamactl.core.errors import BadRequest, LlamactlError
 
 _COMMANDS = {
     "quickstart": "quickstart:quickstart",
@@ -51,8 +52,11 @@ _COMMANDS = {
 
 _ALIASES = {"load", "unload"}
 
+LEAST_WIDTH = 52
+"""Columns: typer takes any terminal to have as many, and what it has to say would be folded twice."""
+
 _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
-_PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
+_PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-input"}
 
 
 def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -98,12 +102,20 @@ def commands(word: str = "") -> typer.Typer:
     return app
 
 
+def _undecoded(word: str) -> bool:
+    return any("\udc80" <= letter <= "\udcff" for letter in word)
+
+
 def run(arguments: list[str]) -> int:
     """The exit code: see `core.errors`; 130 when interrupted."""
     front, rest = _hoist(arguments)
     app = commands(rest[0] if rest else "")
+    narrow = {"terminal_width": width - 2} if (width := shutil.get_terminal_size().columns) < LEAST_WIDTH else {}
     try:
-        code = app([*front, *rest], prog_name="llamactl", standalone_mode=False)
+        if unknown := next(filter(_undecoded, arguments), None):
+            _output(front)
+            raise BadRequest(f"not in the encoding of this locale: {unknown!a}", "export LC_ALL=C.UTF-8")
+        code = app([*front, *rest], prog_name="llamactl", standalone_mode=False, **narrow)
         return code if isinstance(code, int) else 0
     except LlamactlError as error:
         render.failure(error)
@@ -111,6 +123,8 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # after the ^C
         return 130
     except OSError as error:
         if error.filename is None:  # about our output: nothing more may be flushed into it at exit
@@ -123,13 +137,19 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        return _misused(error, " ".join(front))
+        _output(front)
+        return _misused(error)
 
 
-def _misused(error: Any, flags: str) -> int:
-    """click says what is wrong with the command line: before or after it has looked at the global flags."""
-    if re.search(r"(^| )(--json|(-o|--output)[ =]?jsonl?)( |$)", flags):
+def _output(flags: list[str]) -> None:
+    """What the flags say of it, where nothing has looked at them yet."""
+    if re.search(r"(^| )(--json|(-o|--output)[ =]?jsonl?)( |$)", " ".join(flags)):
         session.output = "json"
+
+
+def _misused(error: Any) -> int:
+    """click says what is wrong with the command line."""
+    if session.json:
         path = error.ctx.command_path if error.ctx else "llamactl"
         render.failure(BadRequest(error.format_message(), f"{path} --help"))
     else:
@@ -148,37 +168,19 @@ def root(
     config: Annotated[
         str, typer.Option(metavar="FILE", help="Another configuration file.", envvar="LLAMACTL_CONFIG")
     ] = "",
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing: the answer is yes.")] = False,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Ask nothing: refuse what would have to be asked.")
+    ] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """systemctl for local language models."""
     session.host, session.output, session.quiet, session.verbose = host, "json" if json else output, quiet, verbose
-    session.color, session.config, session.yes = color, config, yes
+    session.color, session.config, session.yes, session.no_input = color, config, yes, no_input
     if show_version:
         render.text(f"llamactl {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        _short_status()
+        from llamactl.cli import summary
 
-
-def _short_status() -> None:
-    from llamactl.cli import instances
-    from llamactl.rpc.calls import ListInstances, Status
-
-    try:
-        with session.client() as client:
-            daemon_status = client.call(Status())
-            running = client.call(ListInstances())
-    except Unreachable:
-        if session.machine:
-            render.data("daemon", {"running": False})
-            return
-        render.text("No daemon is running.")
-        render.text("  llamactl quickstart      engine, model, daemon, answer: all in one")
-        render.text("  llamactl daemon start    only the daemon")
-        render.text("  llamactl --help          all commands")
-        return
-    if not session.machine:
-        catalogue = f"{render.count(daemon_status.models, 'model')} in the catalogue"
-        render.text(f"llamactl {daemon_status.version} on {', '.join(daemon_status.http)}, {catalogue}")
-    instances.show(running)
+        summary.show()

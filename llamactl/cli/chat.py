@@ -11,7 +11,7 @@ import typer
 
 from llamactl.cli import render
 from llamactl.cli.session import session
-from llamactl.core.errors import BY_CODE, LlamactlError, Unauthorized, Unreachable
+from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unauthorized, Unreachable
 from llamactl.rpc.calls import Status
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def chat(
     if prompt is not None:
         _turn(model, messages, prompt, max_tokens)
         return
+    if session.no_input:
+        raise Refused("a conversation has to be typed", f"llamactl chat {model} PROMPT")
     render.note(f"Talking to {model}; end with Ctrl-D.")
     while True:
         try:
@@ -51,9 +53,9 @@ def _turn(model: str, messages: list[dict[str, str]], prompt: str, max_tokens: i
     answer = ""
     for piece in stream(body):
         answer += piece
-        if not session.machine:
+        if not session.json:
             render.text(piece, end="")
-    if session.machine:
+    if session.json:
         render.data("chat", {"model": model, "answer": answer})
     else:
         render.text("")
@@ -83,8 +85,10 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
     """The pieces of a chat answer. Raises the error that the daemon answers, or `Unreachable`."""
     import http.client  # 25 ms that other commands do not need
 
-    with session.client() as client:
-        url = next(url for url in client.call(Status()).http if url.startswith("http"))
+    url = session.url
+    if not url:
+        with session.client() as client:
+            url = next(url for url in client.call(Status()).http if url.startswith("http"))
     connection = _connection(url)
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("LLAMACTL_API_KEY"):

@@ -12,6 +12,7 @@ import typer
 
 from llamactl.cli import config_far, render
 from llamactl.cli.daemon import reloaded
+from llamactl.cli.outcomes import PartlyDone
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.rpc.calls import Reload, SetConfig, Status
@@ -22,8 +23,6 @@ app = typer.Typer(
 )
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="As section.key, like residency.ttl.")]
-
-PARTLY = 10
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -65,7 +64,7 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="And where each v
         "VALUE": texts,
         "ORIGIN": [str(row.origin) for row in rows],
     }
-    render.rows("config", rows, columns, wide=set() if origin else {"ORIGIN"})
+    render.rows(("config", "config-key"), rows, columns, wide=set() if origin else {"ORIGIN"})
     if left:
         render.note(f"{left} settings in llama_server are left to llama-server: llamactl config show -v")
 
@@ -84,9 +83,7 @@ def get(key: Key) -> None:
     value = getattr(getattr(found.config, section), name)
     if shown(kind, value) == HIDDEN:
         raise Refused(f"{key} is a secret, and is not shown", f"llamactl config set {key} -")
-    if _json():
-        render.data("config", _row(key, kind, value, found.origin((section, name))))
-    else:
+    if not render.for_program("config-key", _row(key, kind, value, found.origin((section, name)))):
         render.text(plain(kind, value))
 
 
@@ -140,9 +137,7 @@ def path() -> None:
     from llamactl.config.load import SYSTEM_FILE
 
     file = _file()
-    if _json():
-        render.data("config", {"path": str(file), "exists": file.exists(), "system": str(SYSTEM_FILE)})
-    else:
+    if not render.for_program("config-path", {"path": str(file), "exists": file.exists(), "system": str(SYSTEM_FILE)}):
         render.text(str(file))
 
 
@@ -160,10 +155,8 @@ def validate(
         path = file.expanduser().absolute()
         found, what = sources.check(path, sources.text(path, missing_ok=False) or ""), str(path)
     _refuse(found)
-    if _json():
-        files = [str(each) for each in ([path] if file else [SYSTEM_FILE, _file()]) if each.exists()]
-        render.data("config", {"valid": True, "files": files})
-    else:
+    files = [str(each) for each in ([path] if file else [SYSTEM_FILE, _file()]) if each.exists()]
+    if not render.for_program("config-validation", {"valid": True, "files": files}):
         render.note(f"{what} is valid")
 
 
@@ -207,7 +200,7 @@ def import_(
     imported = read(file)
     into, keys = _file(), list(imported.keys)
     changed = bool(keys) and not dry_run and _rewrite(into, lambda before: merge(into, before, imported.keys))
-    if _json():
+    if session.json:
         report = {
             "format": imported.format,
             "file": str(into),
@@ -217,7 +210,7 @@ def import_(
             "models": [model.name for model in imported.models],
             "notes": imported.notes,
         }
-        render.data("config", report)
+        render.data("config-import", report)
     else:
         notes = imported.notes
         render.table(
@@ -233,13 +226,14 @@ def import_(
         if imported.models:
             render.note(f"{render.count(len(imported.models), 'model')} in it: llamactl models import {file}")
     if not imported.whole:
-        raise typer.Exit(PARTLY)
+        raise typer.Exit(PartlyDone.exit)
 
 
 # --- the file ------------------------------------------------------------------------------------
 
 
 def _named() -> Path | None:
+    session.only_here("the configuration is a file of this machine", "llamactl config …, there")
     return Path(session.config) if session.config else None
 
 
@@ -275,7 +269,7 @@ def _done(path: Path, keys: list[str], changed: bool, message: str, now: bool = 
 
     reads = _is_read_by_daemon(path) if changed or now else None
     waits = sort(keys) if reads else sort(())
-    if not _json():
+    if not session.json:
         render.note(message)
         for variable in _variables(keys):
             render.note(f"{variable} in the environment wins over it")
@@ -283,12 +277,12 @@ def _done(path: Path, keys: list[str], changed: bool, message: str, now: bool = 
     if now and reads:
         with session.client() as client:
             done = client.call(Reload())
-    if _json():
+    if session.json:
         pending = {
             "reload": None if reads is None else bool(waits.live and not done),
             "restart": reads and bool(waits.restart),
         }
-        render.data("config", {"file": str(path), "keys": keys, "changed": changed, **pending})
+        render.data("config-change", {"file": str(path), "keys": keys, "changed": changed, **pending})
     elif done is not None:
         reloaded(done)
     elif now:
@@ -325,10 +319,6 @@ def _row(key: str, kind: Any, value: Any, origin: object) -> Row:
     return Row(key, None if is_secret(kind) else value, origin)
 
 
-def _json() -> bool:
-    return session.output in ("json", "jsonl")
-
-
 # --- the editor ----------------------------------------------------------------------------------
 
 
@@ -344,7 +334,7 @@ def _edited(copy: Path, begun: str, file: Path, kept: str) -> str | None:
         problems = sources.check(copy, after, file.parent)
         if not problems:
             return after
-        if session.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if session.yes or session.no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
             _refuse(problems, kept)
         for problem in problems:
             render.failure(problem)

@@ -7,7 +7,6 @@ import msgspec
 from llamactl.cli import render
 from llamactl.cli.daemon import restart_for
 from llamactl.cli.session import session
-from llamactl.config.sockets import control_sockets
 from llamactl.core.errors import BadRequest, Refused
 from llamactl.rpc.calls import ConfigRow, SetConfig, ShowConfig
 
@@ -17,6 +16,7 @@ class Row(msgspec.Struct, frozen=True):
 
     key: str
     value: Any
+    origin: None = None
 
     @property
     def name(self) -> str:
@@ -24,7 +24,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def is_far() -> bool:
-    return not control_sockets(host=session.host)
+    return bool(session.url)
 
 
 def show() -> None:
@@ -32,7 +32,7 @@ def show() -> None:
     if not (session.machine or session.verbose):
         found = [row for row in found if row.value is not None or not row.key.startswith("llama_server.")]
     columns = {"KEY": [row.key for row in found], "VALUE": [row.text for row in found]}
-    render.rows("config", [Row(row.key, row.value) for row in found], columns, wide=set())
+    render.rows(("config", "config-key"), [Row(row.key, row.value) for row in found], columns, wide=set())
 
 
 def get(key: str) -> None:
@@ -41,9 +41,9 @@ def get(key: str) -> None:
         raise BadRequest(f"unknown key {key}", "llamactl config show -v has them all")
     if row.value is None and row.text.startswith("(hidden"):
         raise Refused(f"{key} is a secret, and is not shown", f"llamactl config set {key} -")
-    if _json():
-        render.data("config", Row(row.key, row.value))
-    elif row.value is not None:
+    if render.for_program("config-key", Row(row.key, row.value)):
+        return
+    if row.value is not None:
         render.text(msgspec.json.decode(row.text) if row.text.startswith('"') else row.text)
 
 
@@ -51,8 +51,15 @@ def change(call: SetConfig) -> None:
     """And say what has become of it."""
     with session.client() as client:
         done = client.call(call)
-    if _json():
-        render.data("config", done)
+    keys = [*call.set, *call.unset]
+    told = {
+        "file": done.file,
+        "keys": keys,
+        "changed": bool(done.changed or {*keys} & {*done.restart_for}),
+        "reload": False,
+        "restart": bool({*keys} & {*done.restart_for}),
+    }
+    if render.for_program("config-change", told):
         return
     now = f"counts from now on: {', '.join(done.changed)}" if done.changed else "nothing counts that did not before"
     render.note(f"{now} ({done.file})")
@@ -64,7 +71,3 @@ def change(call: SetConfig) -> None:
 def _rows() -> list[ConfigRow]:
     with session.client() as client:
         return client.call(ShowConfig()).keys
-
-
-def _json() -> bool:
-    return session.output in ("json", "jsonl")

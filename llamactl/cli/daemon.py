@@ -121,10 +121,13 @@ def start(insecure: Insecure = False) -> None:
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
 
 
+_LEAVE_OUT = "leave -H and LLAMACTL_HOST out"
+
+
 def bring_up(*, insecure: bool = False) -> None:
     """Start a daemon and return when it is up; raises the reason when it is not."""
-    if session.host:
-        raise Refused(f"no daemon at {session.host}, and only the local one can be started", "leave -H out")
+    if session.named:
+        raise Refused(f"no daemon at {session.named}, and only the local one can be started", _LEAVE_OUT)
     reading, writing = os.pipe()
     config = ["--config", str(Path(session.config).absolute())] if session.config else []
     with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
@@ -150,9 +153,7 @@ def bring_up(*, insecure: bool = False) -> None:
 
 
 def _started(status: DaemonStatus, message: str) -> None:
-    if session.machine:
-        render.data("daemon", status)
-    else:
+    if not render.for_program("daemon", status):
         render.note(message)
 
 
@@ -169,8 +170,7 @@ def stop(
         _stop_left_behind()
         return
     ran = bring_down(parse_duration(timeout), keep_models=keep_models)
-    if session.machine:
-        render.data("daemon", {"running": False})
+    if render.for_program("daemon-stop", {"ran": ran is not None}):
         return
     render.note("the daemon has stopped" if ran else "no daemon is running")
     if ran and ran.unit:
@@ -178,15 +178,13 @@ def stop(
 
 
 def _stop_left_behind() -> None:
-    if session.host:
-        raise Refused("only what is left here can be stopped", "leave -H out")
+    if session.named:
+        raise Refused("only what is left here can be stopped", _LEAVE_OUT)
     from llamactl.config.directories import find_directories
     from llamactl.daemon.leftovers import put_down_left
 
     ended = put_down_left(find_directories())
-    if session.machine:
-        render.data("daemon", {"running": False, "ended": ended})
-    else:
+    if not render.for_program("left-behind", {"ended": ended}):
         render.note(f"stopped: {', '.join(ended)}" if ended else "nothing was left running")
 
 
@@ -196,7 +194,7 @@ def bring_down(patience: float, *, keep_models: bool = False) -> DaemonStatus | 
         with session.client() as client:
             status = client.call(Status())
             client.call(Shutdown(keep_models=keep_models))
-            if session.host.startswith("http"):  # its process is not one of ours to look for
+            if session.url:  # its process is not one of ours to look for
                 client.wait_for_end()
                 return status
     except Unreachable:
@@ -218,8 +216,9 @@ def restart(
     """Stop the daemon and every model it runs, and start it again."""
     from llamactl.config.directories import find_directories
 
-    if session.host:
-        raise Refused("only the local daemon can be started again", "leave -H out")
+    if session.named:
+        way_out = f"llamactl -H {session.named} daemon reexec, or leave -H and LLAMACTL_HOST out"
+        raise Refused("only the local daemon can be started again", way_out)
     _reader(insecure=insecure)()  # a configuration that is wrong must not take down a daemon that serves
     try:
         with session.client() as client:
@@ -248,9 +247,7 @@ def reload() -> None:
     """Have the daemon read its configuration again. What is wrong with it leaves the daemon as it was."""
     with session.client() as client:
         done = client.call(Reload())
-    if session.machine:
-        render.data("daemon", done)
-    else:
+    if not render.for_program("reload", done):
         reloaded(done)
 
 
@@ -263,8 +260,7 @@ def log_level(
         settings: LoggerSettings = client.call(
             SetLogger(console_level=level, file_level=level) if level else ShowLogger()
         )
-    if session.machine:
-        render.data("logger", settings)
+    if render.for_program("logger", settings):
         return
     console = settings.console_level if settings.console else "nothing"
     render.text(f"console: {console}")
@@ -335,9 +331,7 @@ def status() -> None:
 
 
 def show(answer: DaemonStatus) -> None:
-    if session.machine:
-        render.data("daemon", answer)
-    else:
+    if not render.for_program("daemon", answer):
         where = ", ".join(answer.http)
         render.text(f"llamactl {answer.version}, pid {answer.pid}, up {show_duration(answer.uptime)}, on {where}")
         render.text(f"{render.count(answer.models, 'model')}; data {answer.data}; logs {answer.log}")
@@ -364,8 +358,7 @@ def version() -> None:
             running: str | None = client.call(Status()).version
     except Unreachable:
         running = None
-    if session.machine:
-        render.data("version", {"llamactl": __version__, "daemon": running})
+    if render.for_program("version", {"llamactl": __version__, "daemon": running}):
         return
     render.text(f"llamactl {__version__}")
     render.text("no daemon is running" if running is None else f"daemon   {running}")

@@ -21,12 +21,13 @@ app = typer.Typer(help="The database.", no_args_is_help=True)
 
 def _path() -> Path:
     """The database of the daemon that answers, else the one that a daemon started here would have."""
+    session.only_here("the database is opened by this command itself", "llamactl db …, there")
     directories = find_directories()
     try:
         with session.client() as client:
             directories = msgspec.structs.replace(directories, data=Path(client.call(Status()).data))
     except Unreachable:
-        if session.host:
+        if session.named:
             raise
     return directories.database
 
@@ -41,9 +42,7 @@ def check(
     path = _path()
     with render.working(f"reading {path} …"):
         found = upkeep.check(path, quick)
-    if session.machine:
-        render.data("database", found)
-    else:
+    if not render.for_program("database", found):
         inside = "" if found.models is None else f", {render.count(found.models, 'model')}"
         version = "of an unknown schema" if found.version is None else f"schema {found.version}"
         render.text(f"{found.path}: {version}{inside}")
@@ -71,9 +70,7 @@ def backup(
     path, to = _path(), file.expanduser().absolute()
     with render.working(f"copying {path} …"):
         size = upkeep.backup(path, to, replace=force or session.yes)
-    if session.machine:
-        render.data("backup", {"path": str(path), "file": str(to), "size": size})
-    else:
+    if not render.for_program("backup", {"path": str(path), "file": str(to), "size": size}):
         render.note(f"{to} has all of {path} ({show_size(size)})")
 
 
@@ -85,8 +82,7 @@ def vacuum() -> None:
     path = _path()
     with render.working(f"compacting {path} …"):
         done = upkeep.vacuum(path)
-    if session.machine:
-        render.data("vacuum", done)
+    if render.for_program("vacuum", done):
         return
     render.note(f"{done.path}: {show_size(done.before)} before, {show_size(done.after)} now")
     if not done.complete:

@@ -44,7 +44,7 @@ def unset(keys: Keys) -> None:
 
 
 def _changed(rows: list[SettingRow]) -> None:
-    if session.machine:
+    if session.json:
         _show(rows)
     else:
         render.note("the defaults are changed; what runs keeps its settings until its next start")
@@ -52,5 +52,9 @@ def _changed(rows: list[SettingRow]) -> None:
 
 def _show(rows: list[SettingRow]) -> None:
     render.rows(
-        "defaults", rows, columns(rows), wide=set(), empty="Nothing is set: llamactl models defaults set KEY=VALUE"
+        ("defaults", "default"),
+        rows,
+        columns(rows),
+        wide=set(),
+        empty="Nothing is set: llamactl models defaults set KEY=VALUE",
     )

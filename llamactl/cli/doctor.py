@@ -79,8 +79,7 @@ def _show(findings: list[Finding]) -> None:
 def _tell(finding: Finding) -> None:
     """In lines of 80 columns, but that commands stay whole: they are there to be copied."""
     fine, plain, colour = _MARKS["ok" if finding.repaired else finding.level]
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    mark = fine if unicode and not _only_ascii() else plain
+    mark = fine if session.fine(sys.stdout) else plain
     shown = f"\x1b[{colour}m{mark}\x1b[0m" if render.coloured() else mark
     said = f"{finding.message} (mended)" if finding.repaired else finding.message
     first, *more = _wrapped(said, 2) or [""]
@@ -89,12 +88,6 @@ def _tell(finding: Finding) -> None:
         render.text(line)
     if finding.fix and not finding.repaired:
         render.text(f"    try: {finding.fix}")
-
-
-def _only_ascii() -> bool:
-    """Python writes UTF-8 in the locale C, too; whoever reads it there may not."""
-    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
-    return locale in ("C", "POSIX")
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,10 +21,7 @@ Settings = Mapping[str, Setting]
 LARGEST = 8 << 20
 """Bytes of a file; what the daemon is told at once has its limit too."""
 
-MODELS, PRESETS = "llamactl.models/v1", "llamactl.presets/v1"
-
-
-T = TypeVar("T")
+CATALOGUE = render.schema("catalogue")
 
 
 class Document(msgspec.Struct, kw_only=True):
@@ -47,40 +44,27 @@ class _Models(msgspec.Struct):
     presets: dict[str, dict[str, Setting]] = {}
 
 
-class _Preset(msgspec.Struct):
-    name: str
-    settings: dict[str, Setting]
-
-
-class _Presets(msgspec.Struct):
-    items: list[_Preset]
-
-
 def read(file: Path) -> Document:
     """Raises `NotFound`, and `BadRequest` with the place of what is wrong; `-` is the standard input."""
     path, text = _text(file)
-    ours = _ours(text)
+    ours = _ours(path, text)
     if ours is None:
         return _of_others(path, text)
-    if ours.get("schema") != MODELS:
-        raise BadRequest(f"{path} has presets in it, and no models", f"llamactl presets import {file}")
-    found = _convert(path, ours, _Models)
+    found = _convert(path, ours)
     models = [
         msgspec.structs.replace(model, path=str(path.parent / Path(model.path).expanduser())) if model.path else model
         for model in found.items
     ]
-    return Document(format=MODELS, models=models, presets=found.presets)
+    return Document(format=CATALOGUE, models=models, presets=found.presets)
 
 
 def read_presets(file: Path) -> dict[str, dict[str, Setting]]:
     """Those of a file that `presets export` or `models export` has written. Raises the same."""
     path, text = _text(file)
-    ours = _ours(text)
+    ours = _ours(path, text)
     if ours is None:
         raise BadRequest(f"{path} has no presets of llamactl in it", f"for models: llamactl models import {file}")
-    if ours.get("schema") == MODELS:
-        return _convert(path, ours, _Models).presets
-    return {preset.name: preset.settings for preset in _convert(path, ours, _Presets).items}
+    return _convert(path, ours).presets
 
 
 def write_ini(sections: Mapping[str, tuple[str, Mapping[str, Setting]]]) -> None:
@@ -111,18 +95,23 @@ def _text(file: Path) -> tuple[Path, str]:
     return path, read_text(path, LARGEST)
 
 
-def _ours(text: str) -> dict[str, Any] | None:
-    """A document of llamactl; None for anything else, which others look at."""
+def _ours(path: Path, text: str) -> dict[str, Any] | None:
+    """A document of llamactl; None for anything else, which others look at. Raises `BadRequest` for what is no file."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found.get("schema") in (MODELS, PRESETS) else None
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if not isinstance(schema, str) or not schema.startswith("llamactl."):
+        return None
+    if schema != CATALOGUE:
+        raise BadRequest(f"{path} is {schema}, which is not for import", "llamactl models export > FILE")
+    return found  # type: ignore[no-any-return]  # a dictionary, or it had no schema
 
 
-def _convert(path: Path, document: dict[str, Any], kind: type[T]) -> T:
+def _convert(path: Path, document: dict[str, Any]) -> _Models:
     try:
-        return msgspec.convert(document, kind)
+        return msgspec.convert(document, _Models)
     except msgspec.ValidationError as error:
         raise BadRequest(f"{path}: {error}") from None
 

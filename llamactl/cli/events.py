@@ -96,8 +96,10 @@ def _say(numbered: Numbered) -> None:
 
 def _as_data(numbered: Numbered) -> dict[str, Any]:
     event = msgspec.to_builtins(numbered.event)
-    at = show_time(numbered.at)
-    return {"id": numbered.id, "at": at, **event}
+    if isinstance(numbered.event, InstanceChanged):
+        for moment in ("since", "until"):  # on a clock that is the daemon's own
+            event["phase"].pop(moment, None)
+    return {"id": numbered.id, "at": show_time(numbered.at), **event}
 
 
 def _what(event: Event) -> str:

@@ -21,14 +21,13 @@ def fit(
     save: Annotated[bool, typer.Option("--save", help="Set what is recommended.")] = False,
 ) -> None:
     """Show what memory a model needs, what is free, and what would be stopped for it."""
+    name = session.model(name)
     with render.working("reckoning …"), session.client(PATIENCE) as client:
         report = client.call(FitModel(name, ctx, parallel))
-    if session.machine:
-        render.data("fit", report)
-    else:
+    if not render.for_program("fit", report, report.model):
         _show(report)
     if report.problem is not None:
-        if not session.machine:
+        if not session.json:
             render.failure(from_problem(report.problem))
         raise typer.Exit(report.problem.exit)
     if save and report.recommended:
@@ -42,7 +41,7 @@ def devices() -> None:
     with session.client() as client:
         found = client.call(ListDevices())
     render.rows(
-        "devices",
+        ("devices", "device"),
         found,
         {
             "NAME": [row.name for row in found],

@@ -7,6 +7,7 @@ import typer
 
 from llamactl.cli import render
 from llamactl.cli.loading import loading
+from llamactl.cli.outcomes import Interrupted, PartlyDone
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
 from llamactl.core.model import HOST
@@ -26,8 +27,11 @@ from llamactl.rpc.calls import (
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Models, by name or glob.")]
 All = Annotated[bool, typer.Option("--all", help="Every model of the catalogue.")]
-
-PARTLY = 10
+Timeout = Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")]
+Drain = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="At once: --drain 0.")]
 
 
 def ps(all: Annotated[bool, typer.Option("-a", "--all", help="Those that do not run, too.")] = False) -> None:
@@ -40,33 +44,24 @@ def start(
     names: Names = None,
     all: All = False,
     wait: Annotated[bool, typer.Option(help="Return when the models are ready.")] = True,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = None,
+    timeout: Timeout = None,
     ttl: Annotated[
         str | None, typer.Option(metavar="DURATION", help="How long it stays when idle, this time; -1: for ever.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped for it.")] = False,
 ) -> None:
     """Load models. One that is ready already is a success."""
-    limit = None if timeout is None else parse_duration(timeout)
-    idle = None if ttl is None else parse_duration(ttl)
+    limit = _seconds(timeout)
+    idle = _seconds(ttl)
     if dry_run:
         _plans(_chosen(names, all))
         return
 
     def one(name: str) -> InstanceRow:
-        if not wait:
-            with session.client() as client:
-                return client.call(StartModel(name, wait=False, ttl=idle))
-        try:
-            with loading(name), session.client(limit) as client:
-                row = client.call(StartModel(name, ttl=idle))
-        except KeyboardInterrupt:
-            render.note(f"not waiting any longer; {name} goes on loading: llamactl ps")
-            raise
-        except TimedOut:
-            raise TimedOut(f"{name} is not ready after {limit:g} s; it goes on loading", "llamactl ps") from None
+        row = _waited(StartModel(name, wait=wait, ttl=idle), limit, "loading")
         took = "" if row.load_seconds is None else f" after {row.load_seconds:.1f} s"
-        render.note(f"{name} is ready{took}" if row.age is None or row.age < 1 else f"{name} is ready")
+        if wait:
+            render.note(f"{name} is ready{took}" if row.age is None or row.age < 1 else f"{name} is ready")
         return row
 
     _each(_chosen(names, all), one)
@@ -75,26 +70,22 @@ def start(
 def stop(
     names: Names = None,
     all: All = False,
-    drain: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="At once: --drain 0.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = None,
+    wait: Annotated[bool, typer.Option(help="Return when the models are gone.")] = True,
+    timeout: Timeout = None,
+    drain: Drain = None,
+    force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be stopped.")] = False,
 ) -> None:
     """Stop models. One that is stopped already is a success."""
-    patience = 0.0 if force else None if drain is None else parse_duration(drain)
+    limit, patience = _seconds(timeout), 0.0 if force else _seconds(drain)
     if dry_run:
-        chosen = _chosen(names, all)
-        with session.client() as client:
-            show([row for row in client.call(ListInstances()) if row.name in chosen and row.pid is not None])
+        _would_stop(_chosen(names, all))
         return
 
     def one(name: str) -> InstanceRow:
-        limit = None if timeout is None else parse_duration(timeout)
-        with render.working(f"stopping {name} …"), session.client(limit) as client:
-            row = client.call(StopModel(name, patience))
-        render.note(f"{name} is stopped")
+        row = _waited(StopModel(name, patience, wait), limit, "stopping")
+        if wait:
+            render.note(f"{name} is stopped")
         return row
 
     _each(_chosen(names, all), one)
@@ -103,24 +94,30 @@ def stop(
 def restart(
     names: Names = None,
     all: Annotated[bool, typer.Option("--all", help="Every model that runs.")] = False,
-    drain: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Time for requests under way; as configured if not given.")
-    ] = None,
+    wait: Annotated[bool, typer.Option(help="Return when the models are ready again.")] = True,
+    timeout: Timeout = None,
+    drain: Drain = None,
+    force: Force = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be stopped.")] = False,
 ) -> None:
     """Stop models and load them again, with the settings that they have now."""
-    patience = None if drain is None else parse_duration(drain)
+    limit, patience = _seconds(timeout), 0.0 if force else _seconds(drain)
     if all:
         with session.client() as client:
-            names = [row.name for row in client.call(ListInstances()) if row.pid is not None]
+            chosen = [row.name for row in client.call(ListInstances()) if row.pid is not None]
+    else:
+        chosen = _chosen(names, False)
+    if dry_run:
+        _would_stop(chosen)
+        return
 
     def one(name: str) -> InstanceRow:
-        with render.working(f"restarting {name} …"), session.client(None) as client:
-            row = client.call(RestartModel(name, patience))
-        render.note(f"{name} is ready")
+        row = _waited(RestartModel(name, patience, wait), limit, "restarting")
+        if wait:
+            render.note(f"{name} is ready")
         return row
 
-    if names or not all:
-        _each(_chosen(names, False), one)
+    _each(chosen, one)
 
 
 def pin(names: Names = None) -> None:
@@ -146,7 +143,7 @@ def wait(
 
     def one(name: str) -> InstanceRow:
         with render.working(f"waiting for {name} …"), session.client(None) as client:
-            return client.call(WaitModel(name, state, limit))
+            return client.call(WaitModel(name, state, limit))  # which has its time limit with it
 
     _each(_chosen(names, False), one)
 
@@ -158,11 +155,35 @@ def _asked(call: PinModel | UnpinModel, done: str) -> InstanceRow:
     return row
 
 
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
+
+
+def _waited(call: StartModel | StopModel | RestartModel, limit: float | None, doing: str) -> InstanceRow:
+    """What it comes to. The daemon goes on with it also when nobody waits any longer."""
+    if not call.wait:
+        with session.client() as client:
+            return client.call(call)
+    try:
+        shown = loading(call.name) if isinstance(call, StartModel) else render.working(f"{doing} {call.name} …")
+        with shown, session.client(limit) as client:
+            return client.call(call)
+    except KeyboardInterrupt:
+        raise Interrupted(f"not waiting any longer; {call.name} goes on {doing}", "llamactl ps") from None
+    except TimedOut:
+        raise TimedOut(f"{call.name} goes on {doing} after {limit:g} s", "llamactl ps") from None
+
+
+def _would_stop(names: list[str]) -> None:
+    with session.client() as client:
+        show([row for row in client.call(ListInstances()) if row.name in names and row.pid is not None])
+
+
 def _plans(names: list[str]) -> None:
     with session.client() as client:
         plans = [client.call(PlanStart(name)) for name in names]
     render.rows(
-        "plans",
+        ("plans", "plan"),
         plans,
         {
             "NAME": [plan.name for plan in plans],
@@ -204,40 +225,58 @@ def _each(names: list[str], one: Callable[[str], InstanceRow]) -> None:
     """Do it for every name; what fails does not keep the others from it."""
     done: list[InstanceRow] = []
     failures: list[LlamactlError] = []
+    said = len(names) > 1 and not session.json
     for name in names:
         try:
             done.append(one(name))
+        except Interrupted as error:
+            failures, said = [error], False
+            break
         except LlamactlError as error:
             failures.append(error)
-            if len(names) > 1:
+            if said:
                 render.failure(error)
-    if session.machine and done:
+    if not failures:
+        if session.machine:
+            show(done)
+        return
+    kind = PartlyDone if done and not isinstance(failures[0], Interrupted) else type(failures[0])
+    failure = kind("; ".join(error.message for error in failures), failures[0].hint)
+    if session.output == "json" and done:
+        render.data("instances", {"items": done, "error": render.fault(failure)})
+        said = True
+    elif session.machine and done:
         show(done)
-    if failures and len(names) == 1:
-        raise failures[0]
-    if failures:
-        raise typer.Exit(PARTLY if done else failures[0].exit)
+    if said:
+        raise typer.Exit(failure.exit)
+    raise failure
 
 
 def show(items: list[InstanceRow]) -> None:
+    quiet = {"RESTARTS"} if all(not row.restarts for row in items) else set()
+    quiet |= {"ETA"} if all(row.eta is None for row in items) else set()
     render.rows(
-        "instances",
+        ("instances", "instance"),
         items,
         {
             "NAME": [row.name for row in items],
             "STATE": [_state(row) for row in items],
             "PID": [_or_dash(row.pid) for row in items],
-            "MEMORY": [_memory(row.memory) for row in items],
-            "LEASES": [str(row.leases) for row in items],
-            "WAITING": [str(row.waiting) for row in items],
+            "DEVICE": [",".join(device for device, size in row.memory.items() if size) or "-" for row in items],
+            "MEMORY": [show_size(sum(row.memory.values())) if row.memory else "-" for row in items],
+            "PER DEVICE": [_memory(row.memory) for row in items],
+            "CTX": [_or_dash(row.context) for row in items],
+            "SLOTS": [str(row.leases) if row.slots is None else f"{row.leases}/{row.slots}" for row in items],
+            "QUEUE": [str(row.waiting) for row in items],
             "ETA": ["-" if row.eta is None else show_duration(row.eta) for row in items],
+            "TOK/S": ["-" if row.rate is None else f"{row.rate:.1f}" for row in items],
             "REQUESTS": [str(row.requests) for row in items],
             "RESTARTS": [str(row.restarts) for row in items],
             "AGE": ["-" if row.age is None else show_duration(row.age) for row in items],
             "TTL": ["pinned" if row.pinned else "-" if row.ttl is None else show_duration(row.ttl) for row in items],
             "OUTDATED": [", ".join(row.outdated) or "-" for row in items],
         },
-        wide={"PID", "REQUESTS", "OUTDATED"},
+        wide={"PID", "PER DEVICE", "REQUESTS", "OUTDATED"} | quiet,
         empty="Nothing is running: llamactl start NAME",
     )
     if session.output in ("table", "wide"):

@@ -102,7 +102,7 @@ def ls(
     with session.client() as client:
         rows = [_shown(row) for row in client.call(ListKeys(all_))]
     render.rows(
-        "keys",
+        ("keys", "key"),
         rows,
         {
             "ID": [row.id for row in rows],
@@ -131,9 +131,7 @@ def revoke(key: Id) -> None:
     """Take a key back; it counts no more, at once."""
     with session.client() as client:
         row = client.call(RevokeKey(key))
-    if session.machine:
-        render.data("key", _shown(row))
-    else:
+    if not render.for_program("key", _shown(row), row.name):
         render.note(f"the key {row.name} ({row.id}) is revoked")
 
 
@@ -145,8 +143,7 @@ def rotate(key: Id) -> None:
 
 
 def _tell(new: NewKey) -> None:
-    if session.machine:
-        render.data("key", {"text": new.text, **msgspec.to_builtins(_shown(new.key))})
+    if render.for_program("new-key", {"text": new.text, **msgspec.to_builtins(_shown(new.key))}):
         return
     render.note(f"the key {new.key.name} ({new.key.id}) may {', '.join(new.key.scopes)}; it is not shown again:")
     render.text(new.text)

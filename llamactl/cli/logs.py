@@ -64,7 +64,7 @@ def logs(
         grep=_pattern(grep),
     )
     number = LINES if lines is None and not (since or until) else lines
-    if session.remote:
+    if session.url:
         if previous:
             raise BadRequest("--previous is to be had where the daemon's files are", "llamactl logs NAME --since 1d")
         from llamactl.cli import remote_logs  # with all that HTTP takes
@@ -160,6 +160,9 @@ def _chosen(directories: Directories, names: Sequence[str]) -> list[str]:
             found = fnmatch.filter(known, name)
             if not found:
                 raise NotFound(f"no model with a log matches {name!r}", "llamactl ps -a")
+        elif not directories.runs(name).is_dir():
+            with suppress(Unreachable):  # then nobody knows of other names
+                found = [session.resolved(name)]
         chosen.update(dict.fromkeys(found))
     return list(chosen)
 
@@ -181,7 +184,7 @@ def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
     }
 
     def say(line: Line) -> None:
-        if session.output in ("json", "jsonl"):
+        if session.json:
             at = show_time(line.time)
             shown = {"model": line.source or None, "time": at, "level": line.level, "line": line.text}
             render.data("log", shown)

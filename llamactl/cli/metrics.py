@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from llamactl.cli import render
@@ -44,8 +45,7 @@ def show() -> None:
     """Show what was measured last."""
     with session.client() as client:
         sample = client.call(ShowMetrics())
-    if session.machine:
-        render.data("metrics", sample)
+    if render.for_program("metrics", as_data(sample)):
         return
     host = sample.host
     used = host.memory_total - host.memory_available
@@ -76,7 +76,7 @@ def history(
     kind, name = _subject(model, gpu)
     wanted = tuple(metric or _USUAL[kind])
     found = _ask(since, step, kind, name, wanted)
-    if session.machine:
+    if session.json:
         _data(found)
         return
     series = next(iter(found.series), None)
@@ -137,6 +137,10 @@ def dashboard() -> None:
     render.text(files("llamactl").joinpath("metrics/grafana.json").read_text(), end="")
 
 
+def as_data(sample: Sample) -> dict[str, object]:
+    return {**msgspec.structs.asdict(sample), "at": _utc(sample.at / 1000)}
+
+
 def _subject(model: str, gpu: str) -> tuple[str, str]:
     if model and gpu:
         raise BadRequest("of a model or of a GPU, not of both", "llamactl metrics history --model NAME")
@@ -195,7 +199,7 @@ def _show_models(sample: Sample) -> None:
             "THREADS": [_plain(one.threads) for one in models],
             "BUSY": [_plain(one.processing) for one in models],
             "DEFERRED": [_plain(one.deferred) for one in models],
-            "TOKENS/S": [_plain(one.predicted if one.live is None else one.live) for one in models],
+            "TOKENS/S": [_plain(one.rate) for one in models],
         }
     )
 
@@ -208,7 +212,6 @@ def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
         render.note(f"no room for {', '.join(without)}: --metric NAME")
         metrics = metrics[:room]
     rows = max(LEAST_HEIGHT, min(MOST_HEIGHT, (size.lines - 2) // max(1, len(metrics)) - 1))
-    encoding = (sys.stdout.encoding or "").lower()
     gap = 2.5 * (found.step or found.interval)
     far = found.end - found.start > 86400
     for metric in metrics:
@@ -218,7 +221,7 @@ def _plot(found: History, series: SeriesRow, metrics: list[str]) -> None:
         whole = (0.0, 100.0) if metric in _PERCENT and metric != "cpu" else None  # of a process it may be more
         line = Line(points, found.start, found.end, gap, whole)
         for text in chart(
-            line, size.columns, rows, _shower(metric), _far if far else _local, braille=encoding.startswith("utf")
+            line, size.columns, rows, _shower(metric), _far if far else _local, braille=session.fine(sys.stdout)
         ):
             render.text(text)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from llamactl.cli import about, defaults, portable, render, variants
+from llamactl.cli.outcomes import confirm
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
 from llamactl.core.units import show_count, show_size
@@ -57,7 +58,7 @@ def add(
 ) -> None:
     """Put a GGUF file into the catalogue."""
     with session.client() as client:
-        row = client.call(AddModel(str(file.expanduser().absolute()), name))
+        row = client.call(AddModel(session.path(file), name))
     if session.machine:
         show_rows([row])
     else:
@@ -69,11 +70,10 @@ def scan(
     directories: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]…", help="Else those configured.")] = None,
 ) -> None:
     """Find GGUF files and put them into the catalogue."""
-    paths = tuple(str(directory.expanduser().absolute()) for directory in directories or [])
+    paths = tuple(map(session.path, directories or []))
     with render.working("looking for models …"), session.client(timeout=None) as client:
         report = client.call(ScanModels(paths))
-    if session.machine:
-        render.data("scan", report)
+    if render.for_program("scan", report):
         return
     for mark, names in (
         ("+", report.added),
@@ -93,11 +93,17 @@ def scan(
 
 
 @app.command()
-def rm(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Take a model out of the catalogue; its file stays."""
+def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="By name or glob.")]) -> None:
+    """Take models out of the catalogue; their files stay. At a terminal it asks first."""
+    chosen = session.models(names)
+    all_ = ", ".join(chosen)
+    confirm(f"Take {all_} out of the catalogue, with what is set?", f"llamactl models rm {' '.join(names)} --yes")
     with session.client() as client:
-        client.call(RemoveModel(name))
-    render.note(f"{name} is no longer in the catalogue")
+        for name in chosen:
+            client.call(RemoveModel(name))
+            if not session.machine:
+                render.note(f"{name} is no longer in the catalogue")
+    render.for_program("models-removed", chosen, "\n".join(chosen))
 
 
 app.command("remove", hidden=True)(rm)
@@ -106,10 +112,10 @@ app.command("remove", hidden=True)(rm)
 @app.command()
 def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Show a model with its settings and where each comes from."""
+    name = session.model(name)
     with session.client() as client:
         model = client.call(ShowModel(name))
-    if session.machine:
-        render.data("model", model)
+    if render.for_program("model", model, model.name):
         return
     for title, value in about.lines(model):
         render.text(f"{title:<13} {value}")
@@ -124,7 +130,7 @@ def set_(
     settings: Assignments,
 ) -> None:
     """Change settings of a model; they count from its next start."""
-    values = assigned(settings, f"llamactl models set {name}")
+    name, values = session.model(name), assigned(settings, f"llamactl models set {name}")
     with session.client() as client:
         changed(client.call(SetModel(name, set=values)))
 
@@ -132,6 +138,7 @@ def set_(
 @app.command()
 def unset(name: Annotated[str, typer.Argument(metavar="NAME")], keys: Keys) -> None:
     """Leave settings of a model to what stands behind it, and to llama-server."""
+    name = session.model(name)
     with session.client() as client:
         changed(client.call(SetModel(name, unset=tuple(keys))))
 
@@ -141,6 +148,7 @@ def rename(
     old: Annotated[str, typer.Argument(metavar="OLD")], new: Annotated[str, typer.Argument(metavar="NEW")]
 ) -> None:
     """Give a stopped model another name."""
+    old = session.model(old)
     with session.client() as client:
         changed(client.call(RenameModel(old, new)), f"{old} is now called {new}")
 
@@ -150,6 +158,7 @@ def clone(
     name: Annotated[str, typer.Argument(metavar="NAME")], new: Annotated[str, typer.Argument(metavar="NEW")]
 ) -> None:
     """Make a second model of the same file and settings."""
+    name = session.model(name)
     with session.client() as client:
         changed(client.call(CloneModel(name, new)), f"{new} is a copy of {name}")
 
@@ -183,7 +192,7 @@ def verify(
             with render.working(f"verifying {name} …"):
                 found.append(client.call(VerifyModel(name, deep)))
     if session.machine:
-        render.rows("verification", found, {}, wide=set())
+        render.rows(("verifications", "verification"), found, {}, wide=set())
     else:
         about.verified(found)
     unsound = [one.name for one in found if not one.sound]
@@ -194,11 +203,10 @@ def verify(
 @app.command()
 def command(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Print the command line that a model would be started with."""
+    name = session.model(name)
     with session.client(timeout=30) as client:
         line = client.call(ModelCommand(name))
-    if session.machine:
-        render.data("command", {"model": name, "command": line})
-    else:
+    if not render.for_program("command", {"model": name, "command": line}):
         render.text(line)
 
 
@@ -221,7 +229,7 @@ def runs_as_before(rows: list[ModelRow]) -> None:
 
 def show_rows(items: list[ModelRow]) -> None:
     render.rows(
-        "models",
+        ("models", "model-row"),
         items,
         {
             "NAME": [row.name for row in items],

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from llamactl.cli import document, render
+from llamactl.cli.outcomes import PartlyDone
 from llamactl.cli.session import session
 from llamactl.rpc.calls import ExportModels, ImportModels, ImportReport, Portable
-
-PARTLY = 10
 
 
 def export(
@@ -23,7 +22,7 @@ def export(
     for of, secrets in found.secrets.items():
         document.left_out(of, secrets)
     if format == "json":
-        render.data("models", {"items": found.models, "presets": found.presets})
+        render.data("catalogue", {"items": found.models, "presets": found.presets})
         return
     document.write_ini({model.name: (model.path, _flat(found, model.preset, model.settings)) for model in found.models})
 
@@ -39,12 +38,11 @@ def import_(
     found = document.read(file)
     with session.client(timeout=None) as client:
         report = client.call(ImportModels(found.models, found.presets, replace, dry_run))
-    if session.machine:
-        render.data("import", {"format": found.format, "dry_run": dry_run, **_fields(report), "notes": found.notes})
-    else:
+    told = {"format": found.format, "dry_run": dry_run, **_fields(report), "notes": found.notes}
+    if not render.for_program("import", told):
         _show(found, report, dry_run)
     if not found.whole or report.absent:
-        raise typer.Exit(PARTLY)
+        raise typer.Exit(PartlyDone.exit)
 
 
 def _flat(found: Portable, preset: str, own: document.Settings) -> document.Settings:

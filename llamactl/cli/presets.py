@@ -53,8 +53,7 @@ def show(preset: Preset) -> None:
     """Show a preset: its settings, and the models that it is applied to."""
     with session.client() as client:
         row = client.call(ShowPreset(preset))
-    if session.machine:
-        render.data("preset", row)
+    if render.for_program("preset", row, row.name):
         return
     from llamactl.core.parameters import PARAMETERS
 
@@ -117,8 +116,7 @@ def rm(
     """Remove a preset."""
     with session.client() as client:
         freed = client.call(RemovePreset(preset, force))
-    if session.machine:
-        render.data("preset", {"name": preset, "removed": True, "models": freed})
+    if render.for_program("preset-removal", {"name": preset, "models": freed}, preset):
         return
     render.note(f"{preset} is removed" + (f", and no longer applied to {', '.join(freed)}" if freed else ""))
 
@@ -143,7 +141,7 @@ def export(
     if format == "ini":
         document.write_ini({name: ("", settings) for name, settings in kept.items()})
     else:
-        render.data("presets", [{"name": name, "settings": settings} for name, settings in kept.items()])
+        render.data("catalogue", {"items": [], "presets": kept})
 
 
 @app.command("import")
@@ -186,7 +184,7 @@ def _changed(row: PresetRow) -> None:
 
 def _show(rows: list[PresetRow]) -> None:
     render.rows(
-        "presets",
+        ("presets", "preset"),
         rows,
         {
             "NAME": [row.name for row in rows],

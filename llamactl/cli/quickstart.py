@@ -24,6 +24,7 @@ def quickstart(
     """Set everything up and get a first answer."""
     if model is not None and not model.expanduser().is_file():
         raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
+    session.only_here("a model is fetched to this machine, for a daemon here", "llamactl models add FILE, there")
     started = _daemon()
     try:
         _engine()
@@ -46,9 +47,9 @@ def quickstart(
     messages = [{"role": "user", "content": prompt}]
     for piece in chat.stream({"model": name, "messages": messages, "max_tokens": LONGEST, "stream": True}):
         answer += piece
-        if not session.machine:
+        if not session.json:
             render.text(piece, end="")
-    if session.machine:
+    if session.json:
         render.data("quickstart", {"model": name, "url": url, "answer": answer})
         return
     render.text("")

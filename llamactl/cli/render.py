@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -36,10 +36,13 @@ _STYLES = {
 }
 
 
-_NUMBERS = frozenset(("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "LEASES", "WAITING", "RESTARTS", "REQUESTS"))
+_ASCII = str.maketrans({"…": "...", "°": "", "✓": "+", "·": "-", "–": "-", "×": "x"})
+_NUMBERS = frozenset(
+    ("SIZE", "PARAMETERS", "CONTEXT", "MEMORY", "PID", "CTX", "SLOTS", "QUEUE", "TOK/S", "RESTARTS", "REQUESTS")
+)
+_LEAST = 10
+"""Columns of what is folded where there is no room."""
 _LONG = frozenset(("NAME", "FILE", "REASON", "VALUE", "ORIGIN", "WHAT", "DETAIL"))
-_LEAST = 8
-"""Letters on a line of what is folded."""
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -65,33 +68,52 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def schema(kind: str) -> str:
+    return f"llamactl.{kind}/v1"
+
+
 def data(kind: str, value: object) -> None:
-    """One JSON object of the schema `llamactl.<kind>/v1`; a list stands under `items`."""
+    """One JSON object of this schema; a list stands under `items`."""
     body = msgspec.to_builtins(value)
     document = {"items": body} if isinstance(body, list) else body
-    _write(msgspec.json.encode({"schema": f"llamactl.{kind}/v1", **document}) + b"\n")
+    _write(msgspec.json.encode({"schema": schema(kind), **document}) + b"\n")
 
 
-def rows(kind: str, items: Sequence[Any], columns: dict[str, list[str]], wide: set[str], empty: str = "") -> None:
-    """Many things of one kind, as the user wants them.
+def for_program(kind: str, value: object, name: str = "") -> bool:
+    """One thing, for programs: as JSON or, with `-o name`, its name. False if a person is to be shown it.
+
+    What has no name is shown with `-o name` as it is to a person.
+    """
+    if session.json:
+        data(kind, value)
+    elif session.output == "name" and name:
+        text(name)
+    else:
+        return False
+    return True
+
+
+def rows(
+    kinds: tuple[str, str], items: Sequence[Any], columns: dict[str, list[str]], wide: set[str], empty: str = ""
+) -> None:
+    """Many things, as the user wants them; `kinds` is what they are called together, and each of them.
 
     `columns` are the table's, each with a cell per item; those in `wide` are shown only with `-o wide`.
     """
+    many, one = kinds
     match session.output:
         case "json":
-            data(kind, items)
+            data(many, items)
         case "jsonl":
             for item in items:
-                data(kind, item)
+                data(one, item)
         case "name":
-            _write("".join(f"{item.name}\n" for item in items).encode())
-        case _:
-            if items:
-                table(
-                    {title: cells for title, cells in columns.items() if session.output == "wide" or title not in wide}
-                )
-            elif empty:
-                note(empty)
+            for item in items:
+                text(item.name)
+        case _ if items:
+            table({title: cells for title, cells in columns.items() if session.output == "wide" or title not in wide})
+        case _ if empty:
+            note(empty)
 
 
 def table(columns: dict[str, list[str]]) -> None:
@@ -99,26 +121,45 @@ def table(columns: dict[str, list[str]]) -> None:
     from rich.text import Text
 
     printer = console()
-    longest = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
-    wide = sum(longest.values()) + 2 * (len(columns) - 1)
+    if _too_narrow(columns, printer.width):
+        _one_below_the_other(columns)
+        return
+    wide = sum(max(map(len, [title, *cells])) for title, cells in columns.items()) + 2 * (len(columns) - 1)
     gap = 2 if wide <= printer.width else 1  # before anything is folded
-    least = {title: min(width, _LEAST) if title in _LONG else width for title, width in longest.items()}
-    printer.width = max(printer.width, sum(least.values()) + gap * (len(columns) - 1))  # rather than lose a column
     shown = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
-    for title in columns:
+    for title, cells in columns.items():
         # Where the terminal is too narrow these are folded, not cut: they are there to be copied.
+        gives_way = title in _LONG
         shown.add_column(
             title,
             justify="right" if title in _NUMBERS else "left",
-            no_wrap=title not in _LONG,
+            no_wrap=not gives_way,
             overflow="fold",
-            min_width=least[title],
+            min_width=None if gives_way else max(map(len, [title, *cells])),
         )
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     with printer.capture() as capture:
         printer.print(shown)
-    _write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()).encode())
+    lines = _plain(capture.get(), sys.stdout).splitlines()
+    _write("".join(line.rstrip() + "\n" for line in lines).encode("utf-8", "replace"))
+
+
+def _too_narrow(columns: dict[str, list[str]], width: int) -> bool:
+    """Would not even this much of what may be folded stand in a line with the rest?"""
+    widths = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
+    least = sum(min(wide, _LEAST) if title in _LONG else wide for title, wide in widths.items())
+    return least + len(columns) - 1 > width
+
+
+def _one_below_the_other(columns: dict[str, list[str]]) -> None:
+    """A line for each cell that has something in it, and an empty one between two rows."""
+    width = max(map(len, columns))
+    rows = [
+        "".join(f"{title:{width}}  {cell}\n" for title, cell in zip(columns, row, strict=True) if cell not in ("", "-"))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    text(_plain("\n".join(rows), sys.stdout), end="")
 
 
 def text(line: str, end: str = "\n") -> None:
@@ -133,19 +174,21 @@ def count(number: int, thing: str) -> str:
 def note(message: str) -> None:
     """Something for a person, on stderr; silent with `-q`."""
     if not session.quiet:
-        print(message, file=sys.stderr)
+        _say(message)
+
+
+def fault(error: LlamactlError) -> dict[str, object]:
+    return {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit}
 
 
 def failure(error: LlamactlError) -> None:
     """What happened, why, and the next command; as JSON where the output is JSON."""
-    if session.output in ("json", "jsonl"):
-        problem = error.problem()
-        body = {"code": problem.code, "message": problem.message, "hint": problem.hint, "exit": problem.exit}
-        _write(msgspec.json.encode({"error": body}) + b"\n")
+    if session.json:
+        _write(msgspec.json.encode({"error": fault(error)}) + b"\n")
         return
-    print(f"llamactl: {error.message}", file=sys.stderr)
+    _say(f"llamactl: {error.message}")
     if error.hint:
-        print(f"  try: {error.hint}", file=sys.stderr)
+        _say(f"  try: {error.hint}")
 
 
 @contextmanager
@@ -154,8 +197,14 @@ def working(message: str) -> Iterator[Callable[[str], object]]:
     if not session.animated:
         yield lambda message: None
         return
-    with console(stderr=True).status(message) as status:
-        yield status.update
+    from rich.text import Text
+
+    def shown(message: str) -> Text:
+        return Text(_plain(message, sys.stderr))
+
+    spinner = "dots" if session.fine(sys.stderr) else "line"
+    with console(stderr=True).status(shown(message), spinner=spinner) as status:
+        yield lambda message: status.update(shown(message))
 
 
 @contextmanager
@@ -168,7 +217,7 @@ def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
@@ -177,6 +226,15 @@ def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(message, total=total or None)
         yield lambda count: bar.advance(task, count)
+
+
+def _say(message: str) -> None:
+    print(_plain(message, sys.stderr), file=sys.stderr)
+
+
+def _plain(text: str, stream: TextIO) -> str:
+    """Our own signs as ASCII, where the stream takes no others."""
+    return text if session.fine(stream) else text.translate(_ASCII)
 
 
 def _write(content: bytes) -> None:

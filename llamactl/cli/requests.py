@@ -59,6 +59,7 @@ def ls(
     asked = ListRequests(model=model, key=key, status=status, since=_moment(since) if since else None, limit=lines)
     with session.client(timeout=None if follow else 10.0) as client:
         if follow:
+            asked = msgspec.structs.replace(asked, model=session.resolved(model))
             # Subscribed before the list is asked for, or what ends in between would be missing.
             with session.client() as lister:
                 _, notices = client.watch(types=("requests",))
@@ -83,10 +84,9 @@ def show(
 ) -> None:
     """Show one request."""
     with session.client() as client:
-        found = _as_data(client.call(ShowRequest(id)))
+        found = as_data(client.call(ShowRequest(id)))
         bodies = client.call(ShowBodies(id)) if body else None
-    if session.machine:
-        render.data("request", found if bodies is None else found | {"bodies": bodies})
+    if render.for_program("request", found if bodies is None else found | {"bodies": bodies}, id):
         return
     values = {name: _value(value) for name, value in found.items() if value not in (None, "")}
     render.table({"WHAT": list(values), "VALUE": list(values.values())})
@@ -100,7 +100,8 @@ def cancel(id: Annotated[str, typer.Argument(metavar="ID", help="The id of a req
     """End a request that is under way."""
     with session.client() as client:
         client.call(CancelRequest(id))
-    render.note(f"{id} is cancelled")
+    if not render.for_program("cancelled", {"id": id}, id):
+        render.note(f"{id} is cancelled")
 
 
 app.command("list", hidden=True)(ls)
@@ -119,10 +120,10 @@ def _fits(request: ModelRequest, asked: ListRequests) -> bool:
 def _show(found: list[ModelRequest]) -> None:
     match session.output:
         case "json":
-            render.data("requests", [_as_data(one) for one in found])
+            render.data("requests", [as_data(one) for one in found])
         case "jsonl":
             for one in found:
-                render.data("request", _as_data(one))
+                render.data("request", as_data(one))
         case "name":
             for one in found:
                 render.text(one.id)
@@ -137,11 +138,7 @@ def _show(found: list[ModelRequest]) -> None:
 def _go_on(found: list[ModelRequest], more: int) -> None:
     """While following: a line each, without a header."""
     for one in found:
-        if session.output in ("json", "jsonl"):
-            render.data("request", _as_data(one))
-        elif session.output == "name":
-            render.text(one.id)
-        else:
+        if not render.for_program("request", as_data(one), one.id):
             render.text("  ".join(filter(None, (cells[0] for cells in _columns([one]).values()))))
     if more:
         render.note(f"and {more} more in this second")
@@ -202,7 +199,7 @@ def _value(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _as_data(request: ModelRequest) -> dict[str, Any]:
+def as_data(request: ModelRequest) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(request)
     data["at"] = show_time(request.at)
     first = {name: data.pop(name) for name in ("id", "at", "model", "endpoint", "state", "status", "error")}

@@ -65,8 +65,7 @@ def start(
                 insecure=insecure,
             )
         )
-    if session.machine:
-        render.data("worker", row)
+    if render.for_program("worker", row, row.name):
         return
     render.note(f"{row.address} is {row.state} (pid {row.pid})")
     if insecure and not host.startswith("127."):
@@ -80,9 +79,7 @@ def stop(
     """Stop workers; models that compute with them fail."""
     with session.client(PATIENCE) as client:
         stopped = client.call(StopWorkers(tuple(addresses)))
-    if session.machine:
-        render.data("stopped", list(stopped))
-    else:
+    if not render.for_program("workers-stopped", list(stopped), "\n".join(stopped)):
         render.note(f"stopped: {', '.join(stopped)}" if stopped else "no worker runs")
 
 
@@ -92,7 +89,7 @@ def ls() -> None:
     with session.client() as client:
         rows = client.call(ListWorkers())
     render.rows(
-        "workers",
+        ("workers", "worker"),
         rows,
         {
             "ADDRESS": [row.address for row in rows],
@@ -119,6 +116,7 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
 ) -> None:
     """Show what a worker wrote, while the daemon runs or not."""
+    session.only_here("what a worker writes is read from its file", "llamactl rpc logs, there")
     host, port = _split(address)
     address, directories = f"{host}:{port}", find_directories()
     with suppress(Unreachable), session.client() as client:
@@ -140,9 +138,7 @@ def logs(
 
 def _say(address: str, line: bytes) -> None:
     text = line.decode(errors="replace").rstrip("\n")
-    if session.machine:
-        render.data("log", {"worker": address, "line": text})
-    else:
+    if not render.for_program("worker-log", {"worker": address, "line": text}):
         render.text(text)
 
 

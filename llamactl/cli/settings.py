@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest
 from llamactl.core.model import Setting
 from llamactl.rpc.calls import SettingRow
@@ -32,7 +33,7 @@ def _absolute(key: str, value: str) -> str:
     parameter = find(key)
     if parameter.kind != "path" or not value:
         return value
-    return str(Path(value).expanduser().absolute())
+    return session.path(Path(value))
 
 
 def shown(value: Setting | None, unit: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import render
+from llamactl.cli import metrics, render, requests
 from llamactl.cli.session import session
 from llamactl.core.errors import NotRunning, Refused
 from llamactl.core.units import show_time
@@ -59,7 +59,7 @@ def status() -> None:
 
     with session.client() as client:
         view = present(client)
-    if session.machine:
+    if session.json:
         at = view.sample and show_time(view.sample.at / 1000)
         render.data(
             "status",
@@ -67,17 +67,17 @@ def status() -> None:
                 "healthy": view.healthy,
                 "daemon": view.status,
                 "at": at,
-                "machine": view.sample,
+                "machine": view.sample and metrics.as_data(view.sample),
                 "alerts": list(view.alerts.values()),
                 "models": view.models,
-                "requests": view.requests,
+                "requests": [requests.as_data(each) for each in view.requests],
             },
         )
     else:
         from llamactl.cli.top.drawing import report
         from llamactl.cli.top.pictures import FINE, PLAIN
 
-        glyphs = FINE if (sys.stdout.encoding or "").lower().startswith("utf") else PLAIN
+        glyphs = FINE if session.fine(sys.stdout) else PLAIN
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
         console = render.console()
         for row in report(view, width, glyphs):

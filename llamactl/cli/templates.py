@@ -37,7 +37,7 @@ def ls() -> None:
         found = client.call(ListTemplates())
     rows = _rows(found)
     render.rows(
-        "templates",
+        ("templates", "template"),
         rows,
         {
             "NAME": [row.name for row in rows],
@@ -79,6 +79,8 @@ def default(
     """Show or set the model of requests that name none."""
     if none and name:
         raise BadRequest("a name and --none contradict each other", "llamactl templates default --none")
+    if none or name:
+        session.only_here("the default model is set in the configuration file", "llamactl templates default, there")
     if none:
         config.unset("models.default")
     elif name:
@@ -97,7 +99,7 @@ def _named(template: str) -> str:
     """A file is meant as seen from here; one that is not here may be among those of the daemon."""
     path = Path(template).expanduser()
     if "/" in template or (path.suffix == ".jinja" and path.exists()):
-        return str(path.absolute())
+        return session.path(path)
     return template
 
 
@@ -121,12 +123,14 @@ def _show_default() -> None:
         with session.client(timeout=30) as client:
             name = client.call(ListTemplates()).default_model
     except LlamactlError:
+        if session.url:
+            raise
         from llamactl.config.load import survey
 
         name = survey(Path(session.config) if session.config else None).config.models.default
-    if session.machine:
-        render.data("default", {"default_model": name or None})
-    elif name:
+    if render.for_program("default-model", {"default_model": name or None}, name):
+        return
+    if name:
         render.text(name)
     else:
         render.note("requests must name a model; to change that: llamactl templates default NAME")

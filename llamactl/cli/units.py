@@ -57,9 +57,8 @@ def install_unit(
         after.append("loginctl enable-linger")
     else:
         after[:0] = ["systemd-sysusers", "systemd-tmpfiles --create llamactl.conf"]
-    if session.machine:
-        rows = [{"path": str(unit.path), "state": unit.state} for unit in units]
-        render.data("units", {"dry_run": dry_run, "units": rows, "next": after})
+    rows = [{"path": str(unit.path), "state": unit.state} for unit in units]
+    if render.for_program("units", {"dry_run": dry_run, "units": rows, "next": after}):
         return
     for unit in units:
         done = {"new": "written", "other": "replaced", "same": "unchanged"}[unit.state]

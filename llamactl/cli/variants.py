@@ -3,6 +3,7 @@
 import json
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from llamactl.cli import render
@@ -16,23 +17,30 @@ Target = Annotated[str, typer.Argument(metavar="NAME[:VARIANT]", help="Without a
 Parameters = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Values are JSON, or else texts.")]
 
 
+class Row(msgspec.Struct, frozen=True):
+    name: str
+    model: str
+    set: dict[str, Any]
+    strip: tuple[str, ...]
+
+
 @app.command()
 def ls(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Else all models.")] = None) -> None:
     """List what is done to requests, by model and variant."""
     chosen = session.models(names) if names else None
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with session.client() as client:
         for model in chosen or [row.name for row in client.call(ListModels())]:
             for variant, shape in sorted(client.call(ShowModel(model)).shapes.items()):
                 name = f"{model}:{variant}" if variant else model
-                rows.append({"name": name, "model": model, "set": shape.set, "strip": shape.strip})
+                rows.append(Row(name, model, shape.set, shape.strip))
     render.rows(
-        "variants",
+        ("variants", "variant"),
         rows,
         {
-            "NAME": [row["name"] for row in rows],
-            "SET": [" ".join(f"{key}={_text(value)}" for key, value in row["set"].items()) for row in rows],
-            "STRIP": [" ".join(row["strip"]) for row in rows],
+            "NAME": [row.name for row in rows],
+            "SET": [" ".join(f"{key}={_text(value)}" for key, value in row.set.items()) for row in rows],
+            "STRIP": [" ".join(row.strip) for row in rows],
         },
         wide=set(),
         empty="There are none: llamactl models variants set NAME:fast temperature=0.2",
@@ -76,9 +84,7 @@ app.command("remove", hidden=True)(rm)
 def _change(call: ShapeModel, message: str) -> None:
     with session.client() as client:
         row: ModelRow = client.call(call)
-    if session.machine:
-        render.data("model", row)
-    else:
+    if not render.for_program("model-row", row, row.name):
         render.note(message)
 
 

@@ -15,10 +15,10 @@ from llamactl.rpc.calls import ExitRow, Explanation, InstanceRow, WhyModel
 
 def why(name: Annotated[str, typer.Argument(metavar="NAME", help="A model.")]) -> None:
     """Show why a model is as it is: how it ended, when it is started again, what it wrote last."""
+    name = session.model(name)
     with session.client() as client:
         told = client.call(WhyModel(name))
-    if session.machine:
-        render.data("why", _as_data(told))
+    if render.for_program("why", _as_data(told), told.instance.name):
         return
     render.text(_state(told.instance, told.decision))
     if told.exits:

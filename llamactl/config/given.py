@@ -19,7 +19,7 @@ def read_text(path: Path, largest: int, stream: BinaryIO | None = None) -> str:
                 content = file.read(largest + 1)
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise NotFound(f"no file {path}") from None
+        raise NotFound(f"no file {path}", f"ls {path.parent}") from None
     except UnicodeDecodeError:
         raise BadRequest(f"{path} is not a text in UTF-8") from None
     except OSError as error:

@@ -120,7 +120,7 @@ def text(path: Path, *, missing_ok: bool = True, forbidden_ok: bool = False) -> 
     except FileNotFoundError:
         if missing_ok:
             return None
-        raise BadRequest(f"no configuration file {path}") from None
+        raise BadRequest(f"no configuration file {path}", f"ls {path.parent}") from None
     except PermissionError:
         if forbidden_ok:
             return None

@@ -91,6 +91,11 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     decoded: float | None = None
     live: float | None = None
 
+    @property
+    def rate(self) -> float | None:
+        """Tokens a second, as clients see them now, or else as llama-server counts them."""
+        return self.predicted if self.live is None else self.live
+
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """All of one moment. `uptime` is the daemon's, in seconds, `active_models` those that serve."""

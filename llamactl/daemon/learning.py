@@ -24,22 +24,33 @@ class Learning:
         self._hub = hub
         self._supervisor = supervisor
         self._catalogue = catalogue
+        self._rooms: dict[str, api.Room] = {}
+
+    def room(self, name: str) -> api.Room:
+        """What a model that is ready can take at once, as far as it has said so."""
+        return self._rooms.get(name, api.Room())
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled."""
         with self._hub.watch() as watcher:
             async with anyio.create_task_group() as group:
                 task_status.started()
+                for instance in self._supervisor.instances():  # those of an earlier daemon
+                    if isinstance(instance.phase, Ready):
+                        group.start_soon(self._ask, instance.model)
                 async for numbered in watcher:
                     event = numbered.event
-                    if isinstance(event, InstanceChanged) and isinstance(event.phase, Ready):
-                        group.start_soon(self._ask, event.model)
+                    if isinstance(event, InstanceChanged):
+                        self._rooms.pop(event.model, None)
+                        if isinstance(event.phase, Ready):
+                            group.start_soon(self._ask, event.model)
 
     async def _ask(self, name: str) -> None:
         endpoint = self._supervisor.endpoint(name)
         if not endpoint:
             return  # it is gone again
         try:
+            self._rooms[name] = await api.room(endpoint)
             self._catalogue.learn(name, await api.told(endpoint))
         except NotRunning as error:
             log.info("%s said nothing of itself: %s", name, error.message)

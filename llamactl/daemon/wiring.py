@@ -148,6 +148,8 @@ def wire(
         database.presets,
         database.server,
         database.exits.of,
+        learning.room,
+        measuring.rate,
         [
             fit,
             WorkerCalls(workers, lending),

@@ -49,6 +49,21 @@ class Props(msgspec.Struct, frozen=True):
     is_sleeping: bool = False
 
 
+class Generation(msgspec.Struct):
+    n_ctx: int | None = None
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What it can take at once: so many requests, with a `context` of so many tokens each."""
+
+    total_slots: int | None = None
+    default_generation_settings: Generation = msgspec.field(default_factory=Generation)
+
+    @property
+    def context(self) -> int | None:
+        return self.default_generation_settings.n_ctx
+
+
 async def health(endpoint: str, session: int) -> bool:
     """Does a process of this session answer `/health` with 200 at the socket `endpoint`?
 
@@ -66,6 +81,14 @@ async def props(endpoint: str) -> Props:
     """Raises `NotRunning` when nothing answers, or not as a llama-server does."""
     try:
         return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Props)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+
+
+async def room(endpoint: str) -> Room:
+    """Raises as `props` does."""
+    try:
+        return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Room)
     except (ValueError, msgspec.DecodeError) as error:
         raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
 

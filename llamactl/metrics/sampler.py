@@ -96,6 +96,11 @@ class Sampler:
             with anyio.CancelScope(shield=True):
                 await self._write()
 
+    def rate(self, model: str) -> float | None:
+        """Tokens a second, when it was measured last."""
+        served = () if self.latest is None else self.latest.models
+        return next((one.rate for one in served if one.model == model), None)
+
     async def take(self) -> Sample:
         """Measure now: store before hub."""
         running = self._running()

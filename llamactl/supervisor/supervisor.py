@@ -129,6 +129,30 @@ class Supervisor(Lives):
         await settled.wait()
         return True
 
+    def begin_stop(self, name: str, drain: float) -> None:
+        """`stop` without waiting for it."""
+        if self._group is None:
+            raise NotRunning("the daemon is stopping")
+        self._group.start_soon(self.stop, name, drain)
+
+    async def restart(self, model: Model, drain: float) -> None:
+        """Gone, and ready again, or an error; what pins it only as long as it runs pins it again."""
+        pinned = self.instance(model.name).pinned
+        await self.stop(model.name, drain)
+        if pinned:
+            self.pin(model.name)
+        await self.start(model)
+
+    def begin_restart(self, model: Model, drain: float) -> None:
+        """`restart` without waiting for it; how it went is told by events."""
+        if self._group is None:
+            raise NotRunning("the daemon is stopping")
+        self._group.start_soon(self._begin_restart, model, drain)
+
+    async def _begin_restart(self, model: Model, drain: float) -> None:
+        with suppress(LlamactlError):
+            await self.restart(model, drain)
+
     def plan(self, model: Model) -> tuple[dict[str, int], Outlook]:
         """What it needs, in bytes per device, and what a start would come to."""
         need = self._need(model)

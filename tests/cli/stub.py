@@ -25,7 +25,18 @@ STATUS = DaemonStatus(
     services=[ServiceRow(name="door", state="up", age=3660.0)],
     last_event=7,
 )
-QWEN = InstanceRow(name="qwen3:8b", state="ready", pid=12, age=65.0, load_seconds=1.25, memory={"host": 3 << 29})
+QWEN = InstanceRow(
+    name="qwen3:8b",
+    state="ready",
+    pid=12,
+    age=65.0,
+    load_seconds=1.25,
+    memory={"host": 3 << 29},
+    leases=1,
+    context=4096,
+    slots=4,
+    rate=31.5,
+)
 FAILED = InstanceRow(name="broken", state="failed", problem=NotFound("the file is gone").problem())
 
 

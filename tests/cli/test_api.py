@@ -60,7 +60,10 @@ def test_list(llamactl: Llamactl) -> None:
     assert llamactl("api", "--list", "-o", "name").out.split() == sorted(CALLS)
     rows = {row["name"]: row for row in llamactl("api", "--list", "--json").json()["items"]}
     assert rows["models.show"]["params"] == ["name"] and rows["models.show"]["answer"] == "ModelDetail"
-    assert rows["instances.stop"]["params"] == ["name", "[drain]"] and rows["instances.stop"]["scope"] == "control"
+    assert (
+        rows["instances.stop"]["params"] == ["name", "[drain]", "[wait]"]
+        and rows["instances.stop"]["scope"] == "control"
+    )
     assert rows["models.list"]["answer"] == "list[ModelRow]" and rows["daemon.stop"]["answer"] == "null"
 
 

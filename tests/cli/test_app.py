@@ -1,5 +1,6 @@
 """The edge of the command line: global flags, help, exit codes, errors in text and JSON."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -93,7 +94,8 @@ def test_no_daemon_is_no_error_for_the_short_status(llamactl: Llamactl) -> None:
     said = llamactl()
     assert said.code == 0
     assert "llamactl quickstart" in said.out and len(said.out.splitlines()) == 4
-    assert llamactl("--json").json() == {"schema": "llamactl.daemon/v1", "running": False}
+    nothing: dict[str, object] = {"running": False, "version": None, "http": [], "models": None, "instances": []}
+    assert llamactl("--json").json() == {"schema": "llamactl.summary/v1", **nothing}
 
 
 def test_short_status(llamactl: Llamactl, stub: Stub) -> None:
@@ -174,3 +176,32 @@ def test_disk_full(stub: Stub) -> None:
 def test_closed_output(stub: Stub) -> None:
     done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *COMMAND, "ps"], stderr=subprocess.PIPE, timeout=30)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("flags", [[], ["-o", "json"]])
+def test_what_is_in_no_encoding(llamactl: Llamactl, flags: list[str]) -> None:
+    said = llamactl("why", "\udcff", *flags)
+    assert said.code == 2 and "'\\\\udcff'" in (said.out if flags else said.err.replace("\\", "\\\\"))
+
+
+def test_help_is_as_wide_as_the_terminal(llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert max(map(len, llamactl("start", "--help").out.splitlines())) <= 40
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags", "code"), [("y\n", [], 0), ("n\n", [], 5), ("", ["-y"], 0), ("", ["--no-input"], 5)]
+)
+def test_asking_before_a_model_is_taken_out(
+    llamactl: Llamactl, stub: Stub, monkeypatch: pytest.MonkeyPatch, answer: str, flags: list[str], code: int
+) -> None:
+    """At a terminal; a script means what it says."""
+    stub.answers["models.remove"] = None
+    at_terminal = io.StringIO(answer)
+    monkeypatch.setattr(at_terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", at_terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert llamactl("models", "rm", "gemma-2b", *flags).code == code
+    assert [method for method, _ in stub.asked] == ["models.remove"] * (not code)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert llamactl("models", "rm", "gemma-2b").code == 0

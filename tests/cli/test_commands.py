@@ -104,8 +104,13 @@ def test_partly_done(catalogue: Stub, llamactl: Llamactl) -> None:
     assert said.code == 10
     assert said.err == "llamactl: gemma-2b is corrupt\n  try: llamactl logs\nqwen3:8b is ready\n"
     json = llamactl("start", "gemma-2b", "qwen3:8b", "--json")
-    error, done = map(msgspec.json.decode, json.out.splitlines())
-    assert json.code == 10 and error["error"]["code"] == "load_failed" and len(done["items"]) == 1
+    assert json.code == 10 and len(json.json()["items"]) == 1 and "is corrupt" not in json.err
+    error = {"code": "partly_done", "message": "gemma-2b is corrupt", "hint": "llamactl logs", "exit": 10}
+    assert json.json()["error"] == error
+    lines = llamactl("start", "gemma-2b", "qwen3:8b", "-o", "jsonl").out.splitlines()
+    assert [*map(msgspec.json.decode, lines)][1] == {"error": error}
+    none = llamactl("start", "gemma-2b", "org/phi", "--json")
+    assert none.code == 1 and none.json()["error"]["message"] == "gemma-2b is corrupt; org/phi is corrupt"
     assert llamactl("start", "gemma-2b", "org/phi").code == 1
     assert llamactl("start", "gemma-2b").code == 1
 
@@ -220,7 +225,7 @@ def test_no_daemon_to_ask_about(llamactl: Llamactl) -> None:
     assert llamactl("daemon", "status", "--json").json()["error"]["exit"] == 3
     assert llamactl("daemon", "stop").code == 0
     assert llamactl("daemon", "stop", "--timeout", "10s").code == 0
-    assert llamactl("daemon", "stop", "--json").json() == {"schema": "llamactl.daemon/v1", "running": False}
+    assert llamactl("daemon", "stop", "--json").json() == {"schema": "llamactl.daemon-stop/v1", "ran": False}
 
 
 def test_a_daemon_that_runs_is_not_started_again(stub: Stub, llamactl: Llamactl) -> None:

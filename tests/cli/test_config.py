@@ -90,7 +90,7 @@ def test_get(llamactl: Llamactl, file: Path) -> None:
     assert llamactl("config", "get", "residency.ttl").out == "15m\n"
     assert llamactl("config", "get", "residency.memory").out == "\n"
     json = llamactl("config", "get", "residency.ttl", "--json").json()
-    assert (json["schema"], json["key"], json["value"]) == ("llamactl.config/v1", "residency.ttl", 900.0)
+    assert (json["schema"], json["key"], json["value"]) == ("llamactl.config-key/v1", "residency.ttl", 900.0)
 
 
 @pytest.mark.parametrize("command", [["get", "http.prot"], ["set", "http.prot", "1"], ["unset", "http.prot"]])
@@ -214,7 +214,7 @@ def test_a_daemon_that_has_read_the_file_is_to_read_it_again(llamactl: Llamactl,
     assert "until:" not in llamactl("config", "set", "residency.ttl", "5").err  # nothing has changed
     assert "until: llamactl daemon restart\n" in llamactl("config", "set", "http.port", "5").err
     assert "until: llamactl daemon restart\n" in llamactl("config", "unset", "http.port").err
-    said = {"schema": "llamactl.config/v1", "file": str(file), "keys": ["residency.ttl"], "changed": True}
+    said = {"schema": "llamactl.config-change/v1", "file": str(file), "keys": ["residency.ttl"], "changed": True}
     change = ("config", "set", "residency.ttl", "--json")
     assert llamactl(*change, "6").json() == {**said, "reload": True, "restart": False}
     assert llamactl("config", "set", "http.port", "7", "--json").json()["restart"] is True

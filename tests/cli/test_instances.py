@@ -73,4 +73,7 @@ def test_ps_shows_who_sleeps_and_how_long_it_takes(stub: Stub, llamactl: Llamact
     ]
     _, asleep, waits = llamactl("ps").out.splitlines()
     assert "sleeping" in asleep
-    assert waits.split()[-6:] == ["0", "3", "12s", "0", "-", "-"]
+    assert waits.split()[-6:] == ["0", "3", "12s", "-", "-", "-"]
+    stub.answers["instances.list"] = [InstanceRow(name="a", state="ready", restarts=2, memory={"host": 1, "cuda0": 2})]
+    titles, died = llamactl("ps").out.splitlines()
+    assert "RESTARTS" in titles and "ETA" not in titles and died.split()[2] == "host,cuda0"

@@ -44,7 +44,7 @@ def models(stub: Stub) -> dict[str, Any]:
 def test_export(other: Stub, llamactl: Llamactl) -> None:
     said = llamactl("models", "export")
     assert said.err == "a: hf_token left out, which nobody else should see\n"
-    assert said.json()["schema"] == "llamactl.models/v1"
+    assert said.json()["schema"] == "llamactl.catalogue/v1"
     assert said.json()["presets"] == FOUND.presets and len(said.json()["items"]) == 2
     llamactl("models", "export", "qwen*")
     assert other.asked[-1] == ("models.export", {"names": ["qwen3:8b"]})
@@ -59,7 +59,7 @@ def test_what_was_exported_is_what_is_imported(other: Stub, llamactl: Llamactl, 
     asked = imported(other)
     assert asked["dry_run"] and asked["replace"] and asked["presets"] == FOUND.presets
     assert [model["path"] for model in asked["models"]] == ["/m/a.gguf", "/m/b.gguf"]
-    file.write_text('{"schema": "llamactl.models/v1", "items": [{"name": "a", "path": "sub/a.gguf"}]}')
+    file.write_text('{"schema": "llamactl.catalogue/v1", "items": [{"name": "a", "path": "sub/a.gguf"}]}')
     llamactl("models", "import", str(file))
     assert models(other)["a"]["path"] == f"{tmp_path}/sub/a.gguf"
 
@@ -79,7 +79,7 @@ def test_what_is_partly_there(other: Stub, llamactl: Llamactl, tmp_path: Path) -
     unusable = (Unusable("/m/a.gguf", "it is not there"),)
     other.answers["models.import"] = ImportReport(added=("a",), unusable=unusable, absent=("c",))
     file = tmp_path / "a.json"
-    file.write_text('{"schema": "llamactl.models/v1", "items": []}')
+    file.write_text('{"schema": "llamactl.catalogue/v1", "items": []}')
     said = llamactl("models", "import", str(file))
     assert said.code == 10
     assert "not usable yet: /m/a.gguf: it is not there" in said.err and "not in the catalogue: c" in said.err
@@ -144,8 +144,8 @@ def test_templates_of_the_dashboard(other: Stub, llamactl: Llamactl, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "content", "code", "said"),
     [
-        ("x.json", '{"schema": "llamactl.models/v1", "items": [{"path": "/a"}]}', 2, "$.items[0]"),
-        ("x.json", '{"schema": "llamactl.presets/v1", "items": []}', 2, "presets import"),
+        ("x.json", '{"schema": "llamactl.catalogue/v1", "items": [{"path": "/a"}]}', 2, "$.items[0]"),
+        ("x.json", '{"schema": "llamactl.presets/v1", "items": []}', 2, "not for import"),
         ("x.json", "{", 2, "truncated"),
         ("x.txt", "hello", 2, "not a file that can be imported"),
         ("x.ini", "nonsense", 2, "line 1"),

@@ -74,8 +74,8 @@ def test_export_and_import(presets: Stub, llamactl: Llamactl, tmp_path: Path) ->
     said = llamactl("presets", "export")
     assert said.err == "preset fast: hf_token left out, which nobody else should see\n"
     document = said.json()
-    assert document["schema"] == "llamactl.presets/v1"
-    assert document["items"][0] == {"name": "fast", "settings": {"threads": 2, "jinja": False}}
+    assert document["schema"] == "llamactl.catalogue/v1"
+    assert document["presets"]["fast"] == {"threads": 2, "jinja": False}
     assert llamactl("presets", "export", "other", "none").code == 4
     said = llamactl("presets", "export", "--format", "ini")
     assert said.out == "version = 1\n\n[fast]\nthreads = 2\njinja = off\n\n[other]\n"
@@ -85,9 +85,9 @@ def test_export_and_import(presets: Stub, llamactl: Llamactl, tmp_path: Path) ->
     assert "1 preset imported: other" in llamactl("presets", "import", str(file), "--replace").err
     asked = {"fast": {"threads": 2, "jinja": False}, "other": {"server_path": "/opt/x"}}
     assert presets.asked[-1] == ("presets.put", {"presets": asked, "replace": True})
-    file.write_text('{"schema": "llamactl.presets/v1", "items": [{"name": "a", "settings": {"threads": []}}]}')
+    file.write_text('{"schema": "llamactl.catalogue/v1", "items": [], "presets": {"a": {"threads": []}}}')
     said = llamactl("presets", "import", str(file))
-    assert said.code == 2 and "$.items[0].settings" in said.err and str(file) in said.err
+    assert said.code == 2 and "$.presets" in said.err and str(file) in said.err
     file.write_text("[a]\nthreads = 1\n")
     assert "models import" in llamactl("presets", "import", str(file)).err
     assert llamactl("presets", "import", str(tmp_path / "none")).code == 4

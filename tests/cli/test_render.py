@@ -8,6 +8,7 @@ import pytest
 
 from llamactl.cli import render
 from llamactl.cli.session import Output, session
+from llamactl.rpc.calls import PresetRow
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import FAILED, QWEN, Stub, model
 
@@ -34,13 +35,13 @@ def _on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def _show() -> None:
-    render.rows("models", [model("a")], {"NAME": ["a"], "STATE": ["ready"]}, wide=set())
+    render.rows(("models", "model-row"), [model("a")], {"NAME": ["a"], "STATE": ["ready"]}, wide=set())
 
 
 def test_table(llamactl: Llamactl, stub: Stub) -> None:
     header, row = llamactl("ps").out.splitlines()
-    assert header.split() == ["NAME", "STATE", "MEMORY", "LEASES", "WAITING", "ETA", "RESTARTS", "AGE", "TTL"]
-    assert row.split() == ["qwen3:8b", "ready", "1.5", "GiB", "0", "0", "-", "0", "1m05s", "-"]
+    assert header.split() == ["NAME", "STATE", "DEVICE", "MEMORY", "CTX", "SLOTS", "QUEUE", "TOK/S", "AGE", "TTL"]
+    assert row.split() == ["qwen3:8b", "ready", "host", "1.5", "GiB", "4096", "1/4", "0", "31.5", "1m05s", "-"]
 
 
 def test_wide_table(llamactl: Llamactl, stub: Stub) -> None:
@@ -55,7 +56,9 @@ def test_columns_come_closer_before_anything_is_folded(
     terminal = _on_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("NO_COLOR", "1")
-    render.rows("models", [model("a")], {"NAME": ["abcdefghijkl"], "STATE": ["ready"], "PID": ["4"]}, wide=set())
+    render.rows(
+        ("models", "model-row"), [model("a")], {"NAME": ["abcdefghijkl"], "STATE": ["ready"], "PID": ["4"]}, wide=set()
+    )
     shown = terminal.shown().splitlines()
     assert len(shown) == lines
     assert f"{'abcdefghijkl'[: columns - 10 if lines == 3 else 12]}{gap}ready{gap}" in shown[1]
@@ -81,8 +84,8 @@ def test_jsonl(llamactl: Llamactl, stub: Stub) -> None:
     stub.answers["instances.list"] = [QWEN, FAILED]
     lines = [msgspec.json.decode(line) for line in llamactl("ps", "-o", "jsonl").out.splitlines()]
     assert [(line["schema"], line["name"]) for line in lines] == [
-        ("llamactl.instances/v1", "qwen3:8b"),
-        ("llamactl.instances/v1", "broken"),
+        ("llamactl.instance/v1", "qwen3:8b"),
+        ("llamactl.instance/v1", "broken"),
     ]
 
 
@@ -150,11 +153,33 @@ def test_no_movement_off_a_terminal(llamactl: Llamactl, stub: Stub, output: Outp
     assert "\r" not in said.err and "\x1b" not in said.err
 
 
-def test_no_column_is_lost_where_the_others_need_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_too_narrow_for_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cut, and no column folded away."""
     terminal = _on_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("NO_COLOR", "1")
-    render.table({"NAME": ["smollm2-135m"], "STATE": ["ready"], "DETAILED": ["x" * 15]})
-    first, second, third = terminal.shown().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
-    assert first.split() == ["NAME", "STATE", "DETAILED"]
-    assert second.split() == ["smollm2-", "ready", "x" * 15] and third == "135m"
+    cells = {"NAME": ["a" * 30, "b"], "STATE": ["ready", "stopped"], "CTX": ["4096", "-"]}
+    render.rows(("instances", "instance"), [QWEN, FAILED], cells, wide=set())
+    assert terminal.shown() == f"NAME   {'a' * 30}\nSTATE  ready\nCTX    4096\n\nNAME   b\nSTATE  stopped\n"
+
+
+@pytest.mark.parametrize(("variable", "locale", "fine"), [("LC_ALL", "C", False), ("LANG", "C.UTF-8", True)])
+def test_signs_of_ours_where_there_is_only_ascii(
+    llamactl: Llamactl, stub: Stub, monkeypatch: pytest.MonkeyPatch, variable: str, locale: str, fine: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, locale)
+    stub.answers["presets.list"] = [PresetRow(name="p", settings=dict.fromkeys(("a", "b", "c", "d", "e"), 1))]
+    assert ("…" in llamactl("presets").out, "..." in llamactl("presets").out) == (fine, not fine)
+
+
+def test_nothing_is_taken_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _on_terminal(monkeypatch)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with render.working("reading /a/[red]b[/nonsense]"):
+        pass
+    with render.progress("fetching [bold]x[/bold]", 10) as advance:
+        advance(10)
+    shown = terminal.shown()
+    assert "/a/[red]b[/nonsense]" in shown and "[bold]x[/bold]" in shown

@@ -47,6 +47,7 @@ from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
+from llamactl.llamaserver.api import Generation, Room
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.metrics.gpus import Gpus
@@ -133,6 +134,8 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
+            lambda _: Room(4, Generation(2048)),
+            lambda _: 12.5,
             [
                 fit,
                 SurroundingsCalls(lambda: self.cards),
@@ -433,6 +436,13 @@ async def test_a_start_that_fails_says_why_and_so_does_the_row(stocked: Office) 
         await stocked.ask(calls.StartModel("qwen"))
     [row] = await stocked.ask(calls.ListInstances())
     assert (row.state, row.problem, row.pid) == ("failed", caught.value.problem(), None)
+    assert (row.context, row.slots, row.rate) == (None, None, None)
+
+
+async def test_a_row_says_what_can_be_asked_of_it(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    [row] = await stocked.ask(calls.ListInstances())
+    assert (row.context, row.slots, row.rate) == (2048, 4, 12.5)
 
 
 async def test_a_model_that_is_not_there(stocked: Office) -> None:

@@ -120,7 +120,7 @@ def test_a_catalogue_travels(home: Home, daemon: Daemon, tmp_path: Path) -> None
     home.run("presets", "apply", "fast", "alpha")
     exported = home.run("models", "export")
     before = json.loads(exported.stdout)
-    assert before["schema"] == "llamactl.models/v1"
+    assert before["schema"] == "llamactl.catalogue/v1"
     ini = home.run("models", "export", "alpha", "--format", "ini").stdout
     assert "[alpha]" in ini and "threads = 2" in ini and "ubatch-size = 64" in ini
 

@@ -44,7 +44,7 @@ def test_the_command_line_over_http(shared: Daemon) -> None:
     refused = home.json("-H", daemon.url, "start", "alpha", code=6)
     assert refused["error"]["code"] == "forbidden" and "control" in refused["error"]["message"]
     assert home.json("-H", daemon.url, "daemon", "run", code=5)["error"]["hint"] == "leave -H out"
-    assert home.json("-H", "http://127.0.0.1:1", "daemon", "start", code=5)["error"]["hint"] == "leave -H out"
+    assert home.json("-H", "http://127.0.0.1:1", "daemon", "start", code=5)["error"]["hint"].startswith("leave -H")
     nobody = home.json("-H", "http://127.0.0.1:1", "ps", code=7)
     assert "127.0.0.1:1" in nobody["error"]["message"]
 
@@ -67,7 +67,7 @@ def test_a_key_opens_what_it_is_for(home: Home, daemon: Daemon) -> None:
     assert said.startswith("counts from now on: residency.ttl (")
     shown = home.run(*asked, "config", "show", XDG_CONFIG_HOME="/nowhere").stdout.splitlines()
     assert ["residency.ttl", '"9m"'] in [line.split() for line in shown]
-    assert home.json(*asked, "config", "unset", "residency.ttl")["changed"] == ["residency.ttl"]
+    assert home.json(*asked, "config", "unset", "residency.ttl")["changed"] is True
 
     logs_over_http(home, daemon)
 

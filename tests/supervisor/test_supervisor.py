@@ -125,9 +125,9 @@ async def test_waiting_ends_some_time() -> None:
     async with stage() as play:
         await play.supervisor.start(A)
         began = now()
-        with pytest.raises(TimedOut, match=r"a is ready after 5 s") as caught:
+        with pytest.raises(TimedOut, match=r"a is not stopped after 5 s: it is ready") as caught:
             await play.supervisor.wait("a", {"stopped"}, 5.0)
-        assert caught.value.hint == "llamactl logs a"
+        assert caught.value.hint == "llamactl why a"
         assert now() - began == 5.0
 
 

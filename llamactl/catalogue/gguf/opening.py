@@ -28,6 +28,7 @@ class NotUsable(BadRequest):
     """A file that cannot be a model. `reason` goes on after "because"."""
 
     def __init__(self, path: Path, reason: str, hint: str = "") -> None:
+        hint = hint or f"llamactl models scan {printable(path.parent)}"
         super().__init__(f"{printable(path)} is not usable because {reason}", hint)
         self.path = path
         self.reason = reason

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llamactl.cli import quick
-from llamactl.cli.documents import completions, manual, settings, words
+from llamactl.cli.documents import completions, manual, output, settings, words
 from llamactl.cli.documents.tree import Command, help_text, read_tree
 
 ROOT = Path(__file__).parents[3]
@@ -27,6 +27,7 @@ def documents(readme: str) -> dict[str, str]:
         **{f"man/llamactl-{command.words[0]}.1": _page(command) for command in root.commands},
         "man/llamactld.8": manual.llamactld,
         "man/llamactl.toml.5": lambda _: settings.toml(),
+        "man/llamactl-output.7": lambda _: output.output(ROOT / "llamactl/cli/schemas"),
         "completions/llamactl.bash": completions.bash,
         "completions/_llamactl": completions.zsh,
         "completions/llamactl.fish": completions.fish,

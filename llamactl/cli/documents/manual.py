@@ -88,6 +88,7 @@ As JSON (-o json) it is one object whose schema says what it is, with sizes in b
 RFC 3339 has them; what is not known is null.
 An error is then an object too, with code, message, hint and the exit status.
 With -o jsonl each row is an object on a line of its own; with -o name only names are shown.
+llamactl-output(7) has the fields of each schema.
 """
 
 _REMOTE = """\

@@ -30,6 +30,11 @@ LEVELS = {"error": "red", "warn": "yellow", "info": "", "debug": "dim"}
 HELP = "q quit  ↑↓ choose  s start  x stop  o order  / filter  p pause"
 
 
+OPTIONAL = 10
+"""The rank from which on a column makes room for a long name; those below it go where not even a short one has any."""
+LEAST_NAME = 16
+
+
 class Column(msgspec.Struct, frozen=True):
     """`width` 0: what the others leave. Those of the greatest `rank` go first where there is no room."""
 
@@ -44,12 +49,12 @@ MODELS = (
     Column("STATE", 12),
     Column("TOK/S", 6, right=True),
     Column("BUSY", 4, right=True),
-    Column("QUEUE", 5, right=True),
-    Column("MEMORY", 8, right=True),
-    Column("TTL", 6, right=True),
-    Column("FOR", 6, right=True, rank=1),
-    Column("REQUESTS", 8, right=True, rank=2),
-    Column("RESTARTS", 8, right=True, rank=3),
+    Column("QUEUE", 5, right=True, rank=2),
+    Column("MEMORY", 8, right=True, rank=1),
+    Column("TTL", 6, right=True, rank=3),
+    Column("FOR", 6, right=True, rank=OPTIONAL),
+    Column("REQUESTS", 8, right=True, rank=OPTIONAL + 1),
+    Column("RESTARTS", 8, right=True, rank=OPTIONAL + 2),
 )
 REQUESTS = (
     Column("REQUEST", 14),
@@ -58,10 +63,9 @@ REQUESTS = (
     Column("QUEUED", 7, right=True),
     Column("FIRST", 7, right=True),
     Column("FOR", 7, right=True),
-    Column("FROM", 16, rank=1),
-    Column("ENDPOINT", 18, rank=2),
+    Column("FROM", 16, rank=OPTIONAL),
+    Column("ENDPOINT", 18, rank=OPTIONAL + 1),
 )
-LEAST_NAME = 16
 
 
 def screen(view: View, looking: Looking, width: int, height: int, glyphs: Glyphs) -> list[Text]:
@@ -245,8 +249,10 @@ def _fitting(columns: tuple[Column, ...], width: int, least: int) -> tuple[list[
     def rest() -> int:
         return width - sum(column.width + 1 for column in left if column.width)
 
-    while rest() < least and max(column.rank for column in left):
-        left.remove(max(left, key=lambda column: column.rank))
+    while rest() < least and (last := max(left, key=lambda column: column.rank)).rank:
+        if last.rank < OPTIONAL and rest() >= min(least, LEAST_NAME):
+            break
+        left.remove(last)
     return left, [column.width or max(4, rest()) for column in left]
 
 

@@ -51,7 +51,7 @@ def run() -> None:
 
 def _loop(view: View, terminal: Terminal, told: SimpleQueue[Told], tell: Callable[[Told], None]) -> None:
     looking, still = Looking(), view
-    glyphs = FINE if (sys.stdout.encoding or "").lower().startswith("utf") else PLAIN
+    glyphs = FINE if session.fine(sys.stdout) else PLAIN
     console = render.console()
     with Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
         while True:

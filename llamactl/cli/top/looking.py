@@ -123,10 +123,7 @@ def choice(looking: Looking, view: View) -> str:
 
 
 def rate(served: Served | None) -> float | None:
-    """Tokens a second, as clients see them now, or else as llama-server counts them."""
-    if served is None:
-        return None
-    return served.predicted if served.live is None else served.live
+    return None if served is None else served.rate
 
 
 def _beside(looking: Looking, view: View, step: int) -> str:

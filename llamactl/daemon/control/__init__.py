@@ -21,6 +21,7 @@ from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
+from llamactl.llamaserver.api import Room
 from llamactl.metrics import unit
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
@@ -31,7 +32,8 @@ from llamactl.supervisor import Supervisor
 class Control:
     """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
 
-    `http` are URLs, `exits` gives those of a model, `nouns` answer what is not about models.
+    `http` are URLs, `exits` gives those of a model, `room` and `rate` are as in `instances`, `nouns` answer what is
+    not about models.
     The daemon `began` then, on the monotonic clock; None: now.
     """
 
@@ -47,6 +49,8 @@ class Control:
         presets: Presets,
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
+        room: Callable[[str], Room],
+        rate: Callable[[str], float | None],
         nouns: Iterable[Noun],
         began: float | None = None,
     ) -> None:
@@ -60,7 +64,7 @@ class Control:
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `wiring`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`
-        instances = InstanceCalls(config, catalogue, supervisor, launch)
+        instances = InstanceCalls(config, catalogue, supervisor, launch, room, rate)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,

@@ -25,12 +25,21 @@ class InstanceCalls:
     """`instances.…`"""
 
     def __init__(
-        self, config: Callable[[], Config], catalogue: Catalogue, supervisor: Supervisor, launch: Launch
+        self,
+        config: Callable[[], Config],
+        catalogue: Catalogue,
+        supervisor: Supervisor,
+        launch: Launch,
+        room: Callable[[str], api.Room],
+        rate: Callable[[str], float | None],
     ) -> None:
+        """`room` is what a model that is ready can take, `rate` the tokens a second that it was last measured at."""
         self._config = config
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
+        self._room = room
+        self._rate = rate
         self.handlers: Handlers = {
             calls.ListInstances: self._list_instances,
             calls.StartModel: self._start_model,
@@ -54,15 +63,16 @@ class InstanceCalls:
             if call.all or not isinstance(instance.phase, Stopped) or instance.waiting or instance.pinned
         ]
         asleep = await self._asleep([row.name for row in shown if row.state == "ready"])
-        return [
-            msgspec.structs.replace(
-                row,
-                aliases=aliases.get(row.name, ()),
-                sleeping=row.name in asleep,
-                outdated=self.outdated(row.name),
-            )
-            for row in shown
-        ]
+        return [self._completed(row, aliases.get(row.name, ()), row.name in asleep) for row in shown]
+
+    def _completed(self, row: InstanceRow, aliases: tuple[str, ...], sleeping: bool) -> InstanceRow:
+        row = msgspec.structs.replace(row, aliases=aliases, outdated=self.outdated(row.name))
+        if row.state != "ready":
+            return row
+        room = self._room(row.name)
+        return msgspec.structs.replace(
+            row, sleeping=sleeping, context=room.context, slots=room.total_slots, rate=self._rate(row.name)
+        )
 
     def outdated(self, name: str) -> tuple[str, ...]:
         """What would be another if it were started now; nothing of one that does not run, or is no model any more."""
@@ -105,17 +115,22 @@ class InstanceCalls:
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
         name = self._catalogue.resolve(call.name).name
-        await self._supervisor.stop(name, self._config().residency.drain if call.drain is None else call.drain)
+        if call.wait:
+            await self._supervisor.stop(name, self._drain(call))
+        else:
+            self._supervisor.begin_stop(name, self._drain(call))
         return instance_row(self._supervisor.instance(name))
 
     async def _restart_model(self, call: calls.RestartModel) -> InstanceRow:
         model = self._catalogue.resolve(call.name)
-        pinned = self._supervisor.instance(model.name).pinned
-        await self._supervisor.stop(model.name, self._config().residency.drain if call.drain is None else call.drain)
-        if pinned:
-            self._supervisor.pin(model.name)
-        await self._supervisor.start(model)
+        if call.wait:
+            await self._supervisor.restart(model, self._drain(call))
+        else:
+            self._supervisor.begin_restart(model, self._drain(call))
         return instance_row(self._supervisor.instance(model.name))
+
+    def _drain(self, call: calls.StopModel | calls.RestartModel) -> float:
+        return self._config().residency.drain if call.drain is None else call.drain
 
     async def _plan(self, call: calls.PlanStart) -> calls.Plan:
         model = self._catalogue.resolve(call.name)

@@ -12,14 +12,14 @@ from llamactl.rpc.calls.call import Call
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     """A model as something that runs or does not.
 
-    `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last
-    start took, `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why
-    it failed. Of those who wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the
-    time it will take by what loads took before. `loaded` is the part of its file that has been read, 0 to 1, of one
-    that loads. `sleeping`: it has given its memory back by itself, until it is asked
-    something. `restarts` counts how often it was started again after it had died, `next_try` is the time until that
-    happens next; `wedged` for how long nothing has moved in it though it has requests. `outdated` names
-    what would be another if it were started now: `settings`, `llama-server`.
+    `state` is a phase of `core.instance`. `age` is the time in this state, `load_seconds` what the last start took,
+    `memory` what is reserved for it per device, `ttl` the idleness left to it, `problem` why it failed. Of those who
+    wait: `position` is 1 if theirs is the next model to be started, 0 if it loads, `eta` the time it will take by
+    what loads took before. `loaded` is the part of its file that has been read, 0 to 1, of one that loads.
+    `sleeping`: it has given its memory back by itself, until it is asked something. `context` is what each of its
+    `slots` can take, in tokens, `rate` tokens a second. `restarts` counts how often it was started again after it had
+    died, `next_try` is the time until that happens next; `wedged` for how long nothing has moved in it though it has
+    requests. `outdated` names what would be another if it were started now: `settings`, `llama-server`.
     """
 
     name: str
@@ -37,6 +37,9 @@ class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     sleeping: bool = False
     ttl: float | None = None
+    context: int | None = None
+    slots: int | None = None
+    rate: float | None = None
     requests: int = 0
     restarts: int = 0
     next_try: float | None = None
@@ -118,12 +121,13 @@ class PlanStart(Call[Plan], frozen=True):
 
 
 class RestartModel(Call[InstanceRow], frozen=True):
-    """Stop a model, and load it again; the answer comes when it is ready."""
+    """Stop a model, and load it again; the answer comes when it is ready, or at once without `wait`."""
 
     method = "instances.restart"
     repeatable = True
     name: str
     drain: float | None = None
+    wait: bool = True
 
 
 class PinModel(Call[InstanceRow], frozen=True):
@@ -158,12 +162,16 @@ class WaitModel(Call[InstanceRow], frozen=True):
 
 
 class StopModel(Call[InstanceRow], frozen=True):
-    """Stop a model; requests under way get `drain` seconds (None: as configured)."""
+    """Stop a model; requests under way get `drain` seconds (None: as configured).
+
+    The answer comes when it is gone, or at once without `wait`.
+    """
 
     method = "instances.stop"
     repeatable = True
     name: str
     drain: float | None = None
+    wait: bool = True
 
     def later(self, seconds: float) -> "StopModel":
         return self if self.drain is None else msgspec.structs.replace(self, drain=max(0.0, self.drain - seconds))

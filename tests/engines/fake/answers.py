@@ -150,8 +150,9 @@ def _event(data: Json) -> bytes:
 
 
 def _props(state: State) -> Json:
-    about = {"total_slots": 4, "model_alias": state.alias, "model_path": str(state.model)}
+    about: Json = {"total_slots": 4, "model_alias": state.alias, "model_path": str(state.model)}
     modalities = {"vision": state.vices.sees, "audio": False}
+    about["default_generation_settings"] = {"n_ctx": 4096}
     return {**about, "build_info": "b9999-fake", "is_sleeping": False, "modalities": modalities}
 
 
