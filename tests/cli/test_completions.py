@@ -261,7 +261,6 @@ def test_without_a_runtime_directory_the_temporary_one_of_this_user(shell: tuple
 @pytest.mark.parametrize(
     "check",
     [
-        pytest.param(["shellcheck", "completions/llamactl.bash", ".ci/run"], marks=needs("shellcheck")),
         pytest.param(["zsh", "-n", "completions/_llamactl"], marks=needs("zsh")),
         pytest.param(["fish", "-n", "completions/llamactl.fish"], marks=needs("fish")),
     ],
