@@ -30,7 +30,7 @@ def show() -> None:
         if session.output == "name":
             return
         render.text("No daemon is running.")
-        render.text("  llamactl quickstart      everything in one command: engine, model, daemon, an answer")
+        render.text("  llamactl quickstart      engine, model, daemon, answer: all in one")
         render.text("  llamactl daemon start    only the daemon")
         render.text("  llamactl --help          all commands")
         return
