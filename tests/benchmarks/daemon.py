@@ -80,7 +80,9 @@ def daemon(place: Place, settings: Mapping[str, str] | None = None, core: int | 
     home = place.fresh("d")
     port = free_port()
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LLAMACTL_", "LLAMA_ARG_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LLAMACTL_", "LLAMA_ARG_", "PYTHONDONTWRITEBYTECODE"))  # as where it is installed
     }
     for name in ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
         directory = home / name[0].lower()
