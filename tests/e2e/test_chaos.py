@@ -91,13 +91,19 @@ class Chaos:
         self.life += 1
 
     def servers(self) -> list[psutil.Process]:
-        """The llama-servers that were all there at one moment."""
-        return [process for process in self.home.processes("llama-server") if process.is_running()]
+        """The llama-servers that were all there at one moment; one that only tells its version is none."""
+        return [process for process in self.home.processes("llama-server") if _serves(process)]
 
     def report(self) -> str:
         last = (self._logs + self.daemon.log()).splitlines()[-60:]
         parts = [f"seed {self.seed}", *self.wrong, "— deeds —", *self.deeds[-40:], "— outcomes —", str(self.outcomes)]
         return "\n".join([*parts, "— the daemon —", *last])
+
+
+def _serves(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "--model" in process.cmdline() and process.is_running()
+    return False
 
 
 def test_chaos(home: Home, begin: Begin, real_engine: str) -> None:

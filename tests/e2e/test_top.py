@@ -26,7 +26,7 @@ class Terminal:
     def __init__(self, home: Home, place: Path) -> None:
         self._socket = place / "t"
         self._env = {**home.env, "TERM": "xterm-256color"}
-        self.do("-f/dev/null", "new-session", "-d", "-x80", "-y24", "bash --norc --noprofile")
+        self.do("-f/dev/null", "new-session", "-d", "-c", str(place), "-x80", "-y24", "bash --norc --noprofile")
         self.server = int(self.do("display", "-p", "#{pid}"))
 
     def do(self, *command: str) -> str:
