@@ -79,8 +79,6 @@ def default(
     """Show or set the model of requests that name none."""
     if none and name:
         raise BadRequest("a name and --none contradict each other", "llamactl templates default --none")
-    if none or name:
-        session.only_here("the default model is set in the configuration file", "llamactl templates default, there")
     if none:
         config.unset("models.default")
     elif name:

@@ -120,6 +120,8 @@ config show
 config get residency.ttl
 config set residency.ttl 20m
 config unset residency.ttl
+templates default alpha
+templates default --none
 api --list
 llamactl
 """
@@ -128,8 +130,6 @@ HERE = """
 config path
 config validate
 config import {place}/llama-server-config.json
-templates default alpha
-templates default --none
 db check
 db backup {place}/copy.db --force
 db vacuum
