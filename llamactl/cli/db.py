@@ -1,6 +1,7 @@
 """`llamactl db …`: the database file, with or without a daemon.
 
-The file is opened here, not by the daemon: it is wanted most when there is none that starts.
+The file is opened here, not by the daemon: it is wanted most when there is none that starts. Over HTTP, where it cannot
+be, the daemon is asked.
 """
 
 from pathlib import Path
@@ -12,16 +13,16 @@ import typer
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
+from llamactl.core.database import Copied
 from llamactl.core.errors import LlamactlError, Unreachable
 from llamactl.core.units import show_size
-from llamactl.rpc.calls import Status
+from llamactl.rpc.calls import BackupDatabase, CheckDatabase, Status, VacuumDatabase
 
 app = typer.Typer(help="The database.", no_args_is_help=True)
 
 
 def _path() -> Path:
     """The database of the daemon that answers, else the one that a daemon started here would have."""
-    session.only_here("the database is opened by this command itself", "llamactl db …, there")
     directories = find_directories()
     try:
         with session.client() as client:
@@ -37,11 +38,15 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Do not compare the indexes with the tables.")] = False,
 ) -> None:
     """Look whether the database is sound. Exit 1 when it is not."""
-    from llamactl.store import upkeep
+    if session.url:
+        with render.working("reading it …"), session.client() as client:
+            found = client.call(CheckDatabase(quick))
+    else:
+        from llamactl.store import upkeep
 
-    path = _path()
-    with render.working(f"reading {path} …"):
-        found = upkeep.check(path, quick)
+        path = _path()
+        with render.working(f"reading {path} …"):
+            found = upkeep.check(path, quick)
     if not render.for_program("database", found):
         inside = "" if found.models is None else f", {render.count(found.models, 'model')}"
         version = "of an unknown schema" if found.version is None else f"schema {found.version}"
@@ -65,23 +70,32 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace it if it is there; so does -y.")] = False,
 ) -> None:
     """Copy the database, also while the daemon writes."""
-    from llamactl.store import upkeep
+    to, replace = session.path(file), force or session.yes
+    if session.url:
+        with render.working("copying it …"), session.client() as client:
+            done = client.call(BackupDatabase(to, replace))
+    else:
+        from llamactl.store import upkeep
 
-    path, to = _path(), file.expanduser().absolute()
-    with render.working(f"copying {path} …"):
-        size = upkeep.backup(path, to, replace=force or session.yes)
-    if not render.for_program("backup", {"path": str(path), "file": str(to), "size": size}):
-        render.note(f"{to} has all of {path} ({show_size(size)})")
+        path = _path()
+        with render.working(f"copying {path} …"):
+            done = Copied(path=str(path), file=to, size=upkeep.backup(path, Path(to), replace))
+    if not render.for_program("backup", done):
+        render.note(f"{done.file} has all of {done.path} ({show_size(done.size)})")
 
 
 @app.command()
 def vacuum() -> None:
     """Give back the space that is free inside the database."""
-    from llamactl.store import upkeep
+    if session.url:
+        with render.working("compacting it …"), session.client() as client:
+            done = client.call(VacuumDatabase())
+    else:
+        from llamactl.store import upkeep
 
-    path = _path()
-    with render.working(f"compacting {path} …"):
-        done = upkeep.vacuum(path)
+        path = _path()
+        with render.working(f"compacting {path} …"):
+            done = upkeep.vacuum(path)
     if render.for_program("vacuum", done):
         return
     render.note(f"{done.path}: {show_size(done.before)} before, {show_size(done.after)} now")

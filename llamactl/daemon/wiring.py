@@ -21,6 +21,7 @@ from llamactl.daemon.alerting import Alerting
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.database import DatabaseCalls
 from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
@@ -159,6 +160,7 @@ def wire(
             EventCalls(hub, database.events, supervisor.instances),
             MetricCalls(current, measuring, database.samples, prometheus),
             SurroundingsCalls(lambda: gpus.measure(())),
+            DatabaseCalls(directories.database),
         ],
         began,
     )

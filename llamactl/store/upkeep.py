@@ -7,8 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
+from llamactl.core.database import Health, Vacuumed
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
 from llamactl.store.copying import copy
 from llamactl.store.database import give_back
@@ -24,35 +23,6 @@ STEP = 64
 
 _SHOWN = 100
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How a database is. Sizes in bytes: of the file, of the log beside it, of what is free inside.
-
-    `version` is None where it cannot be told, `models` too. Sound is one without `problems`; `current` is the
-    version that this llamactl writes: an older one is brought there when a daemon opens it.
-    """
-
-    path: str
-    version: str | None
-    current: str
-    size: int
-    wal_size: int
-    free: int
-    models: int | None
-    problems: tuple[str, ...] = ()
-
-
-class Vacuumed(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes in bytes, without the log beside it.
-
-    Not `complete` while a daemon uses it: then free pages go, and the others stay as they lie.
-    """
-
-    path: str
-    before: int
-    after: int
-    complete: bool
 
 
 def check(path: Path, quick: bool = False) -> Health:

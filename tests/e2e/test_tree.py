@@ -122,6 +122,9 @@ config set residency.ttl 20m
 config unset residency.ttl
 templates default alpha
 templates default --none
+db check
+db backup {place}/copy.db --force
+db vacuum
 api --list
 llamactl
 """
@@ -130,9 +133,6 @@ HERE = """
 config path
 config validate
 config import {place}/llama-server-config.json
-db check
-db backup {place}/copy.db --force
-db vacuum
 quickstart --model {place}/alpha.gguf
 stop alpha
 rpc logs 127.0.0.1:1

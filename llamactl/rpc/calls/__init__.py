@@ -21,6 +21,7 @@ from llamactl.rpc.calls.daemon import (
     Shutdown,
     Status,
 )
+from llamactl.rpc.calls.database import BackupDatabase, CheckDatabase, VacuumDatabase
 from llamactl.rpc.calls.events import ListEvents, Lost, Notice, Snapshot, Watch
 from llamactl.rpc.calls.fit import DeviceRow, FitDevice, FitModel, FitReport, ListDevices
 from llamactl.rpc.calls.instances import (
@@ -91,10 +92,12 @@ __all__ = [
     "Announcement",
     "ApplyPreset",
     "Ask",
+    "BackupDatabase",
     "Bodies",
     "Call",
     "CancelRequest",
     "Check",
+    "CheckDatabase",
     "CloneModel",
     "ConfigRow",
     "ConfigWritten",
@@ -183,6 +186,7 @@ __all__ = [
     "TemplateList",
     "TemplateUse",
     "UnpinModel",
+    "VacuumDatabase",
     "Verification",
     "VerifyModel",
     "WaitModel",
