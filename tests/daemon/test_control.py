@@ -28,6 +28,7 @@ from llamactl.core.shape import Shape
 from llamactl.daemon.analysis import Analyst
 from llamactl.daemon.budget import Budget
 from llamactl.daemon.control import Control
+from llamactl.daemon.control.database import DatabaseCalls
 from llamactl.daemon.control.events import EventCalls
 from llamactl.daemon.control.fit import FitCalls
 from llamactl.daemon.control.keys import KeyCalls
@@ -139,6 +140,7 @@ class Office:
             [
                 fit,
                 SurroundingsCalls(lambda: self.cards),
+                DatabaseCalls(db.path),
                 WorkerCalls(workers, lending),
                 KeyCalls(db.keys, Keyring(db.keys, Door(self.supervisor, self.catalogue.asked, ""), Guests(), print)),
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
@@ -520,6 +522,18 @@ async def test_what_it_sees_of_the_machine(office: Office) -> None:
     office.cards = (Gpu(id="GPU-0", name="RTX 4090", vendor="nvidia"),)
     seen = await office.ask(calls.ShowSurroundings())
     assert (seen.uid, seen.gpus) == (os.geteuid(), ("RTX 4090",))
+
+
+async def test_the_database_is_looked_after_while_it_is_used(office: Office, tmp_path: Path) -> None:
+    health = await office.ask(calls.CheckDatabase())
+    assert (health.problems, health.version) == ((), health.current)
+    copied = await office.ask(calls.BackupDatabase(str(tmp_path / "copy.db")))
+    assert copied.size == (tmp_path / "copy.db").stat().st_size > 0
+    with pytest.raises(Refused, match="there already"):
+        await office.ask(calls.BackupDatabase(copied.file))
+    with pytest.raises(BadRequest, match="not an absolute path"):
+        await office.ask(calls.BackupDatabase("copy.db"))
+    assert not (await office.ask(calls.VacuumDatabase())).complete, "it is in use"
 
 
 async def test_waiting(stocked: Office) -> None:

@@ -5,6 +5,7 @@ from typing import Any, get_origin
 import msgspec
 import pytest
 
+from llamactl.core.database import Copied, Health, Vacuumed
 from llamactl.core.errors import NotFound, Problem
 from llamactl.core.events import (
     AlertCleared,
@@ -146,6 +147,12 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.ShowConfig: [CONFIGURATION],
     calls.SetConfig: [calls.ConfigWritten(file="/c", changed=("residency.ttl",), restart_for=("http.port",))],
+    calls.CheckDatabase: [
+        Health(path="/d", version="2.0", current="2.0", size=1, wal_size=0, free=0, models=2),
+        Health(path="/d", version=None, current="2.0", size=1, wal_size=0, free=0, models=None, problems=("torn",)),
+    ],
+    calls.BackupDatabase: [Copied(path="/d", file="/b", size=1)],
+    calls.VacuumDatabase: [Vacuumed(path="/d", before=2, after=1, complete=False)],
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
