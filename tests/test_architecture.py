@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "web": "core hub rpc proxy.dialects",
     "daemon": EVERYTHING_BUT_CLI,
     # How a daemon holds its pid file, what it would start a model with and how it ends what runs is done as it does.
-    "doctor": "core config rpc store llamaserver metrics catalogue daemon.launch daemon.process daemon.leftovers",
+    "doctor": "core config rpc store llamaserver metrics catalogue "
+    "daemon.launch daemon.leftovers daemon.ports daemon.process",
     "cli": "core config rpc logs.daily logs.reading logs.runs logs.tail",  # logs are read without the daemon
 }
 IN_A_FUNCTION_ONLY = {

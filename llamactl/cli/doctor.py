@@ -1,6 +1,5 @@
 """`llamactl doctor`: what is wrong, why, and what to do about it."""
 
-import os
 import sys
 import textwrap
 from pathlib import Path
@@ -37,7 +36,7 @@ def doctor(
             session.client,
             sockets,
             limit=limit,
-            named=bool(session.host or os.environ.get("LLAMACTL_HOST")),
+            named=bool(session.named),
             file=Path(session.config) if session.config else None,
         )
         findings = examine(case)

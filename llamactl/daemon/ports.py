@@ -7,6 +7,7 @@ import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from llamactl.core.errors import BadRequest, Refused
 from llamactl.metrics.host import listener as who_listens
@@ -22,35 +23,46 @@ def listen(spec: str, *, insecure: bool, protected: bool = False, inherited: int
         if inherited is not None:
             return socket.socket(fileno=inherited)
         return _listen_unix(Path(spec.removeprefix("unix://")))
-    host, _, port = spec.rpartition(":")
-    host = host.strip("[]") or "127.0.0.1"
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise BadRequest(f"not an address to listen on: {spec!r}", "write host:port or unix:///path")
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
+    listener, address = unbound(spec)
     if not _loops(str(address[0])) and not (protected or insecure):
+        listener.close()
         raise _unprotected(spec)
     if inherited is not None:
+        listener.close()
         return socket.socket(fileno=inherited)
-    # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
-    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
         listener.listen(1024)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            holder = who_listens(int(port))
+            port = int(address[1])
+            holder = who_listens(port)
             raise Refused(f"port {port} is in use{holder and f' by {holder}'}", _OTHER_PORT) from None
         raise Refused(f"cannot listen on {spec}: {error.strerror}", _OTHER_PORT) from None
     listener.setblocking(False)
     return listener
+
+
+def unbound(spec: str) -> tuple[socket.socket, tuple[Any, ...]]:
+    """For `host:port` or `[v6]:port` (without a host 127.0.0.1), a socket, and the address that it is to be bound to.
+
+    Raises `BadRequest` when it is no address.
+    """
+    host, _, port = spec.rpartition(":")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise BadRequest(f"not an address to listen on: {spec!r}", "write host:port or unix:///path")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host.strip("[]") or "127.0.0.1", int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadRequest(f"cannot listen on {spec}: {why}", "check http.host") from None
+    # With protocol 0 asyncio would not set TCP_NODELAY, which costs each stream 40 ms.
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return listener, address
 
 
 def given(number: int, *, insecure: bool, protected: bool) -> socket.socket:

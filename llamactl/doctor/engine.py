@@ -38,7 +38,7 @@ def check(case: Case) -> Iterator[Finding]:
     until = time.monotonic() + 0.9 * case.limit
     if case.stuck and not case.remote:
         yield warning("gpu-driver", "the driver of a GPU does not answer", "it hangs, or begins slowly", "nvidia-smi")
-    found = _there(case) if case.status is not None else _here(case, until)
+    found = _there(case, until) if case.status is not None else _here(case, until)
     if found.problem is not None:
         if found.problem.code == TimedOut.code:
             yield problem(
@@ -126,17 +126,18 @@ def _own_devices(case: Case, found: Look, until: float) -> tuple[str, ...] | Non
     return anyio.run(ask) if engine.path == found.path else None
 
 
-def _there(case: Case) -> Look:
+def _there(case: Case, until: float) -> Look:
     """What the daemon finds."""
     try:
-        with case.connect(0.9 * case.limit) as client:
+        with case.connect(until - time.monotonic()) as client:
             row: EngineRow = client.call(Engine())
     except LlamactlError as error:
         return Look(problem=error.problem())
     found: tuple[str, ...] | None = None
-    with suppress(LlamactlError), case.connect(case.limit / 2) as client:
+    with suppress(LlamactlError), case.connect(max(0.01, until - time.monotonic())) as client:
         rows: list[DeviceRow] = client.call(ListDevices())
-        found = tuple(row.name for row in rows if row.name != HOST and not row.name.startswith("RPC"))
+        gpus = [row for row in rows if row.name != HOST and not row.name.startswith("RPC")]
+        found = tuple(row.name for row in gpus if _is_gpu(row.description))
     return Look(path=row.path, version=row.version, origin=row.origin, problem=row.problem, devices=found)
 
 

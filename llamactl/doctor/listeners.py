@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from llamactl.core.errors import BadRequest
 from llamactl.core.finding import Finding, ok, problem
+from llamactl.daemon import ports
 from llamactl.doctor.case import Case
 from llamactl.metrics import host
 
@@ -16,12 +18,16 @@ def check(case: Case) -> Iterator[Finding]:
     if case.remote or case.status is not None or case.denied:
         return
     http = case.config.http
-    specs = (f"{http.host}:{http.port}", *http.listen)
-    found = [finding for spec in specs for finding in _taken(spec)]
-    yield from found or [ok("ports", f"{', '.join(specs)} can be listened on")]
+    first = f"{http.host}:{http.port}"
+    found = list(_taken(first, "http.host", f"llamactl config set http.port {http.port + 1}"))
+    for spec in http.listen:
+        found += _taken(spec, "http.listen")
+    yield from found or [ok("ports", f"{', '.join((first, *http.listen))} can be listened on")]
 
 
-def _taken(spec: str) -> Iterator[Finding]:
+def _taken(spec: str, key: str, another: str = "") -> Iterator[Finding]:
+    """`key` is where it was set, `another` the command for another port, if that is a key of its own."""
+    look = f"llamactl config get {key}"
     if spec.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as caller, suppress(OSError):
             caller.setblocking(False)
@@ -30,36 +36,34 @@ def _taken(spec: str) -> Iterator[Finding]:
                 "port-taken",
                 f"somebody listens on {spec}",
                 f"{Path(spec).name} is in http.listen, and another program has it",
-                "llamactl config get http.listen",
+                look,
             )
         return
-    name, _, port = spec.rpartition(":")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            name.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as trial:
-            # Bound and not listening, it is in nobody's way, not even in that of a daemon that starts now.
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial, address = ports.unbound(spec)
+    except BadRequest as error:
+        yield problem("address-unusable", f"{spec} cannot be listened on", error.message, look)
+        return
+    port = address[1]
+    try:
+        with trial:  # bound and not listening it is in nobody's way, not even in that of a daemon that starts now
             trial.bind(address)
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None)
-        why = getattr(error, "strerror", None) or str(error)
-        if number == errno.EADDRINUSE:
-            who = host.listener(int(port)) or "another program, of another user"
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            who = host.listener(port) or "another program, of another user"
             if not who.startswith("systemd "):  # which hands it over to the daemon that it starts
                 yield problem(
                     "port-taken",
                     f"port {port} is in use",
                     f"{who} listens on it",
-                    f"llamactl config set http.port {int(port) + 1}",
+                    another or look,
                 )
-        elif number in (errno.EACCES, errno.EPERM):
+        elif error.errno in (errno.EACCES, errno.EPERM):
             yield problem(
                 "port-privileged",
                 f"port {port} is not for this user",
                 "ports below 1024 take a privilege",
-                "llamactl config set http.port 8134",
+                look if not another else "llamactl config set http.port 8134",
             )
         else:
-            yield problem("address-unusable", f"{spec} cannot be listened on", why, "llamactl config get http.host")
+            yield problem("address-unusable", f"{spec} cannot be listened on", error.strerror or str(error), look)

@@ -132,11 +132,16 @@ class Lives(Overview):
         self._move(instance, Adopted(phase), why)
         self._adopted.append((instance, server, load_timeout))
 
+    def _running(self) -> TaskGroup:
+        """For what goes on by itself; raises `NotRunning` where nothing is begun any more."""
+        if self._group is None:
+            raise NotRunning("the daemon is stopping")
+        return self._group
+
     # --- who waits -------------------------------------------------------------------------------
 
     async def _lease(self, model: Model, ttl: float | None = None, priority: int = 0) -> Lease:
-        if self._group is None:
-            raise NotRunning("the daemon is stopping")
+        self._running()
         ticket, waiter = next(self._tickets), Waiter()
         self._waiters[ticket] = waiter
         self._refresh_budget()
@@ -161,8 +166,8 @@ class Lives(Overview):
             raise
         finally:
             del self._waiters[ticket]
-            if waiter.lease is None:
-                self._gave_up(self._instance(model), waiter.error)
+            if waiter.lease is None and not isinstance(waiter.error, Postponed):
+                self._gave_up(model.name)
         if isinstance(waiter.error, Postponed):
             raise waiter.error
         if waiter.error is not None:
@@ -290,11 +295,13 @@ class Lives(Overview):
         if why and instance.phase is phase:
             self._no_more(instance, why)
 
-    def _gave_up(self, instance: Entry, error: LlamactlError | None) -> None:
-        """Who waited is gone. If its pause is over, it was to come back for whoever waits, and for nobody else."""
-        phase, wanted = instance.phase, self._scheduler.waiting(instance.model.name) or instance.recovery.waiting
-        if isinstance(phase, Backoff) and phase.until <= self._clock() and not wanted:
-            self._no_more(instance, "nobody waits for it any more" if error is None else error.message)
+    def _gave_up(self, name: str) -> None:
+        """Who waited is gone. If its pause is over, its start was left to him: is it to come back all the same?"""
+        instance = self._instances.get(name)
+        if instance is None or self._group is None or self._scheduler.waiting(name) or instance.recovery.waiting:
+            return
+        if isinstance(instance.phase, Backoff) and instance.phase.until <= self._clock():
+            self._group.start_soon(self._come_back, instance, instance.phase)
 
     def _no_more(self, instance: Entry, why: str) -> bool:
         """If it waits to be started again, it does so no longer; did it?"""

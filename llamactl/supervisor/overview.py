@@ -7,7 +7,7 @@ import anyio
 
 from llamactl.core.errors import NotRunning, TimedOut
 from llamactl.core.events import InstanceDoubted
-from llamactl.core.instance import Backoff, Failed, Instance, Loading, Ready, Stopped, Stopping, state
+from llamactl.core.instance import Backoff, Failed, Instance, Loading, Phase, Ready, Stopped, Stopping, state
 from llamactl.core.scheduler import Limits, Scheduler
 from llamactl.hub import Hub
 from llamactl.supervisor.lease import Entry
@@ -36,7 +36,7 @@ class Overview:
             ttl = max(0.0, resident.used + resident.patience - now)
         return Instance(
             model=name,
-            phase=Stopped() if instance is None else instance.phase,
+            phase=self._phase(name),
             leases=0 if resident is None else resident.leases,
             waiting=self._scheduler.waiting(name) + (0 if instance is None else instance.recovery.waiting),
             position=None if wait is None else wait.position,
@@ -68,8 +68,7 @@ class Overview:
 
     def last_lines(self, name: str) -> tuple[str, ...]:
         """What the last process of a model that died, or did not load, wrote at the end."""
-        instance = self._instances.get(name)
-        phase = Stopped() if instance is None else instance.phase
+        phase = self._phase(name)
         return phase.exit.lines[-LINES:] if isinstance(phase, Backoff | Failed) and phase.exit is not None else ()
 
     async def wait(self, name: str, states: set[str], timeout: float) -> Instance:
@@ -81,24 +80,29 @@ class Overview:
         with self._hub.watch() as watcher, anyio.move_on_after(timeout):
             while not states & self._states(name):
                 self._hopeless(name)
-                if "idle" in states and state(self.instance(name).phase) == "ready":
+                if "idle" in states and isinstance(self._phase(name), Ready):
                     await self.given_back()
                 else:
                     await anext(watcher)
             return self.instance(name)
-        now = state(self.instance(name).phase)
+        now = state(self._phase(name))
         raise TimedOut(f"{name} is not {' or '.join(states)} after {timeout:g} s: it is {now}", f"llamactl why {name}")
 
     def _hopeless(self, name: str) -> None:
-        phase, entry = self.instance(name).phase, self._instances.get(name)
+        phase, entry = self._phase(name), self._instances.get(name)
         wanted = self._scheduler.waiting(name) or (entry is not None and entry.begun)
         if isinstance(phase, Failed) and not wanted:
             raise NotRunning(f"{name} has failed: {phase.problem.message}", f"llamactl why {name}")
 
     def _states(self, name: str) -> set[str]:
-        instance = self.instance(name)
-        idle = isinstance(instance.phase, Ready) and not instance.leases and not instance.waiting
-        return {state(instance.phase), "idle"} if idle else {state(instance.phase)}
+        phase, resident = self._phase(name), self._scheduler.residents.get(name)
+        busy = (resident is not None and resident.leases) or self._scheduler.waiting(name)
+        return {state(phase), "idle"} if isinstance(phase, Ready) and not busy else {state(phase)}
+
+    def _phase(self, name: str) -> Phase:
+        """Without the rest of `instance`, which asks the system how far a load is."""
+        entry = self._instances.get(name)
+        return Stopped() if entry is None else entry.phase
 
     async def given_back(self) -> None:
         """Until the last lease of some model is given back. (Nobody is told of that: it happens too often.)"""

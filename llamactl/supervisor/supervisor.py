@@ -11,7 +11,7 @@ from contextlib import suppress
 import anyio
 import anyio.lowlevel
 
-from llamactl.core.errors import LlamactlError, NotRunning, Refused
+from llamactl.core.errors import LlamactlError, Refused
 from llamactl.core.instance import (
     Alive,
     state,
@@ -95,10 +95,9 @@ class Supervisor(Lives):
 
     def begin(self, model: Model, ttl: float | None = None) -> None:
         """`start` without waiting for it; how it went is told by events."""
-        if self._group is None:
-            raise NotRunning("the daemon is stopping")
+        group = self._running()
         self._instance(model).begun += 1
-        self._group.start_soon(self._begin, model, ttl)
+        group.start_soon(self._begin, model, ttl)
 
     async def _begin(self, model: Model, ttl: float | None) -> None:
         try:
@@ -131,9 +130,7 @@ class Supervisor(Lives):
 
     def begin_stop(self, name: str, drain: float) -> None:
         """`stop` without waiting for it."""
-        if self._group is None:
-            raise NotRunning("the daemon is stopping")
-        self._group.start_soon(self.stop, name, drain)
+        self._running().start_soon(self.stop, name, drain)
 
     async def restart(self, model: Model, drain: float) -> None:
         """Gone, and ready again, or an error; what pins it only as long as it runs pins it again."""
@@ -145,9 +142,7 @@ class Supervisor(Lives):
 
     def begin_restart(self, model: Model, drain: float) -> None:
         """`restart` without waiting for it; how it went is told by events."""
-        if self._group is None:
-            raise NotRunning("the daemon is stopping")
-        self._group.start_soon(self._begin_restart, model, drain)
+        self._running().start_soon(self._begin_restart, model, drain)
 
     async def _begin_restart(self, model: Model, drain: float) -> None:
         with suppress(LlamactlError):

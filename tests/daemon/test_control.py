@@ -432,6 +432,13 @@ async def test_a_start_is_answered_at_once_for_who_does_not_wait(stocked: Office
     assert await stocked.rows() == {"qwen": "loading"}
 
 
+async def test_a_stop_and_a_restart_are_answered_as_they_have_begun(stocked: Office) -> None:
+    await stocked.ask(calls.StartModel("qwen"))
+    assert (await stocked.ask(calls.RestartModel("qwen", wait=False))).state != "ready"
+    await stocked.ask(calls.WaitModel("qwen"))
+    assert (await stocked.ask(calls.StopModel("qwen", wait=False))).state != "ready"
+
+
 async def test_a_start_that_fails_says_why_and_so_does_the_row(stocked: Office) -> None:
     stocked.engine.habits["qwen"] = Habits(refused="no such flag")
     with pytest.raises(LoadFailed) as caught:

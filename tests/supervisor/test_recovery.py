@@ -323,6 +323,25 @@ async def test_memory_is_a_place_too(awaited: bool) -> None:
             assert client.lease is not None
 
 
+async def test_one_that_is_pinned_comes_back_though_who_waited_for_it_has_left() -> None:
+    async with stage(max_models=1, max_wait=600.0) as play:
+        await play.supervisor.start(A)
+        play.supervisor.pin("a")
+        play.engine.server("a").crash()
+        await anyio.sleep(0.1)
+        other = play.ask(B)
+        await anyio.sleep(0.1)
+        client = play.ask(A)
+        await anyio.sleep(5)
+        assert other.lease is not None
+        assert play.state(A) == "backoff", "its place is taken, and in use"
+        client.leave()
+        await anyio.sleep(5)
+        other.release()
+        await anyio.sleep(5)
+        assert play.state(A) == "ready"
+
+
 async def test_a_crash_while_nobody_is_there_any_more_is_forgotten_in_the_end() -> None:
     async with stage(Engine(a=Habits(loading=inf, crashing=0.5)), ttl=0.0) as play:
         client = play.ask(A)

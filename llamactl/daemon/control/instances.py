@@ -109,8 +109,7 @@ class InstanceCalls:
             await self._supervisor.start(model, call.ttl)
         else:
             self._supervisor.begin(model, call.ttl)
-            for _ in range(2):  # in whichever order tasks have their turns, it has begun after that
-                await anyio.lowlevel.checkpoint()
+            await _has_begun()
         return instance_row(self._supervisor.instance(model.name))
 
     async def _stop_model(self, call: calls.StopModel) -> InstanceRow:
@@ -119,6 +118,7 @@ class InstanceCalls:
             await self._supervisor.stop(name, self._drain(call))
         else:
             self._supervisor.begin_stop(name, self._drain(call))
+            await _has_begun()
         return instance_row(self._supervisor.instance(name))
 
     async def _restart_model(self, call: calls.RestartModel) -> InstanceRow:
@@ -127,6 +127,7 @@ class InstanceCalls:
             await self._supervisor.restart(model, self._drain(call))
         else:
             self._supervisor.begin_restart(model, self._drain(call))
+            await _has_begun()
         return instance_row(self._supervisor.instance(model.name))
 
     def _drain(self, call: calls.StopModel | calls.RestartModel) -> float:
@@ -188,3 +189,9 @@ def instance_row(instance: Instance) -> InstanceRow:
         wedged=None if instance.wedged is None else now - instance.wedged,
         problem=phase.problem if isinstance(phase, Backoff | Failed) else None,
     )
+
+
+async def _has_begun() -> None:
+    """What was left to a task: in whichever order tasks have their turns, it has had its first after this."""
+    for _ in range(2):
+        await anyio.lowlevel.checkpoint()
