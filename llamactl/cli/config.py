@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from llamactl.cli import config_far, render
@@ -25,22 +24,10 @@ app = typer.Typer(
 Key = Annotated[str, typer.Argument(metavar="KEY", help="As section.key, like residency.ttl.")]
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A key; `value` with durations in seconds and sizes in bytes, None where it is not set or a secret."""
-
-    key: str
-    value: Any
-    origin: Any
-
-    @property
-    def name(self) -> str:
-        return self.key
-
-
 @app.command()
 def show(origin: Annotated[bool, typer.Option("--origin", help="And where each value comes from.")] = False) -> None:
     """Show every key with its value; those of llama-server that are not set with -v."""
-    if config_far.is_far():
+    if session.url:
         return config_far.show()
     from llamactl.config.load import survey
     from llamactl.config.sections import SECTIONS
@@ -72,7 +59,7 @@ def show(origin: Annotated[bool, typer.Option("--origin", help="And where each v
 @app.command()
 def get(key: Key) -> None:
     """Show the value of one key, as `set` takes it."""
-    if config_far.is_far():
+    if session.url:
         return config_far.get(key)
     from llamactl.config.load import survey
     from llamactl.config.sources import find
@@ -100,7 +87,7 @@ def set_(
 ) -> None:
     """Set a key in the file."""
     text = sys.stdin.read().removesuffix("\n") if value == "-" else value
-    if config_far.is_far():
+    if session.url:
         return config_far.change(SetConfig({key: text}))
     from llamactl.config.edit import assign
     from llamactl.config.sources import find
@@ -121,7 +108,7 @@ def set_(
 @app.command()
 def unset(key: Key, now: Now = False) -> None:
     """Take a key out of the file. One that is not in it is a success."""
-    if config_far.is_far():
+    if session.url:
         return config_far.change(SetConfig(unset=(key,)))
     from llamactl.config.edit import remove
     from llamactl.config.sources import find
@@ -271,7 +258,9 @@ def _done(path: Path, keys: list[str], changed: bool, message: str, now: bool = 
     waits = sort(keys) if reads else sort(())
     if not session.json:
         render.note(message)
-        for variable in _variables(keys):
+        from llamactl.config.sources import hiding
+
+        for variable in hiding(keys, os.environ):
             render.note(f"{variable} in the environment wins over it")
     done = None
     if now and reads:
@@ -299,12 +288,6 @@ def _is_read_by_daemon(path: Path) -> bool | None:
     return None
 
 
-def _variables(keys: Iterable[str]) -> list[str]:
-    """Those that are set for these keys."""
-    names = (f"LLAMACTL_{key.replace('.', '_').upper()}" for key in keys)
-    return [name for name in names if os.environ.get(name)]
-
-
 def _differing(path: Path, before: str, after: str) -> list[str]:
     """The keys that two texts of the file say different things of."""
     from llamactl.config.sources import tables
@@ -313,10 +296,10 @@ def _differing(path: Path, before: str, after: str) -> list[str]:
     return [".".join(key) for key in {**old, **new} if old.get(key) != new.get(key)]
 
 
-def _row(key: str, kind: Any, value: Any, origin: object) -> Row:
+def _row(key: str, kind: Any, value: Any, origin: object) -> config_far.Row:
     from llamactl.config.values import is_secret
 
-    return Row(key, None if is_secret(kind) else value, origin)
+    return config_far.Row(key, None if is_secret(kind) else value, origin)
 
 
 # --- the editor ----------------------------------------------------------------------------------

@@ -12,19 +12,16 @@ from llamactl.rpc.calls import ConfigRow, SetConfig, ShowConfig
 
 
 class Row(msgspec.Struct, frozen=True):
-    """As `config show` has one of this machine, without its origin: that is not known here."""
+    """A key; `value` with durations in seconds and sizes in bytes, None where it is not set or a secret. `origin` is
+    known of those of this machine only."""
 
     key: str
     value: Any
-    origin: None = None
+    origin: Any = None
 
     @property
     def name(self) -> str:
         return self.key
-
-
-def is_far() -> bool:
-    return bool(session.url)
 
 
 def show() -> None:
@@ -39,7 +36,9 @@ def get(key: str) -> None:
     row = next((row for row in _rows() if row.key == key), None)
     if row is None:
         raise BadRequest(f"unknown key {key}", "llamactl config show -v has them all")
-    if row.value is None and row.text.startswith("(hidden"):
+    from llamactl.config.written import HIDDEN
+
+    if row.text == HIDDEN:
         raise Refused(f"{key} is a secret, and is not shown", f"llamactl config set {key} -")
     if render.for_program("config-key", Row(row.key, row.value)):
         return
@@ -55,7 +54,7 @@ def change(call: SetConfig) -> None:
     told = {
         "file": done.file,
         "keys": keys,
-        "changed": bool(done.changed or {*keys} & {*done.restart_for}),
+        "changed": done.written,
         "reload": False,
         "restart": bool({*keys} & {*done.restart_for}),
     }

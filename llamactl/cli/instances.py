@@ -7,7 +7,7 @@ import typer
 
 from llamactl.cli import render
 from llamactl.cli.loading import loading
-from llamactl.cli.outcomes import Interrupted, PartlyDone
+from llamactl.cli.outcomes import Interrupted, together
 from llamactl.cli.session import session
 from llamactl.core.errors import BadRequest, DoesNotFit, LlamactlError, TimedOut
 from llamactl.core.model import HOST
@@ -240,8 +240,7 @@ def _each(names: list[str], one: Callable[[str], InstanceRow]) -> None:
         if session.machine:
             show(done)
         return
-    kind = PartlyDone if done and not isinstance(failures[0], Interrupted) else type(failures[0])
-    failure = kind("; ".join(error.message for error in failures), failures[0].hint)
+    failure = together(failures, partly=bool(done) and not isinstance(failures[0], Interrupted))
     if session.output == "json" and done:
         render.data("instances", {"items": done, "error": render.fault(failure)})
         said = True

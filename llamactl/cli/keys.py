@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -27,15 +27,6 @@ class _Scope(StrEnum):
     observe = "observe"
     control = "control"
     admin = "admin"
-
-
-class _Wait(StrEnum):
-    """`Wait`, likewise."""
-
-    comments = "comments"
-    reasoning = "reasoning"
-    space = "space"
-    none = "none"
 
 
 class _Shown(msgspec.Struct, kw_only=True):
@@ -76,7 +67,8 @@ def create(
     parallel: Annotated[int, typer.Option(metavar="N", min=0, help="Requests at once; 0 is no limit.")] = 0,
     priority: Annotated[int, typer.Option(metavar="N", help="Who waits goes before those with a lower one.")] = 0,
     wait: Annotated[
-        _Wait | None, typer.Option(help="How it is told that it waits, unless a request says X-Llamactl-Wait itself.")
+        Literal["comments", "reasoning", "space", "none"] | None,
+        typer.Option(help="How it is told that it waits, unless a request says X-Llamactl-Wait itself."),
     ] = None,
 ) -> None:
     """Make a key, and show it: this once."""
@@ -88,7 +80,7 @@ def create(
         rate=parse_rate(rate) if rate else 0.0,
         parallel=parallel,
         priority=priority,
-        wait="" if wait is None else wait.value,
+        wait="" if wait is None else wait,
     )
     with session.client() as client:
         _tell(client.call(call))

@@ -126,7 +126,7 @@ def export(
         for point in series.points:
             for one, value in point.values.items():
                 table.writerow(
-                    (_utc(point.at), series.kind, series.name, one, value.min, value.mean, value.max, value.count)
+                    (show_time(point.at), series.kind, series.name, one, value.min, value.mean, value.max, value.count)
                 )
     render.text(lines.getvalue(), end="")
 
@@ -138,7 +138,7 @@ def dashboard() -> None:
 
 
 def as_data(sample: Sample) -> dict[str, object]:
-    return {**msgspec.structs.asdict(sample), "at": _utc(sample.at / 1000)}
+    return {**msgspec.structs.asdict(sample), "at": show_time(sample.at / 1000)}
 
 
 def _subject(model: str, gpu: str) -> tuple[str, str]:
@@ -159,12 +159,12 @@ def _data(found: History) -> None:
         {
             "kind": one.kind,
             "name": one.name,
-            "points": [{"at": _utc(point.at), "values": point.values} for point in one.points],
+            "points": [{"at": show_time(point.at), "values": point.values} for point in one.points],
         }
         for one in found.series
     ]
-    about = {"start": _utc(found.start), "end": _utc(found.end), "step": found.step, "interval": found.interval}
-    render.data("history", {**about, "series": series})
+    times = {"start": show_time(found.start), "end": show_time(found.end)}
+    render.data("history", {**times, "step": found.step, "interval": found.interval, "series": series})
 
 
 def _show_gpus(sample: Sample) -> None:
@@ -262,7 +262,3 @@ def _local(at: float) -> str:
 
 def _far(at: float) -> str:
     return datetime.fromtimestamp(at).strftime("%d %b %H:%M")
-
-
-def _utc(at: float) -> str:
-    return show_time(at)

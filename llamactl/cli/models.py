@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from llamactl.cli import about, defaults, portable, render, variants
-from llamactl.cli.outcomes import confirm
+from llamactl.cli.outcomes import confirm, together
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
+from llamactl.core.errors import LlamactlError
 from llamactl.core.units import show_count, show_size
 from llamactl.rpc.calls import (
     AddModel,
@@ -98,12 +99,28 @@ def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="By na
     chosen = session.models(names)
     all_ = ", ".join(chosen)
     confirm(f"Take {all_} out of the catalogue, with what is set?", f"llamactl models rm {' '.join(names)} --yes")
+    gone: list[str] = []
+    failures: list[LlamactlError] = []
     with session.client() as client:
         for name in chosen:
-            client.call(RemoveModel(name))
+            try:
+                client.call(RemoveModel(name))
+            except LlamactlError as error:
+                failures.append(error)
+                continue
+            gone.append(name)
             if not session.machine:
                 render.note(f"{name} is no longer in the catalogue")
-    render.for_program("models-removed", chosen, "\n".join(chosen))
+    if not failures:
+        render.for_program("models-removed", gone, "\n".join(gone))
+        return
+    failure = together(failures, partly=bool(gone))
+    if session.output == "json" and gone:
+        render.data("models-removed", {"items": gone, "error": render.fault(failure)})
+        raise typer.Exit(failure.exit)
+    if gone:
+        render.for_program("models-removed", gone, "\n".join(gone))
+    raise failure
 
 
 app.command("remove", hidden=True)(rm)

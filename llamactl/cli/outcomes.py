@@ -1,6 +1,7 @@
 """How a command may end that no call of the daemon does, and whether it may be done."""
 
 import sys
+from collections.abc import Sequence
 
 from llamactl.cli.session import session
 from llamactl.core.errors import LlamactlError, Refused
@@ -27,3 +28,9 @@ def confirm(question: str, way_out: str) -> None:
 
         if not typer.confirm(question, err=True):
             raise Refused("nothing was changed", way_out)
+
+
+def together(failures: Sequence[LlamactlError], *, partly: bool) -> LlamactlError:
+    """One error for what failed of several things. `partly`: others were done."""
+    kind = PartlyDone if partly else type(failures[0])
+    return kind("; ".join(error.message for error in failures), failures[0].hint)

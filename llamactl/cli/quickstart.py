@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from llamactl.cli import chat, daemon, render
+from llamactl.cli.loading import loading
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
 from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
@@ -29,7 +30,7 @@ def quickstart(
     try:
         _engine()
         name = _model(model)
-        with render.working(f"loading {name} …"), session.client(timeout=None) as client:
+        with loading(name), session.client(timeout=None) as client:
             row = client.call(StartModel(name))
         _done(
             "model", f"{name} is ready" + ("" if row.load_seconds is None else f" ({row.load_seconds:.1f} s to load)")

@@ -1,6 +1,5 @@
 """`llamactl daemon install-unit`: the files that systemd needs, made to fit this installation."""
 
-import hashlib
 import os
 import re
 import sys
@@ -83,6 +82,8 @@ def state(wanted: str, found: str | None) -> State:
 
 
 def _digest(text: str) -> str:
+    import hashlib  # with OpenSSL, which no other command of the daemon wants
+
     return hashlib.sha256(text.encode()).hexdigest()
 
 

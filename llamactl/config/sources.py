@@ -85,6 +85,13 @@ def values(given: Mapping[Key, Given], problems: Problems) -> dict[Key, Any]:
 # --- the environment -----------------------------------------------------------------------------
 
 
+def hiding(keys: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that win over what a file says of these keys (`section.key`)."""
+    found = variables(environment, [])
+    names = (tuple(key.split(".", 1)) for key in keys)
+    return tuple(f"LLAMACTL_{section}_{key}".upper() for section, key in names if (section, key) in found)
+
+
 def variables(environment: Mapping[str, str], problems: Problems, here: Path | None = None) -> dict[Key, Given]:
     """`LLAMACTL_<SECTION>_<KEY>`; other variables that begin with LLAMACTL_ are none of ours.
 

@@ -47,7 +47,10 @@ def given(kind: Any, text: str, base: Path) -> Plain:
 
 
 def taken(kind: Any, value: Any, base: Path) -> Plain:
-    """The same for a value from elsewhere, which is as in the file, or such a text."""
+    """As `given`, for a value from a call: as the file would have it, or a text as on the command line.
+
+    Raises `BadRequest`.
+    """
     return given(kind, value, base) if isinstance(value, str) else _given(kind, value, read(kind, value, base))
 
 

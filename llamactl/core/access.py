@@ -29,8 +29,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who asks, and what they may. `key` is the id of the key, empty for who has none.
 
     `scope` is the highest that they have. `models` are globs, None for all of them; `rate` requests per minute and
-    `parallel` requests at once, 0 for no limit. `priority`: who waits goes before those with a lower one,
-    and is told so as `wait` has it.
+    `parallel` requests at once, 0 for no limit. `priority`: who waits goes before those with a lower one.
+    `wait`: how they are told that they wait.
     """
 
     key: str = ""

@@ -98,10 +98,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     repair: Repair | None = None
     repaired: bool = False
 
-    @property
-    def name(self) -> str:
-        return self.code
-
 
 def ok(code: Code, message: str) -> Finding:
     return Finding(code=code, level="ok", message=message)

@@ -10,7 +10,9 @@ def told(
     next_try: float | None = None,
     loaded: float | None = None,
 ) -> str:
-    """In one line. `passed` is how long it has been in that state, `eta` how long it will still take, in seconds."""
+    """In one line. `passed` is how long it has been in that state, `eta` how long it will still take, `next_try` when
+    it is started again, in seconds; `loaded` the part of its file that has been read, 0 to 1; `position` that in the
+    queue, 1 for the next."""
     if state in ("starting", "loading"):
         done = percent(passed, eta, loaded)
         if done is None:
@@ -23,7 +25,8 @@ def told(
 
 
 def percent(passed: float | None, eta: float | None, loaded: float | None) -> int | None:
-    """How far a load is: by what loads took before, else by the part of the file that has been read."""
+    """How far a load is, 0 to 99: by what loads took before, else by the part of the file that has been read. None if
+    neither is known."""
     if eta is not None:
         passed = max(0.0, passed or 0.0)
         loaded = passed / (passed + eta) if passed + eta else 0.0

@@ -24,11 +24,11 @@ class Learning:
         self._hub = hub
         self._supervisor = supervisor
         self._catalogue = catalogue
-        self._rooms: dict[str, api.Room] = {}
+        self._props: dict[str, api.Props] = {}
 
-    def room(self, name: str) -> api.Room:
-        """What a model that is ready can take at once, as far as it has said so."""
-        return self._rooms.get(name, api.Room())
+    def props(self, name: str) -> api.Props | None:
+        """What a model that is ready said of itself, once it has."""
+        return self._props.get(name)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled."""
@@ -41,7 +41,7 @@ class Learning:
                 async for numbered in watcher:
                     event = numbered.event
                     if isinstance(event, InstanceChanged):
-                        self._rooms.pop(event.model, None)
+                        self._props.pop(event.model, None)
                         if isinstance(event.phase, Ready):
                             group.start_soon(self._ask, event.model)
 
@@ -50,7 +50,7 @@ class Learning:
         if not endpoint:
             return  # it is gone again
         try:
-            self._rooms[name] = await api.room(endpoint)
+            self._props[name] = await api.props(endpoint)
             self._catalogue.learn(name, await api.told(endpoint))
         except NotRunning as error:
             log.info("%s said nothing of itself: %s", name, error.message)

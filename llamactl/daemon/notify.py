@@ -9,7 +9,7 @@ from contextlib import contextmanager
 log = logging.getLogger(__name__)
 
 PATIENCE = 1.0
-"""Seconds for a service manager with a full queue to make room in it."""
+"""Seconds for a service manager with a full queue to make room in it, for what is not said a second time."""
 
 STARTING = 90.0
 """Seconds for the daemon to be up again; as many as systemd has for a start."""
@@ -37,10 +37,10 @@ class Notify:
         self._tell(READY=1, STATUS=status, **self._watched_for(self.watchdog))
 
     def status(self, text: str) -> None:
-        self._tell(STATUS=text)
+        self._tell(0.0, STATUS=text)
 
     def alive(self) -> None:
-        self._tell(WATCHDOG=1)
+        self._tell(0.0, WATCHDOG=1)
 
     @contextmanager
     def reloading(self) -> Iterator[None]:
@@ -71,11 +71,11 @@ class Notify:
         """Something is under way, and more will be heard of it within this time."""
         self._tell(EXTEND_TIMEOUT_USEC=int(seconds * 1e6))
 
-    def _tell(self, **what: object) -> None:
+    def _tell(self, patience: float = PATIENCE, /, **what: object) -> None:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.settimeout(PATIENCE)
+            sender.settimeout(patience)
             try:
                 sender.sendto("\n".join(f"{name}={value}" for name, value in what.items()).encode(), self._address)
             except OSError as error:

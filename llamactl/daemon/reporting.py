@@ -66,7 +66,7 @@ async def _feed(notify: Notify, pause: float, check: Callable[[float], Awaitable
     """The loop turns if this goes on; that alone is not enough."""
     while True:
         try:
-            await check(pause)
+            await check(pause / 2)  # for each of the two that it asks
         except LlamactlError as error:
             log.error("the watchdog is not told that all is well: %s", error.message)
         else:

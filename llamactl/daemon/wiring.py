@@ -149,7 +149,7 @@ def wire(
         database.presets,
         database.server,
         database.exits.of,
-        learning.room,
+        learning.props,
         measuring.rate,
         [
             fit,

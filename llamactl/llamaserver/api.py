@@ -39,6 +39,10 @@ class Answer(NamedTuple):
     peer: int
 
 
+class Generation(msgspec.Struct, frozen=True):
+    n_ctx: int | None = None
+
+
 class Props(msgspec.Struct, frozen=True):
     """What a llama-server says of itself; fields that its build does not tell are as here."""
 
@@ -47,20 +51,11 @@ class Props(msgspec.Struct, frozen=True):
     total_slots: int = 1
     build_info: str = ""
     is_sleeping: bool = False
-
-
-class Generation(msgspec.Struct):
-    n_ctx: int | None = None
-
-
-class Room(msgspec.Struct, frozen=True):
-    """What it can take at once: so many requests, with a `context` of so many tokens each."""
-
-    total_slots: int | None = None
-    default_generation_settings: Generation = msgspec.field(default_factory=Generation)
+    default_generation_settings: Generation = Generation()
 
     @property
     def context(self) -> int | None:
+        """Tokens that each slot can take."""
         return self.default_generation_settings.n_ctx
 
 
@@ -81,14 +76,6 @@ async def props(endpoint: str) -> Props:
     """Raises `NotRunning` when nothing answers, or not as a llama-server does."""
     try:
         return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Props)
-    except (ValueError, msgspec.DecodeError) as error:
-        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
-
-
-async def room(endpoint: str) -> Room:
-    """Raises as `props` does."""
-    try:
-        return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Room)
     except (ValueError, msgspec.DecodeError) as error:
         raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
 

@@ -51,9 +51,9 @@ def _limit(of: int) -> int | None:
 
 def _may_lock() -> bool:
     """Does it have the capability that no limit counts for?"""
-    with suppress(OSError, AttributeError):
-        status = Path("/proc/self/status").read_text()
-        return bool(int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16) >> _CAP_IPC_LOCK & 1)  # type: ignore[index]
+    with suppress(OSError):
+        if found := re.search(r"^CapEff:\s*(\w+)", Path("/proc/self/status").read_text(), re.M):
+            return bool(int(found[1], 16) >> _CAP_IPC_LOCK & 1)
     return False
 
 

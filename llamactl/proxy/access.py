@@ -120,7 +120,7 @@ class Gate:
     def admit(self, keys: Iterable[Key]) -> dict[str, Unauthorized]:
         """These are all keys there are; it counts from the next request on.
 
-        By their ids, those that counted until now, or their old secrets did, with what is to be said to their users.
+        Returns, by id, what to tell the users of those that are gone or have another secret now.
         """
         before, known = self._keys, list(keys)
         self._keys = {key.id: key for key in known if key.revoked is None}
@@ -128,9 +128,9 @@ class Gate:
         self._forget()
         ended = {}
         for key in before.values():
-            now = self._keys.get(key.id)
-            if now is None or now.digest != key.digest:
-                why = "was revoked" if now is None else "has another secret now"
+            after = self._keys.get(key.id)
+            if after is None or after.digest != key.digest:
+                why = "was revoked" if after is None else "has another secret now"
                 ended[key.id] = Unauthorized(f"the key {key.name} {why}", _HINT)
         return ended
 
@@ -264,13 +264,14 @@ class Gate:
         self._known[credential] = known
         return known
 
-    def _key(self, shown: KeyText, peer: Peer) -> _Known:
-        key = self._keys.get(shown.id)
-        digest = sha256(shown.secret.encode()).hexdigest()
+    def _key(self, text: KeyText, peer: Peer) -> _Known:
+        """Of one that was revoked the secret is not looked at: it may be somebody else who has only its id."""
+        key = self._keys.get(text.id)
+        digest = sha256(text.secret.encode()).hexdigest()
         if key is None or not hmac.compare_digest(digest, key.digest):
-            what: Misuse = "revoked" if shown.id in self._revoked else "unknown" if key is None else "secret"
-            self.misuses.note("" if what == "unknown" else shown.id, what, peer.address)
-            raise Unauthorized(f"the key llk_{shown.id}_… is not known, or not any more", _HINT)
+            what: Misuse = "revoked" if text.id in self._revoked else "unknown" if key is None else "secret"
+            self.misuses.note("" if what == "unknown" else text.id, what, peer.address)
+            raise Unauthorized(f"the key llk_{text.id}_… is not known, or not any more", _HINT)
         if key.expires is not None and key.expires <= self._now():
             self.misuses.note(key.id, "expired", peer.address)
             raise Unauthorized(f"the key {key.name} has expired", _HINT)

@@ -14,7 +14,7 @@ from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
 from llamactl.proxy.gathering import Gathering
-from llamactl.proxy.record import ID
+from llamactl.proxy.record import HEADER, ID
 from llamactl.proxy.request import Reader, Request
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
         self._again: Request | None = None  # what has been asked a second time
-        self.caller: Caller | None = None  # of that
+        self.caller: Caller | None = None  # who asks what is being answered
         self._peer = Peer()
         self.added = b""
         self._waiting: asyncio.Task[None] | None = None
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
         door, head, journal = self._door, request.head, self._door.journal
-        self.added = named = b"X-Request-Id: %b\r\n" % head.request_id if head.request_id else journal.name()
+        self.added = header = HEADER % head.request_id if head.request_id else journal.header()
         if head.origin:
             self.added += door.gate.origins.lines(head.origin)
         self._asked = request
@@ -193,12 +193,12 @@ class Connection(asyncio.Protocol):
                 door.gate.demand_model(caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
-                request.record = journal.begin(named[ID], head.route.endpoint, "", self._peer.address)
+                request.record = journal.begin(header[ID], head.route.endpoint, "", self._peer.address)
                 if self.caller is not None:
                     request.record.key = self.caller.key
             self.refuse(request, error)
             return
-        request.record = record = journal.begin(named[ID], head.route.endpoint, model.name, self._peer.address)
+        request.record = record = journal.begin(header[ID], head.route.endpoint, model.name, self._peer.address)
         if caller.key:
             record.key = caller.key
         if journal.capture.count:
@@ -349,7 +349,7 @@ class Connection(asyncio.Protocol):
             waiting.end()
         if asked is not None and asked.record is not None:
             self._door.journal.end(asked.record)
-        if caller is not None and caller.parallel:
+        if caller is not None:
             self._door.gate.leave(caller)
 
     def end(self) -> None:
@@ -373,7 +373,7 @@ class Connection(asyncio.Protocol):
         begun = self._reader.in_head or self._reader.in_body
         if begun and self._idle() and not self._lingering and not self.transport.is_closing():
             self._deadline = self._door.tick + LINGER
-            added = self._door.journal.name()
+            added = self._door.journal.header()
             late = TimedOut("the request took too long")
             self.transport.write(dialects.refusal(late, close=True, status=408, added=added))
             self.transport.close()

@@ -59,6 +59,11 @@ def _error(error: LlamactlError, status: int, dialect: Dialect) -> dict[str, Any
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+def retry_after(error: LlamactlError, status: int) -> int | None:
+    """Whole seconds to say in `Retry-After`; None: nothing is said of it."""
+    return max(1, math.ceil(error.retry_after or 1)) if error.retry_after is not None or status == 503 else None
+
+
 def refusal(
     error: LlamactlError,
     *,
@@ -76,8 +81,8 @@ def refusal(
         "Content-Type: application/json; charset=utf-8",
         f"Content-Length: {len(body)}",
     ]
-    if error.retry_after is not None or status == 503:
-        lines.append(f"Retry-After: {max(1, math.ceil(error.retry_after or 1))}")
+    if (seconds := retry_after(error, status)) is not None:
+        lines.append(f"Retry-After: {seconds}")
     if status == 401:
         lines.append("WWW-Authenticate: Bearer")
     if isinstance(error, Moved):

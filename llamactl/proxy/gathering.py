@@ -39,21 +39,24 @@ class Gathering(Forward):
         self._streamed = streamed
 
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
-        if self._streamed is None or not answer.events or answer.status != 200:
-            if answer.status == 200 and self._streamed is not None:
-                self._pool.plain = True  # it does not stream: to ask for it changes bodies in vain
-            waiting = self._client.waiting
-            if waiting is None or not waiting.begun:
-                super()._begun(answer, length, data, start)
-            else:
-                self._follow(answer, length, data, start)
-            return
+        if self._streamed is not None and answer.status == 200:
+            if answer.events:
+                self._begin_gathering(answer, data[start:])
+                return
+            self._pool.plain = True  # it does not stream: to ask for it changes bodies in vain
+        waiting = self._client.waiting
+        if waiting is None or not waiting.begun:
+            super()._begun(answer, length, data, start)
+        else:
+            self._follow(answer, length, data, start)
+
+    def _begin_gathering(self, answer: Answer, data: bytes) -> None:
         self._head = answer
         self._gather = gather(self._request.path)
         self._chunks = Chunks(keep=True)
         if self._request.record is not None:
             self._request.record.answered(self._request.record.status, events=True)  # the client is told none yet
-        self._take(self._gather, self._chunks, data[start:])
+        self._take(self._gather, self._chunks, data)
 
     def _follow(self, answer: Answer, length: int, data: bytes, start: int) -> None:
         """White space has gone before it, and a head: of the answer there is only its body to come."""

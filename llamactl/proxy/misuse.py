@@ -28,7 +28,7 @@ class Misuses:
         self._noted: dict[tuple[str, Misuse], _Noted] = {}
 
     def note(self, key: str, what: Misuse, address: str) -> None:
-        """`key` is the id of one that there is, or empty."""
+        """`key` is the id of one that there is, or was, or the subject of a token; or empty."""
         noted = self._noted.get((key, what))
         if noted is None:
             if len(self._noted) >= MOST and key:

@@ -22,44 +22,40 @@ class _Windows(Storage):
         super().__init__()
         self._now = now
         self._clock = clock
-        self.of: dict[str, _Window] = {}  # by who is counted, the oldest first
+        self.by_who: dict[str, _Window] = {}  # the oldest first
 
     def __len__(self) -> int:
-        return len(self.of)
-
-    def seen(self, key: str) -> "_Window":
-        """One that was just counted."""
-        return self.of[key]
+        return len(self.by_who)
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        window, now = self.of.get(key), self._now()
+        window, now = self.by_who.get(key), self._now()
         if window is not None and window.end > now:
             window.count += amount
             return window.count
-        self.of.pop(key, None)
-        if len(self.of) >= MOST:
-            del self.of[next(iter(self.of))]
-        self.of[key] = _Window(amount, now + expiry, ceil(self._clock() + expiry))
+        self.by_who.pop(key, None)
+        if len(self.by_who) >= MOST:
+            del self.by_who[next(iter(self.by_who))]
+        self.by_who[key] = _Window(amount, now + expiry, ceil(self._clock() + expiry))
         return amount
 
     def get(self, key: str) -> int:
-        window = self.of.get(key)
+        window = self.by_who.get(key)
         return 0 if window is None or window.end <= self._now() else window.count
 
     def get_expiry(self, key: str) -> float:
-        window = self.of.get(key)
+        window = self.by_who.get(key)
         return self._now() if window is None else window.end
 
     def check(self) -> bool:
         return True
 
     def reset(self) -> int | None:
-        count = len(self.of)
-        self.of.clear()
+        count = len(self.by_who)
+        self.by_who.clear()
         return count
 
     def clear(self, key: str) -> None:
-        self.of.pop(key, None)
+        self.by_who.pop(key, None)
 
 
 class _Window:
@@ -108,12 +104,12 @@ class Rates:
         since the epoch.
         """
         limit = self._limits.get(rate) or self._known(rate)
-        window = self.windows.of.get(who)
+        window = self.windows.by_who.get(who)
         if window is not None and window.count < limit.amount and window.end > self._now():  # nothing is to be decided
             window.count += 1
         else:
             ok = self._hit(limit, who)
-            window = self.windows.seen(who)
+            window = self.windows.by_who[who]
             if not ok:
                 return self._spent(limit, window)
         return b"%b%d%b" % (limit.told, limit.amount - window.count, window.told), 0.0
@@ -123,7 +119,7 @@ class Rates:
         limit = self._limits.get(rate) or self._known(rate)
         if self._test(limit, who):
             return b"", 0.0
-        return self._spent(limit, self.windows.seen(who))
+        return self._spent(limit, self.windows.by_who[who])
 
     def _spent(self, limit: _Limit, window: _Window) -> tuple[bytes, float]:
         return b"%b0%b" % (limit.told, window.told), max(0.001, window.end - self._now())

@@ -13,8 +13,9 @@ from llamactl.core.requests import ModelRequest, RequestState, Usage
 from llamactl.proxy import usage
 from llamactl.proxy.capture import Capture, Captured
 
-ID = slice(len(b"X-Request-Id: "), -2)
-"""Where the id stands in its header."""
+HEADER = b"X-Request-Id: %b\r\n"
+ID = slice(HEADER.index(b"%"), -2)
+"""The header that tells the id of a request, and where in it that stands."""
 
 ROOM = 2048
 """Requests that may have ended and not been taken. Beyond that, which no llama-server can do in a second, the oldest
@@ -62,7 +63,7 @@ class Record:
             self._stream = True
 
     def whole(self, status: int, body: bytes) -> None:
-        """The answer has come in one piece, and is no stream."""
+        """The answer has come in one piece, and is no stream: most do, so this is `answered` and `take` in one."""
         self.status = status
         self.first = monotonic()
         self._start = body
@@ -159,13 +160,12 @@ class Journal:
         self.lost = 0
         self.capture = Capture()
         self._ended: deque[Record] = deque(maxlen=ROOM)
-        self._prefix = b"X-Request-Id: %b-" % os.urandom(6).hex().encode()
+        self._header = HEADER % (b"%b-%%x" % os.urandom(6).hex().encode())
         self._numbers = count(1)
 
-    def name(self) -> bytes:
-        """The header that tells the id (`ID`) of a request that has none. There is no other like it, after a restart
-        of the daemon either."""
-        return b"%b%x\r\n" % (self._prefix, next(self._numbers))
+    def header(self) -> bytes:
+        """For a request that has no id: one that no other has, after a restart of the daemon either."""
+        return self._header % next(self._numbers)
 
     def begin(self, id: bytes, endpoint: str, model: str, client: str) -> Record:
         record = Record(id, endpoint, model, client)

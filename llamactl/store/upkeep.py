@@ -22,6 +22,8 @@ STEP = 64
 """Pages given back at once while a daemon works with the file."""
 
 _SHOWN = 100
+_MAGIC = b"SQLite format 3\0"
+"""What a database begins with: https://www.sqlite.org/fileformat.html. An empty file is one, too."""
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -66,7 +68,7 @@ def backup(path: Path, to: Path, replace: bool = False, told: Callable[[int, int
     """A consistent copy of it, of one moment, while others may write: one file, there when it is complete.
 
     Returns its size in bytes. `told` hears the pages left, and of how many. Raises `Refused` if there is such a
-    file, unless it may `replace` it.
+    file, unless it may `replace` it, and it is a database.
     """
     _present(path)
     if to.is_dir():
@@ -78,6 +80,8 @@ def backup(path: Path, to: Path, replace: bool = False, told: Callable[[int, int
     exists = Refused(f"{to} is there already", f"to replace it: llamactl db backup --force {to}")
     if to.exists() and not replace:
         raise exists
+    if to.exists() and not _is_database(to):
+        raise Refused(f"{to} is no database, so it is not replaced by one", "name another file")
     try:
         with told_of(path), closing(_reader(path)) as connection:
             copy(connection, to, replace, told)
@@ -86,6 +90,14 @@ def backup(path: Path, to: Path, replace: bool = False, told: Callable[[int, int
     except OSError as error:
         raise LlamactlError(f"cannot write {to}: {error.strerror}", f"ls -ld {to.parent}") from error
     return to.stat().st_size
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) in (_MAGIC, b"")
+    except OSError:
+        return False
 
 
 def vacuum(path: Path) -> Vacuumed:

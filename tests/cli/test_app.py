@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from llamactl.cli.app import _hoist, commands
-from llamactl.core.errors import BY_CODE, LlamactlError, Unreachable
+from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unreachable
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, Stub, model
 
@@ -205,3 +205,17 @@ def test_asking_before_a_model_is_taken_out(
     assert [method for method, _ in stub.asked] == ["models.remove"] * (not code)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert llamactl("models", "rm", "gemma-2b").code == 0
+
+
+def test_what_could_not_be_taken_out_does_not_keep_the_others_in(llamactl: Llamactl, stub: Stub) -> None:
+    def remove(name: str) -> LlamactlError | None:
+        return None if name == "gemma-2b" else Refused(f"{name} runs", "llamactl stop")
+
+    stub.answers["models.remove"] = remove
+    said = llamactl("models", "rm", "qwen3:8b", "gemma-2b", "-o", "json")
+    told = said.json()
+    assert (said.code, told["items"], told["error"]["code"]) == (10, ["gemma-2b"], "partly_done")
+    assert "qwen3:8b runs" in told["error"]["message"]
+    said = llamactl("models", "rm", "qwen3:8b", "gemma-2b")
+    assert (said.code, "gemma-2b is no longer" in said.err, "qwen3:8b runs" in said.err) == (10, True, True)
+    assert llamactl("models", "rm", "qwen3:8b").code == 5

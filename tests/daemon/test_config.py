@@ -77,7 +77,8 @@ async def test_what_is_written_counts_at_once_and_the_rest_of_the_file_stays(des
 async def test_what_is_shown_may_be_set_again(desk: Desk) -> None:
     before = desk.current()
     values = {row.key.replace(".", "__"): row.value for row in (await desk.shown()).keys if row.value is not None}
-    assert await desk.set(**values) == ConfigWritten(file=str(desk.file))
+    assert await desk.set(**values) == ConfigWritten(file=str(desk.file), written=True)
+    assert await desk.set(**values) == ConfigWritten(file=str(desk.file)), "it is there already"
     assert desk.current() == before
 
 

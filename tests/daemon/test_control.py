@@ -48,7 +48,7 @@ from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Service, Services
 from llamactl.daemon.workers import Workers
 from llamactl.hub import Hub
-from llamactl.llamaserver.api import Generation, Room
+from llamactl.llamaserver.api import Generation, Props
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
 from llamactl.metrics.gpus import Gpus
@@ -135,7 +135,7 @@ class Office:
             db.presets,
             db.server,
             db.exits.of,
-            lambda _: Room(4, Generation(2048)),
+            lambda _: Props(total_slots=4, default_generation_settings=Generation(2048)),
             lambda _: 12.5,
             [
                 fit,

@@ -23,7 +23,7 @@ class Recorder(Notify):
         self.said: list[tuple[float, str]] = []
         self._began = anyio.current_time()
 
-    def _tell(self, **what: object) -> None:
+    def _tell(self, patience: float = 0.0, /, **what: object) -> None:
         self.said += [(round(anyio.current_time() - self._began), f"{name}={value}") for name, value in what.items()]
 
     def told(self, name: str) -> list[tuple[float, str]]:
@@ -41,7 +41,7 @@ class Life:
         return f"status {self.counted}"
 
     async def check(self, patience: float) -> None:
-        assert patience == 10
+        assert patience == 5, "for each of two, and as long again until the next look: within two thirds of 30 s"
         if self.sick:
             raise LlamactlError("the front door does not answer")
 

@@ -18,7 +18,7 @@ except ImportError:
 def one_id() -> Iterator[None]:
     """Every request that has none gets the same, so that answers can be compared to the byte."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journal, "name", lambda _: b"X-Request-Id: %b\r\n" % ID)
+        patch.setattr(Journal, "header", lambda _: b"X-Request-Id: %b\r\n" % ID)
         yield
 
 

@@ -7,7 +7,7 @@ from llamactl.proxy import usage
 from llamactl.proxy.record import Journal, Record
 from tests.proxy.test_usage import ANSWERS
 
-NAME = Journal.name  # before the tests replace it
+HEADER = Journal.header  # before the tests replace it
 
 
 class Clock:
@@ -133,6 +133,6 @@ def test_those_that_nobody_takes_are_forgotten(monkeypatch: pytest.MonkeyPatch) 
 
 def test_no_two_names_are_the_same() -> None:
     one, other = Journal(), Journal()
-    names = {NAME(journal) for journal in (one, other) for _ in range(100)}
+    names = {HEADER(journal) for journal in (one, other) for _ in range(100)}
     assert len(names) == 200
     assert all(name.isascii() and len(name) <= 32 for name in names)

@@ -191,6 +191,12 @@ def test_what_is_there_is_not_replaced_unasked(path: Path, tmp_path: Path) -> No
         upkeep.backup(path, to)
     assert f"--force {to}" in caught.value.hint
     assert to.read_text() == "precious"
+    with pytest.raises(Refused, match="is no database"):
+        upkeep.backup(path, to, replace=True)
+    assert to.read_text() == "precious", "whoever may write there: a mistyped path, and an admin far away"
+    to.write_bytes(b"")
+    upkeep.backup(path, to, replace=True)
+    assert models(to) == [A]
     upkeep.backup(path, to, replace=True)
     assert models(to) == [A]
 

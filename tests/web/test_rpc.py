@@ -50,7 +50,7 @@ def test_many_at_once_each_for_itself() -> None:
 @pytest.mark.parametrize("method", CALLS)
 def test_every_call_has_its_scope(method: str) -> None:
     call = CALLS[method]
-    reading = ("daemon.status", "daemon.engine", "daemon.surroundings")
+    reading = ("daemon.status", "daemon.engine")
     reads = method in reading or method.rpartition(".")[2] in (
         "list",
         "show",

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from llamactl.cli.documents.manual import EXITS
-from llamactl.cli.documents.mdoc import example, items, page, text
+from llamactl.cli.documents.mdoc import example, exits, items, page, text
 
 
 class Schema(msgspec.Struct):
@@ -70,7 +70,7 @@ def output(directory: Path) -> str:
         *text(_ERRORS),
         *example(_ERROR),
         ".Ss Exit status",
-        *items([(str(code), text(what)) for code, what in EXITS.items()], "-tag -width 130 -compact"),
+        *exits(EXITS),
         ".Sh SCHEMAS",
         *text(_FIELDS),
         *[line for schema in found for line in _schema(schema)],

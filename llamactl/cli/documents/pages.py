@@ -168,7 +168,7 @@ THEMES = {
                 """,
             exits={
                 1: "verify: something is wrong with a model.",
-                10: "import: a part could not be taken over, or names files that are not there.",
+                10: "import: a part could not be taken over, or names files that are not there; rm: some are left.",
             },
             see=("fit", "presets", "restart", "templates"),
             examples={

@@ -29,7 +29,6 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
     default: str = ""
     required: bool = False
-    variable: str = ""
 
 
 class Argument(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +123,6 @@ def _option(made: Any, parameter: inspect.Parameter) -> Option:
         if kind is float
         else str(default),
         required=default is parameter.empty,
-        variable=info.envvar or "",
     )
 
 

@@ -21,7 +21,7 @@ from llamactl.daemon.launch import Launch
 from llamactl.daemon.reload import Current
 from llamactl.daemon.services import Services
 from llamactl.hub import Hub
-from llamactl.llamaserver.api import Room
+from llamactl.llamaserver.api import Props
 from llamactl.metrics import unit
 from llamactl.rpc import calls
 from llamactl.rpc.calls import Call
@@ -32,7 +32,7 @@ from llamactl.supervisor import Supervisor
 class Control:
     """Answers calls; `answer` raises `LlamactlError`s for the edge to translate.
 
-    `http` are URLs, `exits` gives those of a model, `room` and `rate` are as in `instances`, `nouns` answer what is
+    `http` are URLs, `exits` gives those of a model, `props` and `rate` are as in `instances`, `nouns` answer what is
     not about models.
     The daemon `began` then, on the monotonic clock; None: now.
     """
@@ -49,7 +49,7 @@ class Control:
         presets: Presets,
         defaults: ServerSettings,
         exits: Callable[[str], list[Ended]],
-        room: Callable[[str], Room],
+        props: Callable[[str], Props | None],
         rate: Callable[[str], float | None],
         nouns: Iterable[Noun],
         began: float | None = None,
@@ -64,7 +64,7 @@ class Control:
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `wiring`: they are started with this, and shown by it
         self.reexec: Callable[[], Awaitable[None]]  # set by `main`
-        instances = InstanceCalls(config, catalogue, supervisor, launch, room, rate)
+        instances = InstanceCalls(config, catalogue, supervisor, launch, props, rate)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
             calls.Status: self._status,

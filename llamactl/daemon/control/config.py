@@ -59,12 +59,12 @@ class ConfigCalls:
             if written:
                 await anyio.to_thread.run_sync(rewrite, path, undo)
             raise
-        variables = (f"LLAMACTL_{key.replace('.', '_').upper()}" for key in (*call.set, *call.unset))
         return ConfigWritten(
             file=str(path),
             changed=changes.live,
             restart_for=self._config.pending,
-            hidden_by=tuple(name for name in variables if os.environ.get(name)),
+            written=written,
+            hidden_by=sources.hiding((*call.set, *call.unset), os.environ),
         )
 
 

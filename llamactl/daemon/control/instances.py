@@ -30,15 +30,15 @@ class InstanceCalls:
         catalogue: Catalogue,
         supervisor: Supervisor,
         launch: Launch,
-        room: Callable[[str], api.Room],
+        props: Callable[[str], api.Props | None],
         rate: Callable[[str], float | None],
     ) -> None:
-        """`room` is what a model that is ready can take, `rate` the tokens a second that it was last measured at."""
+        """`props` is what a model that is ready has said of itself, `rate` its tokens a second when last measured."""
         self._config = config
         self._catalogue = catalogue
         self._supervisor = supervisor
         self._launch = launch
-        self._room = room
+        self._props = props
         self._rate = rate
         self.handlers: Handlers = {
             calls.ListInstances: self._list_instances,
@@ -69,10 +69,9 @@ class InstanceCalls:
         row = msgspec.structs.replace(row, aliases=aliases, outdated=self.outdated(row.name))
         if row.state != "ready":
             return row
-        room = self._room(row.name)
-        return msgspec.structs.replace(
-            row, sleeping=sleeping, context=room.context, slots=room.total_slots, rate=self._rate(row.name)
-        )
+        row = msgspec.structs.replace(row, sleeping=sleeping, rate=self._rate(row.name))
+        props = self._props(row.name)
+        return row if props is None else msgspec.structs.replace(row, context=props.context, slots=props.total_slots)
 
     def outdated(self, name: str) -> tuple[str, ...]:
         """What would be another if it were started now; nothing of one that does not run, or is no model any more."""

@@ -30,12 +30,14 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfigWritten(msgspec.Struct, frozen=True, kw_only=True):
-    """`changed` are the keys whose new values count from now on, `restart_for` all that wait for a restart.
+    """`written`: the file has changed. `changed` are the keys whose new values count from now on, `restart_for` all
+    that wait for a restart.
 
     `hidden_by` are variables in the daemon's environment that win over what was written.
     """
 
     file: str
+    written: bool = False
     changed: tuple[str, ...] = ()
     restart_for: tuple[str, ...] = ()
     hidden_by: tuple[str, ...] = ()

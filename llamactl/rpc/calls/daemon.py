@@ -77,7 +77,7 @@ class ShowSurroundings(Call[Surroundings], frozen=True):
     """What the daemon's process can see of the machine and may do there, like the llama-servers that it starts."""
 
     method = "daemon.surroundings"
-    scope = "observe"
+    scope = "admin"
 
 
 class Shutdown(Call[None], frozen=True):

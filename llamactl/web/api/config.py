@@ -94,8 +94,9 @@ async def change_config(asked: Asked, body: ConfigChange) -> ConfigSaved:
     """Write keys into the configuration file, all or none; it is read again, and what can change at once does.
 
     Values are as in the file (numbers, texts like `15m` and `12GiB`, lists, tables), or texts as on the command line.
+    A field of `serverConfig` or `appConfig` that says what GET does changes nothing: forms are sent back whole.
     """
-    given = _given(body)
+    given = _given(body, await asked(ShowConfig()))
     wanted = {key: value for key, value in given.items() if value is not None}
     gone = tuple(key for key, value in given.items() if value is None)
     written = await asked(SetConfig(wanted, gone))
@@ -103,9 +104,11 @@ async def change_config(asked: Asked, body: ConfigChange) -> ConfigSaved:
     return ConfigSaved(**document, changed=written.changed, hidden_by=written.hidden_by)
 
 
-def _given(body: ConfigChange) -> dict[str, Any]:
+def _given(body: ConfigChange, now: Configuration) -> dict[str, Any]:
     """By key; None: to be taken out."""
     found: dict[str, Any] = {}
+    shown = _document(now)
+    others = next(row.value for row in now.keys if row.key == "models.directories")[1:]
 
     def give(key: str, value: Any, place: str) -> None:
         if key in found and found[key] != value:
@@ -113,13 +116,13 @@ def _given(body: ConfigChange) -> dict[str, Any]:
         found[key] = value
 
     for field, value in msgspec.structs.asdict(body.server_config or ServerConfig()).items():
-        if value is not None:
-            value = [value] if field == "base_path" else None if field in _LEFT and value == -1 else value
+        if value is not None and value != getattr(shown["server_config"], field):
+            value = [value, *others] if field == "base_path" else None if field in _LEFT and value == -1 else value
             give(_SERVER[field], value, "serverConfig")
     app = body.app_config or AppConfig()
-    if app.max_concurrent_models is not None:
+    if app.max_concurrent_models not in (None, shown["app_config"].max_concurrent_models):
         give("residency.max_models", app.max_concurrent_models, "appConfig")
-    if app.log_level is not None:
+    if app.log_level not in (None, shown["app_config"].log_level):
         level = "debug" if app.log_level == "verbose" else app.log_level
         give("logging.console_level", level, "appConfig")
         give("logging.file_level", level, "appConfig")

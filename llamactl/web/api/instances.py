@@ -64,7 +64,10 @@ class FitQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FitParams(msgspec.Struct, kw_only=True):
-    """What makes the most of the memory that there is, and what the file says; null is not known, or not needed."""
+    """What makes the most of the memory that there is, and what the file says; null is not known, or not needed.
+
+    `*_mb` are MiB. `fit_params_success`: it fits as it is set, else `fit_params_error` says why not.
+    """
 
     recommended_ctx_size: Setting | None
     recommended_gpu_layers: Setting | None

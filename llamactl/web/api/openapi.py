@@ -33,9 +33,10 @@ _ABOUT = """Models, their settings and how they are: what `llamactl` does on the
 Every answer has the same shape: `success`, then `data` or `error`, and `timestamp`. `error.details` says what to
 change: the place of what does not fit, like `body.models[0].path`, or what to try next.
 
-A key is shown as `Authorization: Bearer …` or `x-api-key: …`, and has a scope: `observe` to look, `control` to change,
-`admin` for the configuration. As long as there is no key at all, clients on the same machine may look without one. The
-name of a model in a path has its slashes as `%2F`.
+A key is shown as `Authorization: Bearer …` or `x-api-key: …`, and has a scope: `observe` to look, `control` to
+change, `admin` for the configuration, and so for all that the daemon's user may do: it names the programs that are
+run. As long as there is no key at all, clients on the same machine may look without one. The name of a model in a
+path has its slashes as `%2F`.
 """
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest
-from llamactl.rpc.calls import ConfigRow, Configuration, ConfigWritten, SetConfig
+from llamactl.rpc.calls import ConfigRow, Configuration, ConfigWritten, SetConfig, ShowConfig
 from tests.web.api.test_models import Daemon
 
 ADMIN = Caller("k", "n", "admin")
@@ -49,7 +49,10 @@ def test_what_counts() -> None:
     ("body", "call"),
     [
         ({}, SetConfig()),
-        ({"serverConfig": {"port": 1, "basePath": "/x"}}, SetConfig({"http.port": 1, "models.directories": ["/x"]})),
+        (
+            {"serverConfig": {"port": 1, "basePath": "/x"}},
+            SetConfig({"http.port": 1, "models.directories": ["/x", "/n"]}),
+        ),
         (
             {"serverConfig": {"threads": -1, "gpu_layers": 9}},
             SetConfig({"llama_server.gpu_layers": 9}, ("llama_server.threads",)),
@@ -64,13 +67,20 @@ def test_what_counts() -> None:
             SetConfig({"residency.ttl": "9m"}, ("residency.memory",)),
         ),
         ({"serverConfig": {"port": 1}, "config": {"http": {"port": 1}}}, SetConfig({"http.port": 1})),
+        (
+            {
+                "serverConfig": {"basePath": "/m", "port": 8134},
+                "appConfig": {"maxConcurrentModels": 2, "logLevel": "warn"},
+            },
+            SetConfig(),
+        ),
     ],
 )
 def test_what_is_written(body: object, call: SetConfig) -> None:
     written = ConfigWritten(file="/c", changed=("residency.ttl",), hidden_by=("LLAMACTL_HTTP_PORT",))
     daemon = Daemon(SetConfig=written, ShowConfig=NOW)
     data = daemon.ask(PATH, "POST", body, ADMIN)
-    assert daemon.asked[0] == call
+    assert daemon.asked == [ShowConfig(), call, ShowConfig()]
     assert (data["changed"], data["hiddenBy"]) == (["residency.ttl"], ["LLAMACTL_HTTP_PORT"])
     assert data["appConfig"]["maxConcurrentModels"] == 2, "and what counts now"
 
@@ -86,10 +96,10 @@ def test_what_is_written(body: object, call: SetConfig) -> None:
     ],
 )
 def test_what_does_not_fit(body: Any, place: str) -> None:
-    assert Daemon().ask(PATH, "POST", body, ADMIN) == (400, "bad_request", place)
+    assert Daemon(ShowConfig=NOW).ask(PATH, "POST", body, ADMIN) == (400, "bad_request", place)
 
 
 def test_what_the_daemon_refuses() -> None:
-    daemon = Daemon(SetConfig=BadRequest("unknown key http.prt", "did you mean http.port?"))
+    daemon = Daemon(SetConfig=BadRequest("unknown key http.prt", "did you mean http.port?"), ShowConfig=NOW)
     body = {"config": {"http": {"prt": 1}}}
     assert daemon.ask(PATH, "POST", body, ADMIN) == (400, "bad_request", "did you mean http.port?")
