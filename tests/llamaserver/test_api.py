@@ -11,7 +11,7 @@ import pytest
 from llamactl.core.errors import NotRunning
 from llamactl.core.model import Told
 from llamactl.llamaserver import api
-from llamactl.llamaserver.api import Props, ask, health, props, told
+from llamactl.llamaserver.api import Generation, Props, ask, health, props, told
 
 pytestmark = pytest.mark.anyio
 
@@ -132,7 +132,9 @@ async def test_an_endless_answer(serve: Serve, monkeypatch: pytest.MonkeyPatch) 
 async def test_props(serve: Serve) -> None:
     body = b'{"model_alias":"qwen","total_slots":4,"is_sleeping":true,"default_generation_settings":{"n_ctx":1}}'
     endpoint = serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-    assert await props(endpoint) == Props(model_alias="qwen", total_slots=4, is_sleeping=True)
+    assert await props(endpoint) == Props(
+        model_alias="qwen", total_slots=4, is_sleeping=True, default_generation_settings=Generation(n_ctx=1)
+    )
 
 
 @pytest.mark.parametrize(
