@@ -65,6 +65,12 @@ def problems(
     return _survey(path, environment, system_file, None)[1]
 
 
+def valid(path: Path | None = None) -> tuple[Path, ...]:
+    """The files that `load` reads. Raises everything that it could complain of at once."""
+    sources.refuse(problems(path))
+    return survey(path).files
+
+
 def usable(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
     """What can be used of it, whatever is wrong with the rest."""
     return _survey(path, environment, SYSTEM_FILE, None)[0].config

@@ -170,6 +170,18 @@ def tables(path: Path, content: str, problems: Problems, base: Path | None = Non
     return found
 
 
+def differing(path: Path, before: str, after: str) -> list[str]:
+    """The keys that two texts of the file say different things of."""
+    old, new = ({key: given.raw for key, given in tables(path, text, []).items()} for text in (before, after))
+    return [".".join(key) for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def refuse(problems: Problems, hint: str = "") -> None:
+    """Raises all that is wrong at once, if anything is."""
+    if problems:
+        raise BadRequest("\n".join(problem.message for problem in problems), hint or problems[0].hint)
+
+
 def _places(content: str) -> dict[tuple[str, ...], int]:
     """The line of every section and key that has one of its own; the first, where there are several."""
     return {line.name[:2]: line.first for line in reversed(list(lines(content))) if line.key or line.header}
