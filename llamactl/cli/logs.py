@@ -179,7 +179,7 @@ def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
     colour = render.coloured()
     width = max(map(len, sources))
     names = {
-        source: _painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
+        source: render.painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
         for number, source in enumerate(sources)
     }
 
@@ -193,11 +193,7 @@ def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
         if line.source == DAEMON:
             local = datetime.fromtimestamp(line.time)
             text = f"{local:%Y-%m-%d %H:%M:%S},{local.microsecond // 1000:03} {line.level:5} {text}"
-        text = _painted(text, _LEVELS.get(line.level, 0) if colour else 0)
+        text = render.painted(text, _LEVELS.get(line.level, 0) if colour else 0)
         render.text(names[line.source] + text if len(sources) > 1 else text)
 
     return say
-
-
-def _painted(text: str, colour: int) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text

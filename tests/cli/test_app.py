@@ -4,12 +4,14 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
-from llamactl.cli.app import _hoist, commands
+from llamactl.cli.app import _OWN, _PLAIN, _VALUED, _hoist, commands
 from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unreachable
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, Stub, model
@@ -31,12 +33,45 @@ COMMAND = [sys.executable, "-m", "llamactl"]
         ("start a -q -- -q", "-q start a -- -q"),
         ("logs a -n 5 -f", "logs a -n 5 -f"),
         ("chat m -", "chat m -"),
+        ("ps -aq", "-q ps -a"),
+        ("ps -qa -yv", "-q -y -v ps -a"),
+        ("ps -qaojson", "-q -ojson ps -a"),
+        ("logs -fqo jsonl a", "-q -o jsonl logs -f a"),
+        ("logs -qfn5 a", "-q logs -fn5 a"),
+        ("logs -fqn 5 a", "-q logs -fn 5 a"),
+        ("ps -avH unix:///x", "-v -H unix:///x ps -a"),
+        ("-qv ps", "-q -v ps"),
+        ("config set residency.ttl -1", "config set residency.ttl -1"),
+        ("config set models.default -yes", "config set models.default -yes"),
+        ("ps -- -aq", "ps -- -aq"),
         ("", ""),
     ],
 )
 def test_global_flags_stand_anywhere(typed: str, meant: str) -> None:
     front, rest = _hoist(typed.split())
     assert [*front, *rest] == meant.split()
+
+
+def test_all_short_options_are_known_to_clusters() -> None:
+    def options(command: Any) -> Iterator[Any]:
+        yield from command.params
+        for each in getattr(command, "commands", {}).values():
+            yield from options(each)
+
+    short = {
+        name[1:]: not option.is_flag
+        for option in options(typer.main.get_command(commands()))
+        for name in option.opts
+        if name[0] == "-" and name[1] != "-"
+    }
+    ours = {name[1:]: name in _VALUED for name in (*_PLAIN, *_VALUED) if name[1] != "-"}
+    assert {**_OWN, **ours} == {**short, "h": False} and not _OWN.keys() & ours.keys()
+
+
+def test_flags_in_one_word(llamactl: Llamactl, stub: Stub) -> None:
+    assert llamactl("ps", "-aqo", "name").out == llamactl("-q", "ps", "-a", "-o", "name").out != ""
+    assert stub.asked[0] == stub.asked[1]
+    assert llamactl("ps", "-qx").code == 2
 
 
 def test_a_flag_without_its_value(llamactl: Llamactl) -> None:
