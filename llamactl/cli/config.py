@@ -168,7 +168,7 @@ def edit(now: Now = False) -> None:
     def put(copy: Path, after: str) -> str:
         def change(meanwhile: str) -> str:
             if meanwhile != (before or ""):
-                raise Refused(f"{file} was changed by somebody else meanwhile")
+                raise Refused(f"{file} was changed by somebody else meanwhile", "llamactl config edit")
             return after
 
         sources.refuse(sources.check(copy, after, file.parent))

@@ -114,7 +114,7 @@ def _convert(path: Path, document: dict[str, Any]) -> _Models:
     try:
         return msgspec.convert(document, _Models)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{path}: {error}") from None
+        raise BadRequest(f"{path}: {error}", "llamactl models export writes such a file") from None
 
 
 def _of_others(path: Path, text: str) -> Document:

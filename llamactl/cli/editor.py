@@ -54,7 +54,7 @@ def _edited(copy: Path, begun: str, file: str, put: Callable[[Path, str], Done])
                 raise
             render.failure(error)
         if not typer.confirm("Edit again?", default=True, err=True):
-            raise BadRequest(f"{file} stays as it was")
+            raise BadRequest(f"{file} stays as it was", f"the edit is in {copy}")
 
 
 def _copy(text: str) -> Path:

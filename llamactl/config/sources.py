@@ -78,7 +78,8 @@ def values(given: Mapping[Key, Given], problems: Problems) -> dict[Key, Any]:
                 try:
                     found[section, key] = kinds.read(kind, one.raw, one.base, one.text)
                 except BadRequest as error:
-                    problems.append(BadRequest(f"{one.origin}: {section}.{key}: {error.message}", error.hint))
+                    hint = error.hint or one.origin.remedy
+                    problems.append(BadRequest(f"{one.origin}: {section}.{key}: {error.message}", hint))
     return found
 
 
@@ -110,7 +111,7 @@ def variables(environment: Mapping[str, str], problems: Problems, here: Path | N
             try:
                 raw = kinds.untext(types(section)[key], said)
             except BadRequest as error:
-                problems.append(BadRequest(f"{origin}: {section}.{key}: {error.message}"))
+                problems.append(BadRequest(f"{origin}: {section}.{key}: {error.message}", origin.remedy))
                 continue
             if raw is not None:
                 found[section, key] = Given(raw, origin, here or Path.cwd(), text=True)
@@ -131,11 +132,11 @@ def text(path: Path, *, missing_ok: bool = True, forbidden_ok: bool = False) -> 
     except PermissionError:
         if forbidden_ok:
             return None
-        raise BadRequest(f"may not read the configuration file {path}") from None
+        raise BadRequest(f"may not read the configuration file {path}", f"ls -ld {path.parent} {path}") from None
     except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
+        raise BadRequest(f"{path} is not a text in UTF-8", f"file {path}") from None
     except OSError as error:
-        raise BadRequest(f"cannot read the configuration file {path}: {error.strerror}") from None
+        raise BadRequest(f"cannot read the configuration file {path}: {error.strerror}", f"ls -l {path}") from None
 
 
 def check(path: Path, content: str, base: Path | None = None) -> Problems:

@@ -1,5 +1,6 @@
 """The edge of the command line: global flags, help, exit codes, errors in text and JSON."""
 
+import ast
 import io
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import typer
 
+from llamactl.cli import app
 from llamactl.cli.app import _OWN, _PLAIN, _VALUED, _hoist, commands
 from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unreachable
 from tests.cli.conftest import Llamactl
@@ -116,6 +118,32 @@ def test_errors_of_the_daemon(llamactl: Llamactl, stub: Stub, kind: type[Llamact
     assert json.json() == {
         "error": {"code": kind.code, "message": "it went wrong", "hint": "try this", "exit": kind.exit}
     }
+
+
+def test_every_error_of_the_command_line_has_a_next_command() -> None:
+    """Those of the daemon have theirs from where they are raised."""
+    kinds = {kind.__name__ for kind in BY_CODE.values()} | {"PartlyDone", "Interrupted"}
+    bare = {
+        f"{path.stem}: {ast.unparse(node)}"
+        for path in (Path(app.__file__).parent).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+        if len(node.args) < 2
+    }
+    # Whatever the system has against our output.
+    assert bare == {"""app: LlamactlError(f"{error.filename or 'cannot write'}: {error.strerror}")"""}
+
+
+@pytest.mark.parametrize(
+    "text", ["[http\n", "[models]\nwatch = 'x'\n", "[residency]\ndrain = -1\n", "[http]\nport = 1\nport = 2\n"]
+)
+def test_a_configuration_that_is_wrong_can_be_edited(llamactl: Llamactl, home: Path, text: str) -> None:
+    file = Path(llamactl("config", "path").out.strip())
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    for command in ("show", "validate"):
+        said = llamactl("config", command)
+        assert said.code == 2 and said.err.endswith("  try: llamactl config edit\n")
 
 
 def test_no_daemon(llamactl: Llamactl, home: Path) -> None:
