@@ -65,12 +65,10 @@ def logs(
     )
     number = LINES if lines is None and not (since or until) else lines
     if session.url:
-        if previous:
-            raise BadRequest("--previous is to be had where the daemon's files are", "llamactl logs NAME --since 1d")
         from llamactl.cli import remote_logs  # with all that HTTP takes
 
         chosen = remote_logs.chosen(names or [])
-        found = remote_logs.lines(chosen, number, wanted, follow=follow)
+        found = remote_logs.lines(chosen, number, wanted, follow=follow, previous=previous)
     else:
         directories = _directories()
         chosen = _chosen(directories, names or [])

@@ -492,7 +492,8 @@ def test_what_goes_on_is_followed_from_elsewhere(daemon: Daemon) -> None:
         assert any("listening" in line and line != first for line in following_lines), "of the next run"
     local, away = (typed(home, *flags, "logs", "al", "-n", "2", **key) for flags in ((), ("-H", daemon.url)))
     assert local == away and local.out.count("\n") == 2
-    assert typed(home, "-H", daemon.url, "logs", "alpha", "--previous", **key).code == 2
+    here, away = (typed(home, *flags, "logs", "al", "--previous", **key) for flags in ((), ("-H", daemon.url)))
+    assert here == away and here.out and here.out != local.out
     assert typed(home, "-H", daemon.url, "logs", "nobody", **key).code == 4
     assert typed(home, "-H", daemon.url, "models", "add", "here.gguf", **key).code == 2
     typed(home, "stop", "alpha")
