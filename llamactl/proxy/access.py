@@ -34,17 +34,33 @@ class TooMany(RateLimited):
     lines: bytes = b""
 
 
-class Peer(msgspec.Struct, frozen=True):
+class Entered(msgspec.Struct, frozen=True):
+    """That a request with this head is let in, as `caller`, as long as these `rules` hold.
+
+    It is `counted` for that in `rates`, if it is limited, and `rate` is how many a minute there may be.
+    """
+
+    head: Head
+    rules: object
+    caller: Caller
+    rates: "Rates | None"
+    counted: str
+    rate: float
+
+
+class Peer(msgspec.Struct):
     """The other end of a connection; no address: a Unix socket.
 
     `local`: it is on this machine; `looped`: it came to a loopback address; `counted`: what its requests are counted
-    for, where they are limited. IPv6 addresses are given out by the /64.
+    for, where they are limited. IPv6 addresses are given out by the /64. `last` is how its last request came in: the
+    next one mostly has the same head.
     """
 
     address: str = ""
     local: bool = True
     looped: bool = False
     counted: str = ""
+    last: Entered | None = None
 
     @property
     def beyond(self) -> str:
@@ -145,6 +161,7 @@ class Gate:
         far: Needed = ""
         if self._anonymous != "auto":
             near = far = "" if self._anonymous == "none" else self._anonymous
+        self._rules = object()
         self._near = _Known(Caller(scope=near))
         self._far = _Known(Caller(scope=far))
         if self._rates is None and (self._rate or any(key.rate for key in self._keys.values())):
@@ -157,26 +174,39 @@ class Gate:
 
         Raises `Unauthorized`, `Forbidden` or `TooMany`.
         """
-        caller = self._who(head, peer)
-        key, rate = caller.key, caller.rate
-        if key:
-            self.used[key] = self._now()
+        last = peer.last
+        if last is None or last.head is not head or last.rules is not self._rules:
+            last = self._let_in(head, peer)
+        caller = last.caller
+        if caller.key:
+            self.used[caller.key] = self._now()
             if caller.parallel:
-                running = self._running.get(key, 0)
+                running = self._running.get(caller.key, 0)
                 if running >= caller.parallel:
                     raise self._too_many_at_once(caller, peer, running)
-                self._running[key] = running + 1
-            counted = key
-        elif self._rate and peer.address and head.route.scope:
-            counted, rate = peer.counted, self._rate
-        if not rate:
+                self._running[caller.key] = running + 1
+        if last.rates is None:
             return caller, b""
-        assert self._rates is not None
-        lines, wait = self._rates.hit(counted, rate)
+        lines, wait = last.rates.hit(last.counted, last.rate)
         if wait:
             self.leave(caller)
-            raise self._too_many(caller, peer, counted, rate, lines, wait)
+            raise self._too_many(caller, peer, last.counted, last.rate, lines, wait)
         return caller, lines
+
+    def _let_in(self, head: Head, peer: Peer) -> Entered:
+        """Raises `Unauthorized` or `Forbidden`. What holds until somebody changes it is remembered."""
+        caller = self._who(head, peer)
+        counted, rate = self._counted(caller, head, peer)
+        entered = Entered(head, self._rules, caller, self._rates if rate else None, counted, rate)
+        known = self._known.get(head.credential)
+        peer.last = entered if known is not None and known.until is _FOREVER else None
+        return entered
+
+    def _counted(self, caller: Caller, head: Head, peer: Peer) -> tuple[str, float]:
+        """What a request is counted for, and how many of them a minute there may be; 0: that is not limited."""
+        if caller.key:
+            return caller.key, caller.rate
+        return peer.counted, self._rate if peer.address and head.route.scope else 0.0
 
     def demand_model(self, caller: Caller, model: str, peer: Peer) -> None:
         """Raises `Forbidden` if the key is for other models."""
@@ -193,8 +223,8 @@ class Gate:
             caller = self._who(head, peer)
         except LlamactlError as error:
             return error
-        counted, rate = (caller.key, caller.rate) if caller.key else (peer.counted, self._rate if peer.address else 0.0)
-        if rate and head.route.scope and self._rates is not None:
+        counted, rate = self._counted(caller, head, peer)
+        if rate and self._rates is not None:
             lines, wait = self._rates.left(counted, rate)
             if wait:
                 return self._too_many(caller, peer, counted, rate, lines, wait)

@@ -61,9 +61,7 @@ class Connection(asyncio.Protocol):
         self.waiting: Waiting | None = None
         self.closing = self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
-        self._serving = False
-        self._lingering = False
-        self._gone = False
+        self._serving = self._lingering = self._gone = False
         self._deadline = door.tick + HEAD
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -75,14 +73,15 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self.forward is not None and self.forward.tunnel:
-            self.forward.send(data)
+        forward = self.forward
+        if forward is not None and forward.tunnel:
+            forward.send(data)
         elif not self._lingering:
             reader = self._reader
             request = reader.whole(data)
             if request is None:
                 reader.feed(data)
-            elif reader.requests or self.forward or self._waiting or self.closing or self.paused:
+            elif forward is not None or reader.requests or self._waiting or self.closing or self.paused:
                 reader.requests.append(request)
             else:
                 self._begin(request)
@@ -193,14 +192,12 @@ class Connection(asyncio.Protocol):
                 door.gate.demand_model(caller, model.name, self._peer)
         except LlamactlError as error:
             if head.route.kind == "model":
-                request.record = journal.begin(header[ID], head.route.endpoint, "", self._peer.address)
-                if self.caller is not None:
-                    request.record.key = self.caller.key
+                key = "" if self.caller is None else self.caller.key
+                request.record = journal.begin(header[ID], head.route.endpoint, "", self._peer.address, key)
             self.refuse(request, error)
             return
-        request.record = record = journal.begin(header[ID], head.route.endpoint, model.name, self._peer.address)
-        if caller.key:
-            record.key = caller.key
+        record = journal.begin(header[ID], head.route.endpoint, model.name, self._peer.address, caller.key)
+        request.record = record
         if journal.capture.count:
             record.captured = journal.capture.begin(record.id, request.body)
         lease = door.supervisor.try_lease(model.name)
@@ -273,12 +270,15 @@ class Connection(asyncio.Protocol):
         streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
         begun = None if self.waiting is None or not self.waiting.begun else self.waiting.way
         if lease is None or (streamed is None and begun is None):
-            self.forward = Forward(self, request, pool, lease)
+            forward = Forward(self, request, pool, lease)
         elif begun is None or begun == "space":
-            self.forward = Gathering(self, request, pool, lease, streamed)
+            forward = Gathering(self, request, pool, lease, streamed)
         else:
-            self.forward = Announced(self, request, pool, lease)
-        pool.take(self.forward)
+            forward = Announced(self, request, pool, lease)
+        if lease is not None:
+            lease.on_revoked = forward.revoked
+        self.forward = forward
+        pool.take(forward)
 
     def tunnelled(self) -> None:
         """From here on both sides send what they like."""

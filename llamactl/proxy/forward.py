@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import httptools
+import msgspec
 
 from llamactl.core.errors import LlamactlError, UpstreamDied
 from llamactl.proxy import answer as answers
@@ -43,34 +44,31 @@ class Chunks:
         self.done = True
 
 
-class Forward:
+class Forward(msgspec.Struct, eq=False):
     """Between one client's `Connection` and one `Upstream`, for which it asks the pool (`Pool.take`).
+
+    `streamed` is the body that is sent instead of the client's, one that asks for a stream.
 
     Ends in exactly one call of `client.finished` or `client.refuse`, unless the client goes first
     (`client_lost`).
     """
 
-    __slots__ = (
-        "_answer", "_chunks", "_client", "_explaining", "_hinted", "_lease", "_left", "_pool", "_received", "_record",
-        "_request", "_retried", "_streamed", "_tail", "_upstream", "tunnel",
-    )  # fmt: skip
-
-    def __init__(self, client: "Connection", request: Request, pool: Pool, lease: Lease | None) -> None:
-        self._client = client
-        self._request = request
-        self._pool = pool
-        self._lease = lease
-        self._upstream: Upstream | None = None
-        self._received = self._tail = b""  # of the answer's head, while that is not complete; of its chunks
-        self._answer: Answer | None = None  # its head, once it has gone to the client
-        self._left: int | None = None  # bytes of the body still to come, where that is known
-        self._chunks: Chunks | None = None
-        self._retried = self._hinted = self.tunnel = False
-        self._streamed: bytes | None = None  # the body that is sent instead of the client's
-        self._explaining: asyncio.Task[None] | None = None
-        self._record: Record | None = None  # once it is answered
-        if lease is not None:
-            lease.on_revoked = self._revoked
+    _client: "Connection"
+    _request: Request
+    _pool: Pool
+    _lease: Lease | None
+    streamed: bytes | None = None
+    tunnel: bool = False
+    _upstream: Upstream | None = None
+    _received: bytes = b""  # of the answer's head, while that is not complete
+    _tail: bytes = b""  # of its chunks
+    _answer: Answer | None = None  # its head, once it has gone to the client
+    _left: int | None = None  # bytes of the body still to come, where that is known
+    _chunks: Chunks | None = None
+    _retried: bool = False
+    _hinted: bool = False
+    _explaining: "asyncio.Task[None] | None" = None
+    _record: Record | None = None  # once it is answered
 
     # --- upstream --------------------------------------------------------------------------------
 
@@ -80,7 +78,7 @@ class Forward:
             return
         self._upstream = upstream
         request = self._request
-        body = self._streamed or request.body
+        body = self.streamed or request.body
         if isinstance(body, bytes) and len(body) < _ONE_WRITE:
             upstream.transport.write(request.wire(len(body)) + body)
         else:
@@ -296,7 +294,7 @@ class Forward:
         """It is the answer to one who watches: it does not end by itself."""
         return self.tunnel or (self._answer is not None and self._answer.events)
 
-    def _revoked(self) -> None:
+    def revoked(self) -> None:
         self.fail(UpstreamDied("the model was stopped while it answered", retry_after=1.0))
 
     def fail(self, error: LlamactlError) -> None:

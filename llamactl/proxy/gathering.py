@@ -1,7 +1,7 @@
 """A request that is asked for as a stream, though the client is to be answered at once and whole."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import cast
 
 import httptools
 
@@ -11,12 +11,6 @@ from llamactl.proxy.answer import Answer
 from llamactl.proxy.dialects import REASONS
 from llamactl.proxy.forward import Chunks, Forward
 from llamactl.proxy.gather import Gather, Unexpected, gather
-from llamactl.proxy.request import Request
-from llamactl.proxy.upstream import Pool
-from llamactl.supervisor import Lease
-
-if TYPE_CHECKING:
-    from llamactl.proxy.connection import Connection
 
 _STREAMED = re.compile(rb"(?i)\r\ncontent-type:[ \t]*text/event-stream[^\r]*")
 _UNBUFFERED = re.compile(rb"(?i)\r\nx-accel-buffering:[^\r]*")  # said of streams only
@@ -29,17 +23,10 @@ class Gathering(Forward):
     """
 
     _gather: Gather | None = None
-    _head: Answer
-
-    def __init__(
-        self, client: "Connection", request: Request, pool: Pool, lease: Lease, streamed: bytes | None
-    ) -> None:
-        """`streamed` is the body that asks for a stream, where there is to be one."""
-        super().__init__(client, request, pool, lease)
-        self._streamed = streamed
+    _head: Answer = cast(Answer, None)  # of the stream
 
     def _begun(self, answer: Answer, length: int, data: bytes, start: int) -> None:
-        if self._streamed is not None and answer.status == 200:
+        if self.streamed is not None and answer.status == 200:
             if answer.events:
                 self._begin_gathering(answer, data[start:])
                 return
@@ -128,7 +115,7 @@ class Gathering(Forward):
     def _ask_without(self) -> None:
         """As the client did; and so for all that come after it."""
         self._pool.plain = True
-        self._streamed = None
+        self.streamed = None
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abandon()

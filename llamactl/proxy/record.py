@@ -9,6 +9,8 @@ from collections import deque
 from itertools import count
 from time import monotonic
 
+import msgspec
+
 from llamactl.core.requests import ModelRequest, RequestState, Usage
 from llamactl.proxy import usage
 from llamactl.proxy.capture import Capture, Captured
@@ -28,7 +30,7 @@ SMALL = 4 << 10
 """Bytes of an answer up to which it is kept until somebody takes the record; of a larger one only what it says is."""
 
 
-class Record:
+class Record(msgspec.Struct, eq=False):
     """Times are monotonic seconds: when it `arrived`, was `leased` a model, had a `first` byte
     of its answer, `ended`. `loading` is how long of the wait its model was loading.
 
@@ -36,24 +38,26 @@ class Record:
     stream so far, `counted` is for who looks at them now and then.
     """
 
-    # Most of it stays as it is for most requests, and is not written for each.
-    key = ""
-    leased = first = ended = loading = 0.0
-    status = events = counted = 0
-    error = ""
+    id: bytes
+    endpoint: str
+    model: str
+    client: str
+    key: str
+    arrived: float
+    leased: float = 0.0
+    first: float = 0.0
+    ended: float = 0.0
+    loading: float = 0.0
+    status: int = 0
+    events: int = 0
+    counted: int = 0
+    error: str = ""
     captured: Captured | None = None
-    _stream = False
-    _size = 0
-    _start = b""
+    _stream: bool = False
+    _size: int = 0
+    _start: bytes = b""
     _tail: deque[bytes] | None = None
     _usage: Usage | None = None
-
-    def __init__(self, id: bytes, endpoint: str, model: str, client: str) -> None:
-        self.id = id
-        self.endpoint = endpoint
-        self.model = model
-        self.client = client
-        self.arrived = monotonic()
 
     def answered(self, status: int, *, events: bool) -> None:
         """The head of the answer has come. `events`: its body is a stream of them."""
@@ -167,8 +171,8 @@ class Journal:
         """For a request that has no id: one that no other has, after a restart of the daemon either."""
         return self._header % next(self._numbers)
 
-    def begin(self, id: bytes, endpoint: str, model: str, client: str) -> Record:
-        record = Record(id, endpoint, model, client)
+    def begin(self, id: bytes, endpoint: str, model: str, client: str, key: str = "") -> Record:
+        record = Record(id, endpoint, model, client, key, monotonic())
         self.under_way.add(record)
         return record
 

@@ -9,6 +9,7 @@ import re
 from collections import deque
 
 import httptools
+import msgspec
 
 from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError
 from llamactl.core.units import show_size
@@ -36,22 +37,20 @@ class HeadTooLarge(BadRequest):
     code, status = "head_too_large", 431
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """`fault` says why it is refused; the connection ends after that answer. `record` is kept of one for a model.
 
     `added` are headers that we add for whoever answers it. `target` is what is asked of the llama-server, where its
     head does not say that. `asked` is what its JSON body says, once that was read.
     """
 
-    __slots__ = ("added", "asked", "body", "fault", "head", "record", "target")
-
-    def __init__(self, head: Head, body: bytes | mmap.mmap = b"", fault: LlamactlError | None = None) -> None:
-        self.head = head
-        self.body = body
-        self.fault = fault
-        self.record: Record | None = None
-        self.asked: Asked | None = None
-        self.added = self.target = b""
+    head: Head
+    body: bytes | mmap.mmap = b""
+    fault: LlamactlError | None = None
+    record: Record | None = None
+    asked: Asked | None = None
+    added: bytes = b""
+    target: bytes = b""
 
     @property
     def path(self) -> bytes:
@@ -94,7 +93,7 @@ class Reader:
         self._head = Head()
         self._template = b""  # under which this head is to be remembered
         self._sized = False  # `_LENGTH` was found in it
-        self._again = b""  # the last head as it came, of a request of so many bytes
+        self._again = b""  # the last head as it came, of a request of so many bytes; not while another has begun
         self._again_size = 0
         self._again_head = self._head
         self._pieces: list[bytes] = []
@@ -118,6 +117,7 @@ class Reader:
             self._again = b""  # its size was allowed by the old one
 
     def feed(self, data: bytes) -> None:
+        self._again = b""
         while data and not self.ended:
             data = self._parse(data)
         if self._switched:
@@ -167,11 +167,11 @@ class Reader:
 
     def whole(self, data: bytes) -> Request | None:
         """The short way: if `data` is one whole request with a head seen before, that; else feed it."""
-        if self.in_head or self.in_body or self.ended:
-            return None
         again = self._again
         if again and len(data) == self._again_size and data.startswith(again):
             return Request(self._again_head, data[len(again) :])
+        if self.in_head or self.in_body or self.ended:
+            return None
         end = data.find(b"\r\n\r\n", 0, _SHORT)
         if end < 0:
             self._template = b""
@@ -185,8 +185,10 @@ class Reader:
         head = _heads.get(self._template)
         if head is None or len(data) != end + 4 + length or length > self._max_body:
             return None
-        self.ended = not head.keep_alive
-        self._again, self._again_size, self._again_head = data[: end + 4], len(data), head
+        if head.keep_alive:
+            self._again, self._again_size, self._again_head = data[: end + 4], len(data), head
+        else:
+            self.ended = True
         return Request(head, data[end + 4 :])
 
     # --- called by the parser --------------------------------------------------------------------
@@ -311,6 +313,7 @@ class Reader:
     def fail(self, fault: LlamactlError) -> None:
         """Read nothing more: neither the rest of this request nor any after it."""
         self.ended = True
+        self._again = b""
         self.in_head = self.in_body = self.awaits_continue = False
         self._room, self._pieces, self._chunks = None, [], bytearray()
         self.begun = None

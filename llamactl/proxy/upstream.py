@@ -4,8 +4,8 @@ import asyncio
 import socket
 from typing import Protocol, cast
 
-IDLE = 4.0
-"""Seconds an unused connection is kept; llama-server's HTTP library closes its own after 5."""
+IDLE = 4
+"""Sweeps, one a second, that an unused connection is kept; llama-server's HTTP library closes its own after 5."""
 QUEUED = 5.0
 """Seconds to wait for room in the queue of those who want to connect; old llama-servers let 5 into it."""
 
@@ -37,7 +37,7 @@ class Upstream(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.transport = cast(asyncio.Transport, None)
         self.used = False  # it has served before: the other side may be about to close it
-        self.idle_since = 0.0
+        self.idle_since = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -78,6 +78,7 @@ class Pool:
         self.path = path
         self.idle: list[Upstream] = []
         self.all: set[Upstream] = set()
+        self._sweeps = 0
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -107,7 +108,7 @@ class Pool:
         upstream.exchange = None
         if upstream.transport.is_closing():
             return
-        upstream.idle_since = self._loop.time()
+        upstream.idle_since = self._sweeps
         self.idle.append(upstream)
 
     def discard(self, upstream: Upstream) -> None:
@@ -117,7 +118,8 @@ class Pool:
 
     def sweep(self) -> bool:
         """Close what has been idle too long; False when nothing is left and nothing is under way."""
-        oldest = self._loop.time() - IDLE
+        self._sweeps += 1
+        oldest = self._sweeps - IDLE
         while self.idle and self.idle[0].idle_since < oldest:  # the list is a stack: oldest at the bottom
             self.idle.pop(0).transport.abort()
         return bool(self.all or self._connecting)

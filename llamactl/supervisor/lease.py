@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 from anyio import CancelScope
 
 from llamactl.core.errors import LlamactlError
@@ -17,23 +18,18 @@ if TYPE_CHECKING:
     from llamactl.supervisor.lives import Lives
 
 
-class Lease:
+class Lease(msgspec.Struct, eq=False):
     """The right to use one ready instance, until `release`.
 
     `endpoint` is the path of its Unix socket. `on_revoked` is called, once at the most, when the
     instance is stopped in spite of the lease: the holder then lets go of its connections.
     """
 
-    __slots__ = ("_instance", "_resident", "_supervisor", "endpoint", "on_revoked")
-
-    def __init__(self, supervisor: "Lives", instance: "Entry", resident: Resident) -> None:
-        self._supervisor = supervisor
-        self._instance = instance
-        self._resident = resident
-        self.endpoint = instance.endpoint
-        self.on_revoked: Callable[[], None] | None = None
-        instance.leases.add(self)
-        instance.requests += 1
+    _supervisor: "Lives"
+    _instance: "Entry"
+    _resident: Resident
+    endpoint: str
+    on_revoked: Callable[[], None] | None = None
 
     def loading(self, since: float) -> float:
         """Seconds after that moment (of the monotonic clock) in which the model was loading."""
@@ -81,6 +77,13 @@ class Entry:
         self.recovery = Recovery(model.name)
         self.scope = CancelScope()
         self.settled = anyio.Event()  # replaced at each start; set when the process is gone
+
+    def lend(self, supervisor: "Lives", resident: Resident) -> Lease:
+        """A lease, which the scheduler has counted."""
+        lease = Lease(supervisor, self, resident, self.endpoint)
+        self.leases.add(lease)
+        self.requests += 1
+        return lease
 
 
 class Waiter:

@@ -198,7 +198,7 @@ class Lives(Overview):
         for effect in effects:
             match effect:
                 case Grant(ticket, name):
-                    lease = Lease(self, self._instances[name], self._scheduler.residents[name])
+                    lease = self._instances[name].lend(self, self._scheduler.residents[name])
                     self._decide(self._waiters[ticket], lease=lease)
                 case Refuse(ticket, error):
                     self._decide(self._waiters[ticket], error=error)

@@ -39,7 +39,7 @@ class Supervisor(Lives):
     def try_lease(self, name: str) -> Lease | None:
         """A lease right now, without awaiting; None when the model does not serve at this moment."""
         resident = self._scheduler.admit(name)
-        return None if resident is None else Lease(self, self._instances[name], resident)
+        return None if resident is None else self._instances[name].lend(self, resident)
 
     async def lease(self, model: Model, *, anew: bool = False, ttl: float | None = None, priority: int = 0) -> Lease:
         """A lease as soon as it can be had: the model is started, others evicted, as memory allows.

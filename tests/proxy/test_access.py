@@ -223,6 +223,32 @@ def test_addresses_are_counted_where_there_is_no_key(gate: Gate) -> None:
         assert gate.enter(head(), Peer())[1] == b"", "the owner's own socket has no address"
 
 
+def test_what_is_remembered_of_a_connection_counts_no_longer_than_it_is_so(gate: Gate, clock: Clock) -> None:
+    peer, anonymous, keyed = Peer("10.0.0.7", False, False, "10.0.0.7"), head(), head(SHOWN)
+    gate.admit([KEY])
+    configure(gate, "infer")
+    for _ in "ab":  # the very same head, as of a client that asks again and again
+        assert gate.enter(anonymous, peer) == (Caller(scope="infer"), b"")
+    assert gate.enter(keyed, peer)[0].key == "abcd" and not gate.enter(anonymous, peer)[0].key
+    assert peer.last is not None
+    configure(gate, "infer", rate=1.0)
+    assert b"X-RateLimit-Remaining: 0" in gate.enter(anonymous, peer)[1]
+    with pytest.raises(TooMany):
+        gate.enter(anonymous, peer)
+    configure(gate, "none")
+    with pytest.raises(Unauthorized):
+        gate.enter(anonymous, peer)
+    gate.enter(keyed, peer)
+    gate.admit([key(expires=2000.0)])
+    gate.enter(keyed, peer)
+    clock.now = 2000.0
+    with pytest.raises(Unauthorized, match="has expired"):
+        gate.enter(keyed, peer)
+    gate.admit([key(revoked=1999.0)])
+    with pytest.raises(Unauthorized):
+        gate.enter(keyed, peer)
+
+
 def test_it_forgets_who_came_long_ago(gate: Gate) -> None:
     for number in range(3000):
         gate.enter(head(b"dummy-%d" % number), HERE)
@@ -241,8 +267,8 @@ class _Transport:
     ("here", "there", "peer"),
     [
         ("/run/x.sock", "", Peer()),
-        (("127.0.0.1", 1), ("127.0.0.1", 2), HERE),
-        (("10.0.0.1", 1), ("10.0.0.7", 2), AWAY),
+        (("127.0.0.1", 1), ("127.0.0.1", 2), Peer("127.0.0.1", True, True, "127.0.0.1")),
+        (("10.0.0.1", 1), ("10.0.0.7", 2), Peer("10.0.0.7", False, False, "10.0.0.7")),
         (("::1", 1, 0, 0), ("::1", 2, 0, 0), Peer("::1", True, True, "::/64")),
         (("::ffff:10.0.0.1", 1, 0, 0), ("::ffff:127.0.0.1", 2, 0, 0), Peer("127.0.0.1", True, False, "127.0.0.1")),
         (
