@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from importlib import import_module
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import typer
@@ -59,12 +60,16 @@ _VALUED = {"-H", "--host", "-o", "--output", "--color", "--config"}
 _PLAIN = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes", "--no-input"}
 
 
+_OWN = {"a": False, "f": False, "h": False, "n": True}
+"""Short options of commands, which may stand in one word with global ones: do they take a value?"""
+
+
 def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Global flags may stand before or after the verb, as far as `--`: those, and the rest."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(arguments)
-    for word in words:
+    while (word := next(words, None)) is not None:
         if word == "--":
             return front, [*rest, word, *words]
         name, equals, _ = word.partition("=")
@@ -75,9 +80,35 @@ def _hoist(arguments: list[str]) -> tuple[list[str], list[str]]:
             if value is None:
                 return [word], []  # so that it is this flag that lacks something
             front += [word, value]
+        elif cluster := _cluster(word):
+            flags, own = cluster
+            words = chain(flags, words)
+            rest += own
         else:
             rest.append(word)
     return front, rest
+
+
+def _cluster(word: str) -> tuple[list[str], list[str]] | None:
+    """The global flags in a word like `-aqo`, each of its own, and what is left of it; None for any other word."""
+    if len(word) < 3 or word[0] != "-":
+        return None
+    flags, own = [], ""
+    for at, letter in enumerate(word[1:], 1):
+        flag = f"-{letter}"
+        if flag in _PLAIN:
+            flags.append(flag)
+        elif flag in _VALUED:
+            flags.append(f"-{word[at:]}")
+            break
+        elif letter not in _OWN:
+            return None
+        elif _OWN[letter]:
+            own += word[at:]
+            break
+        else:
+            own += letter
+    return flags, [f"-{own}"] if own else []
 
 
 def commands(word: str = "") -> typer.Typer:

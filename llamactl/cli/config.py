@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +11,12 @@ import typer
 
 from llamactl.cli import config_far, render
 from llamactl.cli.daemon import reloaded
-from llamactl.cli.outcomes import PartlyDone
 from llamactl.cli.session import session
-from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused
-from llamactl.rpc.calls import Reload, SetConfig, Status
+from llamactl.core.errors import BadRequest, LlamactlError, Refused
+from llamactl.rpc.calls import ConfigImported, ConfigWritten, Reload, SetConfig, Status
 
 app = typer.Typer(
-    help="The configuration file; with -H http://… show, get, set and unset are about that daemon's.",
+    help="The configuration file; with -H http://… that of the daemon there, which is asked.",
     no_args_is_help=True,
 )
 
@@ -121,6 +120,8 @@ def unset(key: Key, now: Now = False) -> None:
 @app.command()
 def path() -> None:
     """Show where the file is that `set` and `edit` change."""
+    if session.url:
+        return config_far.path()
     from llamactl.config.load import SYSTEM_FILE
 
     file = _file()
@@ -130,97 +131,89 @@ def path() -> None:
 
 @app.command()
 def validate(
-    file: Annotated[Path | None, typer.Argument(help="This file alone; else all that a daemon would read.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="This file alone; else all that a daemon reads.")] = None,
 ) -> None:
     """Check the configuration."""
     from llamactl.config import sources
-    from llamactl.config.load import SYSTEM_FILE, problems
 
-    if file is None:
-        found, what = problems(_named()), "the configuration"
+    path = file and file.expanduser().absolute()
+    text = None if path is None else sources.text(path, missing_ok=False) or ""
+    files: Sequence[object]
+    if session.url:
+        files = config_far.check(path, text)
+    elif path is None:
+        from llamactl.config.load import valid
+
+        files = valid(_named())
     else:
-        path = file.expanduser().absolute()
-        found, what = sources.check(path, sources.text(path, missing_ok=False) or ""), str(path)
-    _refuse(found)
-    files = [str(each) for each in ([path] if file else [SYSTEM_FILE, _file()]) if each.exists()]
-    if not render.for_program("config-validation", {"valid": True, "files": files}):
-        render.note(f"{what} is valid")
+        sources.refuse(sources.check(path, text or ""))
+        files = [path]
+    if not render.for_program("config-validation", {"valid": True, "files": [str(each) for each in files]}):
+        render.note(f"{path or 'the configuration'} is valid")
 
 
 @app.command()
 def edit(now: Now = False) -> None:
     """Edit the file in $VISUAL or $EDITOR; it is put into its place when it is valid."""
+    if session.url:
+        return config_far.edit()
+    from llamactl.cli import editor
     from llamactl.config import sources
     from llamactl.config.example import example
+    from llamactl.config.replace import rewrite
 
     file = _file()
     before = sources.text(file)
-    begun = example() if before is None else before
-    copy = _copy(begun)
-    kept = f"your edit is kept: {copy}"
-    after = _edited(copy, begun, file, kept)
-    if after is None:
-        copy.unlink()
-        render.note("nothing was changed")
-        return
 
-    def put(now: str) -> str:
-        if now != (before or ""):
-            raise Refused(f"{file} was changed by somebody else meanwhile", kept)
+    def put(copy: Path, after: str) -> str:
+        def change(meanwhile: str) -> str:
+            if meanwhile != (before or ""):
+                raise Refused(f"{file} was changed by somebody else meanwhile", "llamactl config edit")
+            return after
+
+        sources.refuse(sources.check(copy, after, file.parent))
+        rewrite(file, change)
         return after
 
-    _rewrite(file, put, kept)
-    copy.unlink()
-    keys = _differing(file, before or "", after)
-    _done(file, keys, True, f"changed {', '.join(keys) or 'nothing but remarks'} in {file}", now)
+    after = editor.edit(example() if before is None else before, str(file), put)
+    if after is not None:
+        keys = sources.differing(file, before or "", after)
+        _done(file, keys, True, f"changed {', '.join(keys) or 'nothing but remarks'} in {file}", now)
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="llama-server-config.json, app-config.json, model-templates.json, …")],
+    file: Annotated[Path, typer.Argument(help="llama-server-config.json, app-config.json, …; or -")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Take over what another system's file says of it."""
     from llamactl.config.edit import merge
-    from llamactl.config.imports.choose import read
+    from llamactl.config.imports.choose import content, read
 
+    if session.url:
+        return config_far.take_over(*content(file), str(file), dry_run)
     imported = read(file)
     into, keys = _file(), list(imported.keys)
     changed = bool(keys) and not dry_run and _rewrite(into, lambda before: merge(into, before, imported.keys))
-    if session.json:
-        report = {
-            "format": imported.format,
-            "file": str(into),
-            "changed": changed,
-            "keys": imported.keys,
-            "templates": imported.templates,
-            "models": [model.name for model in imported.models],
-            "notes": imported.notes,
-        }
-        render.data("config-import", report)
-    else:
-        notes = imported.notes
-        render.table(
-            {
-                "OUTCOME": [note.outcome for note in notes],
-                "WHAT": [note.what for note in notes],
-                "REASON": [": ".join(filter(None, (note.became, note.why))) for note in notes],
-            }
-        )
+    names = tuple(model.name for model in imported.models)
+    found = ConfigImported(
+        format=imported.format,
+        keys=imported.shown,
+        models=names,
+        templates=imported.templates,
+        notes=imported.notes,
+        written=ConfigWritten(file=str(into), written=changed),
+    )
+    if not config_far.imported(found) and keys:
         would = "would be " if dry_run else ""
-        if keys:
-            _done(into, keys, changed, f"{render.count(len(keys), 'key')} {would}taken over into {into}")
-        if imported.models:
-            render.note(f"{render.count(len(imported.models), 'model')} in it: llamactl models import {file}")
-    if not imported.whole:
-        raise typer.Exit(PartlyDone.exit)
+        _done(into, keys, changed, f"{render.count(len(keys), 'key')} {would}taken over into {into}")
+    config_far.rest(found, str(file))
 
 
 # --- the file ------------------------------------------------------------------------------------
 
 
 def _named() -> Path | None:
-    session.only_here("the configuration is a file of this machine", "llamactl config …, there")
     return Path(session.config) if session.config else None
 
 
@@ -230,7 +223,7 @@ def _file() -> Path:
     return user_file(_named())
 
 
-def _rewrite(path: Path, change: Callable[[str], str], hint: str = "llamactl config edit") -> bool:
+def _rewrite(path: Path, change: Callable[[str], str]) -> bool:
     """Write what `change` makes of the file, if that is valid as a whole."""
     from llamactl.config import sources
     from llamactl.config.replace import rewrite
@@ -238,16 +231,10 @@ def _rewrite(path: Path, change: Callable[[str], str], hint: str = "llamactl con
     def checked(before: str) -> str:
         after = change(before)
         if after != before:
-            _refuse(sources.check(path, after), hint)
+            sources.refuse(sources.check(path, after), "llamactl config edit")
         return after
 
     return rewrite(path, checked)
-
-
-def _refuse(problems: list[BadRequest], hint: str = "") -> None:
-    """Say all that is wrong at once, if anything is."""
-    if problems:
-        raise BadRequest("\n".join(problem.message for problem in problems), hint or problems[0].hint)
 
 
 def _done(path: Path, keys: list[str], changed: bool, message: str, now: bool = False) -> None:
@@ -288,64 +275,7 @@ def _is_read_by_daemon(path: Path) -> bool | None:
     return None
 
 
-def _differing(path: Path, before: str, after: str) -> list[str]:
-    """The keys that two texts of the file say different things of."""
-    from llamactl.config.sources import tables
-
-    old, new = ({key: given.raw for key, given in tables(path, text, []).items()} for text in (before, after))
-    return [".".join(key) for key in {**old, **new} if old.get(key) != new.get(key)]
-
-
 def _row(key: str, kind: Any, value: Any, origin: object) -> config_far.Row:
     from llamactl.config.values import is_secret
 
     return config_far.Row(key, None if is_secret(kind) else value, origin)
-
-
-# --- the editor ----------------------------------------------------------------------------------
-
-
-def _edited(copy: Path, begun: str, file: Path, kept: str) -> str | None:
-    """What the user made of the copy, when it is valid; None if that is what it was."""
-    from llamactl.config import sources
-
-    while True:
-        _run_editor(copy, kept)
-        after = sources.text(copy, missing_ok=False) or ""
-        if after == begun:
-            return None
-        problems = sources.check(copy, after, file.parent)
-        if not problems:
-            return after
-        if session.yes or session.no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            _refuse(problems, kept)
-        for problem in problems:
-            render.failure(problem)
-        if not typer.confirm("Edit again?", default=True, err=True):
-            raise BadRequest(f"{file} stays as it was", kept)
-
-
-def _copy(text: str) -> Path:
-    """A file of that content that only this user may read."""
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix="llamactl-", suffix=".toml")
-    with os.fdopen(handle, "wb") as file:
-        file.write(text.encode())
-    return Path(name)
-
-
-def _run_editor(copy: Path, kept: str) -> None:
-    import shlex
-    import shutil
-    import subprocess
-
-    given = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    editors = (name for name in ("sensible-editor", "editor", "nano", "vi") if shutil.which(name))
-    command = shlex.split(given) if given else [next(editors, "vi")]
-    try:
-        code = subprocess.run([*command, str(copy)]).returncode
-    except OSError as error:
-        raise NotFound(f"cannot run the editor {command[0]}: {error.strerror}", "export EDITOR=nano") from None
-    if code:
-        raise LlamactlError(f"{command[0]} ended with {code}; nothing was changed", kept)

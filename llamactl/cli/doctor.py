@@ -79,7 +79,7 @@ def _tell(finding: Finding) -> None:
     """In lines of 80 columns, but that commands stay whole: they are there to be copied."""
     fine, plain, colour = _MARKS["ok" if finding.repaired else finding.level]
     mark = fine if session.fine(sys.stdout) else plain
-    shown = f"\x1b[{colour}m{mark}\x1b[0m" if render.coloured() else mark
+    shown = render.painted(mark, colour if render.coloured() else 0)
     said = f"{finding.message} (mended)" if finding.repaired else finding.message
     first, *more = _wrapped(said, 2) or [""]
     render.text(f"{shown} {first.lstrip()}")

@@ -10,11 +10,12 @@ import msgspec
 from llamactl.cli import render
 from llamactl.config.given import read_text
 from llamactl.core.errors import BadRequest
+from llamactl.core.imported import Note, whole
 from llamactl.core.model import Setting
 from llamactl.rpc.calls import PortableModel
 
 if TYPE_CHECKING:  # 16 ms that only an import costs
-    from llamactl.config.imports.report import Imported, ImportedModel, Note
+    from llamactl.config.imports.report import Imported, ImportedModel
 
 Settings = Mapping[str, Setting]
 
@@ -30,13 +31,13 @@ class Document(msgspec.Struct, kw_only=True):
     format: str
     models: list[PortableModel] = []
     presets: dict[str, dict[str, Setting]] = {}
-    notes: "list[Note]" = []
+    notes: list[Note] = []
     elsewhere: bool = False
     """It says something of llamactl itself too, which is for `config import`."""
 
     @property
     def whole(self) -> bool:
-        return all(note.outcome != "invalid" for note in self.notes)
+        return whole(self.notes)
 
 
 class _Models(msgspec.Struct):
@@ -113,7 +114,7 @@ def _convert(path: Path, document: dict[str, Any]) -> _Models:
     try:
         return msgspec.convert(document, _Models)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{path}: {error}") from None
+        raise BadRequest(f"{path}: {error}", "llamactl models export writes such a file") from None
 
 
 def _of_others(path: Path, text: str) -> Document:
@@ -140,13 +141,12 @@ def _elsewhere(note: "Note", found: "Imported") -> "Note":
     return note
 
 
-def _portable(model: "ImportedModel", notes: "list[Note]") -> PortableModel:
+def _portable(model: "ImportedModel", notes: list[Note]) -> PortableModel:
     import shlex
     import shutil
 
     from llamactl.config.imports.flags import from_words
     from llamactl.config.imports.models import settings_of
-    from llamactl.config.imports.report import Note
 
     settings, rest = settings_of(model)
     words: list[str] = []

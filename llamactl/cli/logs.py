@@ -65,12 +65,10 @@ def logs(
     )
     number = LINES if lines is None and not (since or until) else lines
     if session.url:
-        if previous:
-            raise BadRequest("--previous is to be had where the daemon's files are", "llamactl logs NAME --since 1d")
         from llamactl.cli import remote_logs  # with all that HTTP takes
 
         chosen = remote_logs.chosen(names or [])
-        found = remote_logs.lines(chosen, number, wanted, follow=follow)
+        found = remote_logs.lines(chosen, number, wanted, follow=follow, previous=previous)
     else:
         directories = _directories()
         chosen = _chosen(directories, names or [])
@@ -179,7 +177,7 @@ def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
     colour = render.coloured()
     width = max(map(len, sources))
     names = {
-        source: _painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
+        source: render.painted(f"{source:{width}} | ", _NAMES[number % len(_NAMES)] if colour else 0)
         for number, source in enumerate(sources)
     }
 
@@ -193,11 +191,7 @@ def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:
         if line.source == DAEMON:
             local = datetime.fromtimestamp(line.time)
             text = f"{local:%Y-%m-%d %H:%M:%S},{local.microsecond // 1000:03} {line.level:5} {text}"
-        text = _painted(text, _LEVELS.get(line.level, 0) if colour else 0)
+        text = render.painted(text, _LEVELS.get(line.level, 0) if colour else 0)
         render.text(names[line.source] + text if len(sources) > 1 else text)
 
     return say
-
-
-def _painted(text: str, colour: int) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text

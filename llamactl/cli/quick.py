@@ -17,18 +17,8 @@ HELP, WIDTH = "help.txt", 80
 PATIENCE = 1.0
 """Seconds for a daemon that is well; `app` waits longer, and says for what."""
 
-_FORMS = {
-    "json": ("--json", "-o json", "-ojson", "--output json", "--output=json"),
-    "name": ("-o name", "-oname", "--output name", "--output=name"),
-}
-_PS = {
-    tuple(line.split()): (form, everything)
-    for form, flags in _FORMS.items()
-    for flag in flags
-    for verb, everything in (("ps", False), ("ps -a", True), ("ps --all", True))
-    for line in (f"{verb} {flag}", f"{flag} {verb}")
-}
-"""How it is typed: the form that is wanted, and whether those that do not run are."""
+FORMS = ("json", "name")
+"""Of what is listed, those that need no table."""
 
 
 def done(arguments: list[str]) -> bool:
@@ -77,9 +67,38 @@ def _answer(arguments: tuple[str, ...]) -> bytes | None:
             return _read(f"{os.path.dirname(__file__)}/{HELP}")
         case ("completion", shell) if shell in SHELLS:
             return completion(shell)
-        case _ if arguments in _PS:
-            return _ps(*_PS[arguments])
+        case _ if "ps" in arguments and (typed := _typed(arguments)):
+            return _ps(*typed)
     return None
+
+
+def _typed(arguments: tuple[str, ...]) -> tuple[str, bool] | None:
+    """Of `ps`: the form that is wanted, and whether those that do not run are; None if anything else is, too.
+
+    -q changes nothing where all goes well; -a is an option of `ps`, and not known before it.
+    """
+    forms, everything, verb = [], False, False
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "ps" and not verb:
+            verb = True
+        elif word == "--all" and verb:
+            everything = True
+        elif word == "--json":
+            forms.append("json")
+        elif name == "--output":
+            forms.append(value if equals else next(words, ""))
+        elif word[:1] == "-" and word[1:2] != "-":
+            letters, output, form = word[1:].partition("o")
+            if not set(letters) <= {*"qa"} or ("a" in letters and not verb) or len(word) < 2:
+                return None
+            everything = everything or "a" in letters
+            if output:
+                forms.append(form or next(words, ""))
+        elif word != "--quiet":
+            return None
+    return (forms[0], everything) if verb and len(forms) == 1 and forms[0] in FORMS else None
 
 
 def _ps(form: str, everything: bool) -> bytes | None:

@@ -10,8 +10,8 @@ from llamactl.cli import chat, daemon, render
 from llamactl.cli.loading import loading
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
-from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
-from llamactl.rpc.calls import AddModel, Engine, StartModel, Status
+from llamactl.core.errors import LlamactlError, NotFound, Refused, Unreachable, from_problem
+from llamactl.rpc.calls import AddModel, Engine, ListModels, StartModel, Status
 
 PROMPT = "In one sentence: what is a llama?"
 LONGEST = 256
@@ -23,13 +23,13 @@ def quickstart(
     prompt: Annotated[str, typer.Option(help="What to ask it.")] = PROMPT,
 ) -> None:
     """Set everything up and get a first answer."""
-    if model is not None and not model.expanduser().is_file():
+    if model is not None and not session.url and not model.expanduser().is_file():
         raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
-    session.only_here("a model is fetched to this machine, for a daemon here", "llamactl models add FILE, there")
+    own = None if model is None else session.path(model)
     started = _daemon()
     try:
         _engine()
-        name = _model(model)
+        name = _model(own)
         with loading(name), session.client(timeout=None) as client:
             row = client.call(StartModel(name))
         _done(
@@ -41,7 +41,7 @@ def quickstart(
                 daemon.bring_down(patience=5)
         raise
     with session.client() as client:
-        url = client.call(Status()).http[0]
+        url = session.url or client.call(Status()).http[0]
     _done("answer", f"through {url}/v1/chat/completions")
     render.note(f"\n> {prompt}")
     answer = ""
@@ -65,9 +65,14 @@ def quickstart(
 
 
 def _daemon() -> bool:
-    """True if it had to be started."""
-    with suppress(Unreachable), session.client() as client:
-        status = client.call(Status())
+    """True if it had to be started, which can be done here only."""
+    try:
+        with session.client() as client:
+            status = client.call(Status())
+    except Unreachable as error:
+        if session.url:
+            raise Unreachable(error.message, "on that machine: llamactl daemon start") from None
+    else:
         _done("daemon", f"runs already (pid {status.pid})")
         return False
     daemon.bring_up()
@@ -85,16 +90,29 @@ def _engine() -> None:
     _done("engine", f"llama-server {engine.version} ({engine.origin}: {engine.path})")
 
 
-def _model(own: Path | None) -> str:
+def _model(own: str | None) -> str:
     """The name of the model to use, which is in the catalogue afterwards."""
     if own is not None:
-        path, name = own.expanduser().absolute(), None
+        path, name = own, None
     else:
-        from llamactl.cli import fetch  # urllib and ssl: 60 ms that only this command needs
+        from llamactl.cli import fetch  # urllib and ssl: 60 ms that only this needs
 
-        path, name = fetch.starter_model(find_directories().models), fetch.NAME
+        if session.url:
+            return _starter_there(fetch.NAME)
+        path, name = str(fetch.starter_model(find_directories().models)), fetch.NAME
     with session.client() as client:
-        return client.call(AddModel(str(path), name)).name
+        return client.call(AddModel(path, name)).name
+
+
+def _starter_there(name: str) -> str:
+    """The starter model of a daemon on another machine, which fetches none itself."""
+    with session.client() as client:
+        if any(name in (row.name, *row.aliases) for row in client.call(ListModels())):
+            return name
+    raise Refused(
+        f"{session.url} has no {name}, and it is fetched only by who types this on its machine",
+        "llamactl quickstart --model FILE, a file there; or llamactl models",
+    )
 
 
 def _done(what: str, how: str) -> None:

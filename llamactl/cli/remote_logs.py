@@ -25,13 +25,13 @@ def chosen(names: Sequence[str]) -> list[str]:
     return [aliases.get(name, name) for name in session.models(list(names))]
 
 
-def lines(names: Sequence[str], number: int | None, wanted: Wanted, *, follow: bool) -> Iterator[Line]:
+def lines(names: Sequence[str], number: int | None, wanted: Wanted, *, follow: bool, previous: bool) -> Iterator[Line]:
     """The last `number` (None: as many as may be asked for), and those that come if it is to `follow`.
 
     No names: the daemon's own, which are of the source "".
     """
     if not follow:
-        yield from _past(names, number, wanted)
+        yield from _past(names, number, wanted, previous)
         return
     with session.client(None) as client:
         _, notices = client.watch(types=("logs",))  # first, so that nothing is missed in between
@@ -40,7 +40,7 @@ def lines(names: Sequence[str], number: int | None, wanted: Wanted, *, follow: b
         yield from filter(wanted.takes, _news(notices, {*(names or [SOURCE])}, past))
 
 
-def _past(names: Sequence[str], number: int | None, wanted: Wanted) -> Iterator[Line]:
+def _past(names: Sequence[str], number: int | None, wanted: Wanted, previous: bool = False) -> Iterator[Line]:
     # The expression is not for the daemon: one that takes for ever would stop everything there.
     limit = MOST_LINES if number is None or wanted.grep else min(number, MOST_LINES)
     call = ReadLogs(
@@ -49,6 +49,7 @@ def _past(names: Sequence[str], number: int | None, wanted: Wanted) -> Iterator[
         since=None if wanted.since == float("-inf") else wanted.since,
         until=None if wanted.until == float("inf") else wanted.until,
         limit=limit,
+        previous=previous,
     )
     with session.client() as client:
         rows = client.call(call)

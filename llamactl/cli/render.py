@@ -68,6 +68,11 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def painted(text: str, colour: int) -> str:
+    """In that colour of the terminal (0: as it is)."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+
+
 def schema(kind: str) -> str:
     return f"llamactl.{kind}/v1"
 

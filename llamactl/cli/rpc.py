@@ -12,12 +12,13 @@ import typer
 from llamactl.cli import render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
-from llamactl.core.errors import BadRequest, NotFound, Unreachable
+from llamactl.core.errors import BadRequest, Unreachable
 from llamactl.core.units import parse_size, show_duration
 from llamactl.core.worker import PORT
 from llamactl.logs import runs
 from llamactl.logs.tail import RunTail, size, whole
-from llamactl.rpc.calls import ListWorkers, StartWorker, Status, StopWorkers, WorkerRow
+from llamactl.rpc.calls import ListWorkers, ReadWorker, StartWorker, Status, StopWorkers, WorkerRow
+from llamactl.rpc.calls.logs import MOST_LINES
 
 app = typer.Typer(
     help="Workers: lend this machine to llama-servers on others.", no_args_is_help=False, invoke_without_command=True
@@ -28,6 +29,9 @@ PATIENCE = 90.0
 
 GLANCE = 0.2
 """Seconds between two looks at a followed file."""
+
+PAUSE = 1.0
+"""Seconds before a daemon on another machine is asked for more of it."""
 
 
 @app.callback()
@@ -116,28 +120,45 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
 ) -> None:
     """Show what a worker wrote, while the daemon runs or not."""
-    session.only_here("what a worker writes is read from its file", "llamactl rpc logs, there")
     host, port = _split(address)
-    address, directories = f"{host}:{port}", find_directories()
+    address = f"{host}:{port}"
+    if session.url:
+        _ask_for_lines(address, lines, follow)
+        return
+    directories = find_directories()
     with suppress(Unreachable), session.client() as client:
         directories = msgspec.structs.replace(directories, log=Path(client.call(Status()).log))
     directory = directories.worker_runs(address)
-    if not (known := runs.runs(directory)):
-        raise NotFound(f"no log of a worker on {address}", "llamactl rpc ls")
-    run = known[-1]
+    run = runs.of_worker(directory, address)
     end = whole(run) if follow else size(run)
     for line in deque(runs.lines(run, 0, end, whole=True), maxlen=lines):
-        _say(address, line)
+        _say(address, line.decode(errors="replace"))
     tail = RunTail(directory, run, end)
     while follow:
         for _, news in tail.chunks():
             for line in news:
-                _say(address, line)
+                _say(address, line.decode(errors="replace"))
         time.sleep(GLANCE)
 
 
-def _say(address: str, line: bytes) -> None:
-    text = line.decode(errors="replace").rstrip("\n")
+def _ask_for_lines(address: str, number: int, follow: bool) -> None:
+    """Of the daemon over HTTP, which has the files."""
+    if number > MOST_LINES:
+        render.note(f"only the last {MOST_LINES} lines can be asked for over HTTP")
+    with session.client() as client:
+        found = client.call(ReadWorker(address=address, limit=min(number, MOST_LINES), follow=follow))
+        while True:
+            for line in found.lines:
+                _say(address, line)
+            if not follow:
+                return
+            if not found.lines:
+                time.sleep(PAUSE)
+            found = client.call(ReadWorker(address=address, after=found.place))
+
+
+def _say(address: str, line: str) -> None:
+    text = line.rstrip("\n")
     if not render.for_program("worker-log", {"worker": address, "line": text}):
         render.text(text)
 

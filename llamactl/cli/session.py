@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import msgspec
 
 from llamactl.config.sockets import control_sockets
-from llamactl.core.errors import BadRequest, NotFound, Refused
+from llamactl.core.errors import BadRequest, NotFound
 from llamactl.rpc.calls import ListModels
 from llamactl.rpc.client import Client
 
@@ -57,11 +57,6 @@ class Session(msgspec.Struct):
     def url(self) -> str:
         """Of a daemon that is asked over HTTP, so that its files are not to be had; else empty."""
         return self.named if self.named.startswith(("http://", "https://")) else ""
-
-    def only_here(self, what: str, way_out: str) -> None:
-        """Raises `Refused` where the daemon is asked over HTTP: `what` is of this machine."""
-        if self.url:
-            raise Refused(f"{what}, and {self.url} is asked over HTTP", way_out)
 
     def path(self, path: Path) -> str:
         """A path for the daemon, which sees it from elsewhere: as meant here or, over HTTP, as it is there."""

@@ -50,7 +50,7 @@ def _draw(file: Path) -> None:
     try:
         file.write_text(console.export_svg(title="llamactl top"), encoding="utf-8")
     except OSError as error:
-        raise Refused(f"cannot write {file}: {error.strerror}") from None
+        raise Refused(f"cannot write {file}: {error.strerror}", f"ls -ld {file.parent}") from None
 
 
 def status() -> None:

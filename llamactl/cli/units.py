@@ -131,7 +131,7 @@ def _unit(path: Path, text: str) -> Unit:
     except FileNotFoundError:
         found = None
     except OSError as error:
-        raise LlamactlError(f"cannot read {path}: {error.strerror}") from None
+        raise LlamactlError(f"cannot read {path}: {error.strerror}", f"ls -l {path}") from None
     return Unit(path, text, state(text, found))
 
 
@@ -147,4 +147,4 @@ def _write(unit: Unit) -> None:
     except PermissionError:
         raise Forbidden(f"may not write {unit.path}", "as root, or llamactl daemon install-unit --user") from None
     except OSError as error:
-        raise LlamactlError(f"cannot write {unit.path}: {error.strerror}") from None
+        raise LlamactlError(f"cannot write {unit.path}: {error.strerror}", f"ls -ld {unit.path.parent}") from None

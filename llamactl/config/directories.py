@@ -128,7 +128,9 @@ def prepare(directory: Path, *, private: bool = True) -> Path:
     except FileExistsError:
         raise Refused(f"{directory} is not a directory", f"move it away: mv {directory} {directory}.old") from None
     except OSError as error:
-        raise Refused(f"cannot make the directory {directory}: {error.strerror}") from None
+        raise Refused(
+            f"cannot make the directory {directory}: {error.strerror}", f"ls -ld {directory.parent}"
+        ) from None
     if not private:
         if not os.access(directory, os.W_OK | os.X_OK):
             raise Refused(f"may not write in {directory}", f"give it to this user: chown {os.getuid()} {directory}")

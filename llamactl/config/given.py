@@ -21,9 +21,9 @@ def read_text(path: Path, largest: int, stream: BinaryIO | None = None) -> str:
     except FileNotFoundError:
         raise NotFound(f"no file {path}", f"ls {path.parent}") from None
     except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
+        raise BadRequest(f"{path} is not a text in UTF-8", f"file {path}") from None
     except OSError as error:
-        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
+        raise BadRequest(f"cannot read {path}: {error.strerror}", f"ls -l {path}") from None
     if len(content) > largest:
-        raise BadRequest(f"{path} is larger than {largest >> 20} MiB")
+        raise BadRequest(f"{path} is larger than {largest >> 20} MiB", f"ls -lh {path}")
     return text

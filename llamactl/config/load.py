@@ -54,7 +54,7 @@ def survey(
     """What `load` gives, and where it comes from. Raises the same."""
     found, problems = _survey(path, environment, system_file, here)
     if problems:
-        raise problems[0]
+        raise _mendable(problems[0])
     return found
 
 
@@ -62,7 +62,13 @@ def problems(
     path: Path | None = None, environment: Mapping[str, str] | None = None, system_file: Path = SYSTEM_FILE
 ) -> list[BadRequest]:
     """Everything that `load` could complain of."""
-    return _survey(path, environment, system_file, None)[1]
+    return [_mendable(problem) for problem in _survey(path, environment, system_file, None)[1]]
+
+
+def valid(path: Path | None = None) -> tuple[Path, ...]:
+    """The files that `load` reads. Raises everything that it could complain of at once."""
+    sources.refuse(problems(path))
+    return survey(path).files
 
 
 def usable(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -73,6 +79,11 @@ def usable(path: Path | None = None, environment: Mapping[str, str] | None = Non
 def user_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
     """The file that `load` reads for the user, and that changes are written to; it need not be there."""
     return _directories(path, os.environ if environment is None else environment, None)[0].config_file
+
+
+def _mendable(problem: BadRequest) -> BadRequest:
+    """With the next command, where there is none that fits it better."""
+    return problem if problem.hint else BadRequest(problem.message, "llamactl config edit")
 
 
 def _directories(path: Path | None, environment: Mapping[str, str], here: Path | None) -> tuple[Directories, bool]:

@@ -13,6 +13,11 @@ class Origin(msgspec.Struct, frozen=True):
     line: int | None = None
     variable: str | None = None
 
+    @property
+    def remedy(self) -> str:
+        """What takes a variable out of the way."""
+        return f"unset {self.variable}" if self.variable else ""
+
     def __str__(self) -> str:
         match self.source:
             case "file":

@@ -25,7 +25,7 @@ def rewrite(path: Path, change: Callable[[str], str]) -> bool:
         with _alone(path.parent):
             found = path.stat() if path.exists() else None
             if found is not None and not stat.S_ISREG(found.st_mode):
-                raise Refused(f"{path} is not a file")
+                raise Refused(f"{path} is not a file", f"ls -ld {path}")
             before = sources.text(path) or ""
             after = change(before)
             if found is not None and after == before:
@@ -34,7 +34,7 @@ def rewrite(path: Path, change: Callable[[str], str]) -> bool:
     except PermissionError:
         raise Forbidden(f"may not write {path}", f"ls -ld {path.parent} {path}") from None
     except OSError as error:
-        raise LlamactlError(f"cannot write {path}: {error.strerror}") from None
+        raise LlamactlError(f"cannot write {path}: {error.strerror}", f"df -h {path.parent}") from None
     return True
 
 

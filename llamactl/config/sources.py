@@ -78,7 +78,8 @@ def values(given: Mapping[Key, Given], problems: Problems) -> dict[Key, Any]:
                 try:
                     found[section, key] = kinds.read(kind, one.raw, one.base, one.text)
                 except BadRequest as error:
-                    problems.append(BadRequest(f"{one.origin}: {section}.{key}: {error.message}", error.hint))
+                    hint = error.hint or one.origin.remedy
+                    problems.append(BadRequest(f"{one.origin}: {section}.{key}: {error.message}", hint))
     return found
 
 
@@ -110,7 +111,7 @@ def variables(environment: Mapping[str, str], problems: Problems, here: Path | N
             try:
                 raw = kinds.untext(types(section)[key], said)
             except BadRequest as error:
-                problems.append(BadRequest(f"{origin}: {section}.{key}: {error.message}"))
+                problems.append(BadRequest(f"{origin}: {section}.{key}: {error.message}", origin.remedy))
                 continue
             if raw is not None:
                 found[section, key] = Given(raw, origin, here or Path.cwd(), text=True)
@@ -131,11 +132,11 @@ def text(path: Path, *, missing_ok: bool = True, forbidden_ok: bool = False) -> 
     except PermissionError:
         if forbidden_ok:
             return None
-        raise BadRequest(f"may not read the configuration file {path}") from None
+        raise BadRequest(f"may not read the configuration file {path}", f"ls -ld {path.parent} {path}") from None
     except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
+        raise BadRequest(f"{path} is not a text in UTF-8", f"file {path}") from None
     except OSError as error:
-        raise BadRequest(f"cannot read the configuration file {path}: {error.strerror}") from None
+        raise BadRequest(f"cannot read the configuration file {path}: {error.strerror}", f"ls -l {path}") from None
 
 
 def check(path: Path, content: str, base: Path | None = None) -> Problems:
@@ -168,6 +169,18 @@ def tables(path: Path, content: str, problems: Problems, base: Path | None = Non
             if _known(key, types(section), origin, section, problems):
                 found[section, key] = Given(raw, origin, base or path.parent)
     return found
+
+
+def differing(path: Path, before: str, after: str) -> list[str]:
+    """The keys that two texts of the file say different things of."""
+    old, new = ({key: given.raw for key, given in tables(path, text, []).items()} for text in (before, after))
+    return [".".join(key) for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def refuse(problems: Problems, hint: str = "") -> None:
+    """Raises all that is wrong at once, if anything is."""
+    if problems:
+        raise BadRequest("\n".join(problem.message for problem in problems), hint or problems[0].hint)
 
 
 def _places(content: str) -> dict[tuple[str, ...], int]:

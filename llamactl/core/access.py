@@ -54,12 +54,17 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
             return
         if not self.key:
             raise Unauthorized(f"this takes a key with the scope {scope}", f"llamactl keys create NAME --scope {scope}")
-        raise Forbidden(f"this takes the scope {scope}, and the key {self.name} has {self.scope or 'none'}")
+        raise Forbidden(
+            f"this takes the scope {scope}, and the key {self.name} has {self.scope or 'none'}",
+            f"llamactl keys create NAME --scope {scope}",
+        )
 
     def demand_model(self, model: str) -> None:
         """Raises `Forbidden` if the key is for other models."""
         if not self.uses(model):
-            raise Forbidden(f"the key {self.name} is not for the model {model}")
+            raise Forbidden(
+                f"the key {self.name} is not for the model {model}", f"llamactl keys create NAME --model {model}"
+            )
 
 
 def matches(globs: tuple[str, ...] | None, model: str) -> bool:

@@ -42,12 +42,14 @@ def changed(shape: Shape, set: Mapping[str, Any], strip: Collection[str], unset:
     """
     for name in (*set, *strip):
         if name in _NOT_ITS or not name:
-            raise BadRequest(f"{name or 'a parameter without a name'} cannot be set or stripped")
+            raise BadRequest(
+                f"{name or 'a parameter without a name'} cannot be set or stripped", "each request says that itself"
+            )
     if twice := sorted({name for name in strip if name in set} | {name for name in unset if name in (*set, *strip)}):
-        raise BadRequest(f"{twice[0]} is said twice")
+        raise BadRequest(f"{twice[0]} is said twice", "set it, strip it or unset it")
     for name in unset:
         if name not in shape.set and name not in shape.strip:
-            raise NotFound(f"{name} is neither set nor stripped")
+            raise NotFound(f"{name} is neither set nor stripped", "llamactl models variants ls")
     gone = {*set, *strip, *unset}
     return Shape(
         {**{name: value for name, value in shape.set.items() if name not in gone}, **set},

@@ -83,7 +83,7 @@ async def check() -> None:
     try:
         done = await anyio.to_thread.run_sync(run, command("--check"), abandon_on_cancel=True)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"the new daemon cannot be tried out, this one goes on: {error}") from None
+        raise Refused(f"the new daemon cannot be tried out, this one goes on: {error}", "llamactl doctor") from None
     if done.returncode:
         said = done.stderr.strip().splitlines()
         lines = [line for line in said if not line.startswith(" ")] or [f"exit code {done.returncode}"]

@@ -68,6 +68,10 @@ class Current:
             with self._reloading():
                 return await self._reload()
 
+    async def possible(self) -> None:
+        """Raises what is wrong with what the files say now; nothing is taken over."""
+        await anyio.to_thread.run_sync(self._read)
+
     async def _reload(self) -> Changes:
         new = await anyio.to_thread.run_sync(self._read)
         changes = changed(self._config, new)

@@ -153,7 +153,7 @@ def wire(
         measuring.rate,
         [
             fit,
-            WorkerCalls(workers, lending),
+            WorkerCalls(workers, lending, directories.worker_runs),
             KeyCalls(database.keys, keyring),
             RequestCalls(catalogue, history, database.requests, door.journal.capture, door.cancel),
             log_calls,

@@ -99,7 +99,7 @@ class Workers:
         order = checked(order, insecure=insecure)
         await workers.command(workers.tool(self._engine()), order)  # what cannot be is not begun
         if self._group is None:
-            raise NotRunning("the daemon is stopping")
+            raise NotRunning("the daemon is stopping", "llamactl daemon status")
         life = self._lives.get(order.address)
         if life is not None and life.state == "failed":
             life = None

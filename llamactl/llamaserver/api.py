@@ -77,7 +77,7 @@ async def props(endpoint: str) -> Props:
     try:
         return msgspec.json.decode((await ask(endpoint, "/props")).body, type=Props)
     except (ValueError, msgspec.DecodeError) as error:
-        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}", "llamactl ps") from None
 
 
 class _Modalities(msgspec.Struct):
@@ -111,7 +111,7 @@ async def told(endpoint: str) -> Told:
         props = msgspec.json.decode((await ask(endpoint, "/props")).body, type=_Template)
         listed = msgspec.json.decode((await ask(endpoint, "/v1/models")).body, type=_List)
     except (ValueError, msgspec.DecodeError) as error:
-        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}") from None
+        raise NotRunning(f"what answers at {endpoint} is not a llama-server: {error}", "llamactl ps") from None
     meta = next((one.meta for one in listed.data if one.meta is not None), _Meta())
     seen = {"image": props.modalities.vision, "audio": props.modalities.audio}
     return Told(
@@ -177,7 +177,7 @@ async def ask(endpoint: str, path: str, body: bytes = b"", timeout: float = TIME
                 received += await stream.receive()
             status, body = whole
             return Answer(status, body, _peer(stream.extra(SocketAttribute.raw_socket)))
-    raise NotRunning(f"no llama-server answers at {endpoint}")
+    raise NotRunning(f"no llama-server answers at {endpoint}", "llamactl ps")
 
 
 def _whole(received: bytes) -> tuple[int, bytes] | None:

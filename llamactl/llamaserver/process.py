@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import signal
 import stat
 import sys
 import time
@@ -35,6 +37,12 @@ the decisive line, so 20 lines would not do."""
 HEAD = 256 * 1024
 """Bytes of the run file in which a llama-server has said how it loaded its model; it takes 12 KB, and a line for
 each of the values in the model's file."""
+
+_MASKS = re.compile(r"^Sig(?:Blk|Cgt):\s*(\w+)$", re.MULTILINE)
+"""Of the signals that are held back from the main thread, and of those that have handlers: the kernel holds a signal
+back while its handler runs."""
+
+_SIGTERM = 1 << signal.SIGTERM - 1
 
 
 S = TypeVar("S", bound="LlamaServer")
@@ -84,6 +92,15 @@ class LlamaServer:
     def loaded(self) -> int:
         """Bytes of files that it has read, or mapped and touched, but for its libraries."""
         return loaded(self.pid)
+
+    def ending(self) -> bool:
+        """It is in its handler of SIGTERM. There it stays, once in forty times that it is told to end while it works:
+        the handler waits for a lock that the thread which it interrupted holds. It still answers /health then.
+        """
+        with suppress(OSError, ValueError):  # it is gone, or this is no Linux
+            held, handled = (int(mask, 16) for mask in _MASKS.findall(Path(f"/proc/{self.pid}/status").read_text()))
+            return bool(held & handled & _SIGTERM)
+        return False
 
     async def wait(self) -> Exit:
         """How it ended, once it and all that it started are gone. May be awaited by several, and again later."""

@@ -85,7 +85,9 @@ async def launch(engine: Engine, order: Order, mark: str, log: Path) -> Worker:
     try:
         return spawn(Worker, engine, words, mark, log, Model(name=order.address, path="", size=0), settings)
     except OSError as error:
-        raise LoadFailed(f"the worker {order.address} could not be started: {error.strerror}") from None
+        raise LoadFailed(
+            f"the worker {order.address} could not be started: {error.strerror}", "llamactl doctor"
+        ) from None
 
 
 async def reach(address: str) -> None:

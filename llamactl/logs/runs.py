@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from llamactl.core.errors import NotFound
+
 CHUNK = 1 << 20
 """Bytes that are read at once."""
 TAIL = 64 * 1024
@@ -54,6 +56,13 @@ def began(run: Path) -> float:
 def runs(directory: Path) -> list[Path]:
     """Oldest first."""
     return sorted(directory.glob("*.log"))
+
+
+def of_worker(directory: Path, address: str) -> Path:
+    """Its last one. Raises `NotFound`."""
+    if not (known := runs(directory)):
+        raise NotFound(f"no log of a worker on {address}", "llamactl rpc ls")
+    return known[-1]
 
 
 def pieces(run: Path) -> list[Piece]:

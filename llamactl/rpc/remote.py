@@ -202,8 +202,12 @@ def _refusal(error: InvalidStatus, url: str) -> LlamactlError:
     except (ValueError, KeyError, TypeError, AttributeError):
         return Unreachable(f"what answers at {url} is no llamactl daemon: HTTP {status}", "check the address")
     if status in (502, 503, 504):  # the door is there, and what is behind it is not yet
-        return Unreachable(problem.message)
+        return Unreachable(problem.message, "llamactl daemon status, there")
     if status in (401, 403):
         problem = msgspec.structs.replace(problem, hint="export LLAMACTL_API_KEY=llk_…")
     found = from_problem(problem)
-    return found if type(found) is not LlamactlError else Unreachable(f"{url}: HTTP {status}: {problem.message}")
+    return (
+        found
+        if type(found) is not LlamactlError
+        else Unreachable(f"{url}: HTTP {status}: {problem.message}", "llamactl logs, there")
+    )

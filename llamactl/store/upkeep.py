@@ -146,7 +146,7 @@ def _present(path: Path) -> int:
     except FileNotFoundError:
         raise NotFound(f"there is no database {path}", "llamactl daemon start makes it") from None
     except OSError as error:
-        raise LlamactlError(f"cannot look at {path}: {error.strerror}") from error
+        raise LlamactlError(f"cannot look at {path}: {error.strerror}", f"ls -l {path}") from error
 
 
 def _size(path: Path) -> int:

@@ -99,7 +99,7 @@ class Lives(Overview):
                         self._revoke(instance)
                     self._no_more(instance, "the daemon is stopping")
                 for waiter in self._waiters.values():
-                    self._decide(waiter, error=NotRunning("the daemon is stopping"))
+                    self._decide(waiter, error=NotRunning("the daemon is stopping", "llamactl daemon status"))
 
     async def _keep_time(self) -> None:
         while True:
@@ -135,7 +135,7 @@ class Lives(Overview):
     def _running(self) -> TaskGroup:
         """For what goes on by itself; raises `NotRunning` where nothing is begun any more."""
         if self._group is None:
-            raise NotRunning("the daemon is stopping")
+            raise NotRunning("the daemon is stopping", "llamactl daemon status")
         return self._group
 
     # --- who waits -------------------------------------------------------------------------------

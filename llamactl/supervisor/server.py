@@ -28,6 +28,9 @@ class Server(Protocol):
     def loaded(self) -> int:
         """Bytes of files that it has read or mapped so far, as well as the system tells."""
 
+    def ending(self) -> bool:
+        """Is it in the middle of doing what SIGTERM told it? For certain if so; often it is and this says no."""
+
     async def wait(self) -> Exit:
         """How it ended, once it has: the process is reaped. May be awaited by several, and again later."""
 

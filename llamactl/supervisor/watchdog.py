@@ -2,7 +2,8 @@
 
 It looks ten times in a window, at what costs nothing: how far the answers are, and how much was logged. Only when
 nothing has moved between two looks is the llama-server itself asked, which then has a request and so does not sleep.
-One that no longer listens is put down at once: it was told to end by somebody else, and will not serve again.
+One that no longer listens, or is caught in its own end, is put down at once: it was told to end by somebody else, and
+will not serve again.
 Before it is called wedged it is asked for one token: who gives one works, and only that request hangs.
 """
 
@@ -94,7 +95,7 @@ class Watchdog:
         logged = server.progress()
         watch = compare(before, Look(self._answers(endpoint), logged), self._clock())
         if before is not None and watch.since == before.since:  # not a sign of life: now it is worth a question
-            if not await self._listens(endpoint):
+            if server.ending() or not await self._listens(endpoint):
                 if self._supervisor.serving(name) is server:  # it has not ended while it was asked
                     self._supervisor.doubt(name, watch.since)
                     server.kill()

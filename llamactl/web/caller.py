@@ -49,7 +49,10 @@ def demand(caller: Caller, call: Call[Any], aliases: Mapping[str, str] | None = 
     foreign = [name for name in asked if not caller.uses((aliases or {}).get(name, name))]
     if foreign or not asked:
         about = f"the model {foreign[0]}" if foreign else "other models, too"
-        raise Forbidden(f"{call.method} is about {about}, and the key is for {', '.join(caller.models) or 'none'}")
+        raise Forbidden(
+            f"{call.method} is about {about}, and the key is for {', '.join(caller.models) or 'none'}",
+            "llamactl keys ls, with a key for all models",
+        )
 
 
 def _about(call: Call[Any]) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ class _Conversation:
     async def _answered(self, question: Question) -> object:
         kind = CALLS.get(question.method)
         if kind is None:
-            raise BadRequest(f"no such method: {question.method}")
+            raise BadRequest(f"no such method: {question.method}", "llamactl api --list")
         call = read(question.params, kind)
         await permit(self._watcher.caller, call, self._ask)
         answer = await self._ask(call)

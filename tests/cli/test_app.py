@@ -1,15 +1,19 @@
 """The edge of the command line: global flags, help, exit codes, errors in text and JSON."""
 
+import ast
 import io
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
-from llamactl.cli.app import _hoist, commands
+from llamactl.cli import app
+from llamactl.cli.app import _OWN, _PLAIN, _VALUED, _hoist, commands
 from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unreachable
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, Stub, model
@@ -31,12 +35,45 @@ COMMAND = [sys.executable, "-m", "llamactl"]
         ("start a -q -- -q", "-q start a -- -q"),
         ("logs a -n 5 -f", "logs a -n 5 -f"),
         ("chat m -", "chat m -"),
+        ("ps -aq", "-q ps -a"),
+        ("ps -qa -yv", "-q -y -v ps -a"),
+        ("ps -qaojson", "-q -ojson ps -a"),
+        ("logs -fqo jsonl a", "-q -o jsonl logs -f a"),
+        ("logs -qfn5 a", "-q logs -fn5 a"),
+        ("logs -fqn 5 a", "-q logs -fn 5 a"),
+        ("ps -avH unix:///x", "-v -H unix:///x ps -a"),
+        ("-qv ps", "-q -v ps"),
+        ("config set residency.ttl -1", "config set residency.ttl -1"),
+        ("config set models.default -yes", "config set models.default -yes"),
+        ("ps -- -aq", "ps -- -aq"),
         ("", ""),
     ],
 )
 def test_global_flags_stand_anywhere(typed: str, meant: str) -> None:
     front, rest = _hoist(typed.split())
     assert [*front, *rest] == meant.split()
+
+
+def test_all_short_options_are_known_to_clusters() -> None:
+    def options(command: Any) -> Iterator[Any]:
+        yield from command.params
+        for each in getattr(command, "commands", {}).values():
+            yield from options(each)
+
+    short = {
+        name[1:]: not option.is_flag
+        for option in options(typer.main.get_command(commands()))
+        for name in option.opts
+        if name[0] == "-" and name[1] != "-"
+    }
+    ours = {name[1:]: name in _VALUED for name in (*_PLAIN, *_VALUED) if name[1] != "-"}
+    assert {**_OWN, **ours} == {**short, "h": False} and not _OWN.keys() & ours.keys()
+
+
+def test_flags_in_one_word(llamactl: Llamactl, stub: Stub) -> None:
+    assert llamactl("ps", "-aqo", "name").out == llamactl("-q", "ps", "-a", "-o", "name").out != ""
+    assert stub.asked[0] == stub.asked[1]
+    assert llamactl("ps", "-qx").code == 2
 
 
 def test_a_flag_without_its_value(llamactl: Llamactl) -> None:
@@ -81,6 +118,32 @@ def test_errors_of_the_daemon(llamactl: Llamactl, stub: Stub, kind: type[Llamact
     assert json.json() == {
         "error": {"code": kind.code, "message": "it went wrong", "hint": "try this", "exit": kind.exit}
     }
+
+
+def test_every_error_of_the_command_line_has_a_next_command() -> None:
+    """Those of the daemon have theirs from where they are raised."""
+    kinds = {kind.__name__ for kind in BY_CODE.values()} | {"PartlyDone", "Interrupted"}
+    bare = {
+        f"{path.stem}: {ast.unparse(node)}"
+        for path in (Path(app.__file__).parent).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+        if len(node.args) < 2
+    }
+    # Whatever the system has against our output.
+    assert bare == {"""app: LlamactlError(f"{error.filename or 'cannot write'}: {error.strerror}")"""}
+
+
+@pytest.mark.parametrize(
+    "text", ["[http\n", "[models]\nwatch = 'x'\n", "[residency]\ndrain = -1\n", "[http]\nport = 1\nport = 2\n"]
+)
+def test_a_configuration_that_is_wrong_can_be_edited(llamactl: Llamactl, home: Path, text: str) -> None:
+    file = Path(llamactl("config", "path").out.strip())
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    for command in ("show", "validate"):
+        said = llamactl("config", command)
+        assert said.code == 2 and said.err.endswith("  try: llamactl config edit\n")
 
 
 def test_no_daemon(llamactl: Llamactl, home: Path) -> None:

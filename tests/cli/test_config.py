@@ -350,6 +350,11 @@ def test_an_editor_that_fails(llamactl: Llamactl, file: Path, editor: Path, monk
     edits(editor, "exit 3")
     said = llamactl("config", "edit")
     assert said.code == 1 and "ended with 3" in said.err
+    assert left_behind(editor) == [], "nothing was typed"
+    edits(editor, "echo '# mine' >> \"$1\"", "exit 3")
+    said = llamactl("config", "edit")
+    (kept,) = left_behind(editor)
+    assert said.code == 1 and f"your edit is kept: {kept}" in said.err
     monkeypatch.setenv("VISUAL", "/nowhere/editor")
     assert llamactl("config", "edit").code == 4
     assert not file.exists()
@@ -381,6 +386,13 @@ def test_import(llamactl: Llamactl, file: Path, home: Path) -> None:
     json = llamactl("config", "import", str(given), "--json").json()
     assert json["changed"] is False and json["keys"]["http.port"] == 9000
     assert json["notes"][0] == {"what": "port", "outcome": "taken", "became": "http.port = 9000"}
+
+
+def test_import_from_a_pipe(llamactl: Llamactl, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"port": 9000, "hf_token": "hunter2"}')))
+    said = llamactl("config", "import", "-")
+    assert said.code == 0 and "2 keys taken over" in said.err and "hunter2" not in said.out + said.err
+    assert llamactl("config", "get", "http.port").out == "9000\n" and "hunter2" in file.read_text()
 
 
 def test_import_of_what_is_partly_wrong(llamactl: Llamactl, file: Path, home: Path) -> None:

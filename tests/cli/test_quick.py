@@ -37,7 +37,18 @@ ODD = InstanceRow(
     ttl=0.1 + 0.2,
     problem=Problem("refused", 'said {"name":"not me"}\n\x7f\u00e9', 'try "this"', 1.5, 5),
 )
-TYPED = ["--version", "-h", "--help", *(f"completion {shell}" for shell in quick.SHELLS), *map(" ".join, quick._PS)]
+JSON, NAME = (
+    ("--json", "-o json", "-ojson", "--output json", "--output=json"),
+    ("-o name", "-oname", "--output name", "--output=name"),
+)
+PS = [
+    line
+    for flag in (*JSON, *NAME)
+    for verb in ("ps", "ps -a", "ps --all", "ps -aq", "-q ps", "ps --quiet")
+    for line in (f"{verb} {flag}", f"{flag} {verb}")
+]
+PS += ["ps -qao name", "ps -aqojson", "-qo name ps -a", "-qojson ps"]
+TYPED = ["--version", "-h", "--help", *(f"completion {shell}" for shell in quick.SHELLS), *PS]
 
 
 def typed_quickly(*arguments: str) -> tuple[int, bytes, str, set[str]]:
@@ -64,7 +75,7 @@ def test_says_the_same(llamactl: Llamactl, rows: Stub, typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["--version", "--help", "completion fish", "ps -o name", "ps --json", "-o name ps -a"]
+    "typed", ["--version", "--help", "completion fish", "ps -o name", "ps --json", "-o name ps -a", "ps -aqo name"]
 )
 def test_loads_nothing(llamactl: Llamactl, rows: Stub, typed: str) -> None:
     slow = llamactl(*typed.split())
@@ -150,7 +161,12 @@ def test_what_fails_is_said_as_ever(
 
 
 @pytest.mark.parametrize(
-    "typed", ["ps", "ps -o jsonl", "ps -o json -q", "--version ps", "completion", "completion csh", "ps a -o name", ""]
+    "typed",
+    [
+        *("ps", "ps -o jsonl", "--version ps", "completion", "completion csh", "ps a -o name", "", "ps ps --json"),
+        *("-a ps --json", "ps --json -o name", "ps -o", "ps - --json", "ps -axo name", "ps -ovname", "ps -vo name"),
+        *("ps -- --json", "ps --output= ", "models ps --json", "-o name", "ps -qa"),
+    ],
 )
 def test_anything_else_is_left_to_the_rest(stub: Stub, typed: str) -> None:
     assert quick._answer(tuple(typed.split())) is None

@@ -12,7 +12,17 @@ from llamactl.core.events import ConfigChanged
 from llamactl.daemon.control.config import ConfigCalls
 from llamactl.daemon.reload import Current
 from llamactl.hub import Hub
-from llamactl.rpc.calls import Configuration, ConfigWritten, SetConfig, ShowConfig
+from llamactl.rpc.calls import (
+    CALLS,
+    CheckConfig,
+    Configuration,
+    ConfigWritten,
+    ImportConfig,
+    ReadConfig,
+    SetConfig,
+    ShowConfig,
+    WriteConfig,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +51,14 @@ class Desk:
         assert isinstance(answer, ConfigWritten)
         return answer
 
+    async def ask(self, call: Any) -> Any:
+        """The answer as it comes over the wire."""
+        answer = await self.calls.handlers[type(call)](call)
+        return msgspec.json.decode(msgspec.json.encode(answer), type=call.answer_type())
+
     async def shown(self) -> Configuration:
-        """As it comes over the wire."""
-        answer = await self.calls.handlers[ShowConfig](ShowConfig())
-        return msgspec.json.decode(msgspec.json.encode(answer), type=Configuration)
+        shown: Configuration = await self.ask(ShowConfig())
+        return shown
 
 
 @pytest.fixture
@@ -137,3 +151,116 @@ async def test_a_file_that_is_not_there_is_made_for_its_owner(tmp_path: Path) ->
     desk.current._read = lambda: load(None, {"LLAMACTL_CONFIG": str(desk.file)}, tmp_path / "none")
     await desk.set(residency__ttl="5m")
     assert desk.file.stat().st_mode & 0o777 == 0o600
+
+
+# --- the text of the file ------------------------------------------------------------------------
+
+SECRET = "[alerts]\nwebhook = 'http://x/hunter2' # mine\n"
+
+
+def test_who_may_not_change_the_file_may_not_read_it() -> None:
+    said = {method: call.scope for method, call in CALLS.items() if method.startswith("config.")}
+    assert {method for method, scope in said.items() if scope != "admin"} == {"config.show"}
+
+
+async def test_the_text_is_read_and_written_without_its_secrets(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, SECRET)
+    found = await desk.ask(ReadConfig())
+    assert found.text == SECRET.replace("'http://x/hunter2'", '"(hidden 1)"') and found.file == str(desk.file)
+    after = found.text.replace("# mine", "# ours") + "[residency]\nttl = '5m'\n"
+    done = await desk.ask(WriteConfig(text=after, revision=found.revision))
+    assert (done.changed, done.written) == (("residency.ttl",), True)
+    assert desk.file.read_text() == SECRET.replace("# mine", "# ours") + "[residency]\nttl = '5m'\n"
+    assert desk.current().residency.ttl == 300.0
+
+
+async def test_what_somebody_else_wrote_meanwhile_stays(desk: Desk) -> None:
+    found = await desk.ask(ReadConfig())
+    desk.file.write_text("# other\n")
+    with pytest.raises(Refused, match="changed by somebody else"):
+        await desk.ask(WriteConfig(text="# mine\n", revision=found.revision))
+    assert desk.file.read_text() == "# other\n"
+
+
+async def test_a_text_that_is_wrong_is_not_written(desk: Desk) -> None:
+    found, before = await desk.ask(ReadConfig()), desk.file.read_text()
+    text = "[http]\nprot = 1\nport = 'x'\n[http2]\n"
+    with pytest.raises(BadRequest) as refused:
+        await desk.ask(WriteConfig(text=text, revision=found.revision, named="/tmp/mine.toml"))
+    said = refused.value.message.splitlines()
+    assert [line.partition(":")[0] for line in said] == [f"/tmp/mine.toml, line {number}" for number in (2, 4, 3)]
+    with pytest.raises(Refused, match="without a certificate"):
+        await desk.ask(WriteConfig(text="[http]\ntls_key = '/k'\n", revision=found.revision))
+    with pytest.raises(BadRequest, match="stands for no secret"):
+        await desk.ask(WriteConfig(text='[alerts]\nwebhook = "(hidden 1)"\n', revision=found.revision))
+    assert desk.file.read_text() == before and desk.current().residency.ttl == 540.0
+
+
+async def test_a_file_that_is_broken_can_be_mended(desk: Desk) -> None:
+    desk.file.write_text("[residency\nttl = '5m'\n[alerts]\nwebhook = 'http://hunter2\n")
+    found = await desk.ask(ReadConfig())
+    assert "hunter2" not in found.text
+    await desk.ask(WriteConfig(text="[residency]\nttl = '5m'\n", revision=found.revision))
+    assert desk.current().residency.ttl == 300.0
+
+
+async def test_a_text_that_is_not_there_yet(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.file.unlink()
+    desk.current._read = lambda: load(None, {"LLAMACTL_CONFIG": str(desk.file)}, tmp_path / "none")
+    found = await desk.ask(ReadConfig())
+    assert found.text is None and not (await desk.shown()).exists
+    await desk.ask(WriteConfig(text="[residency]\nttl = '5m'\n", revision=found.revision))
+    assert (await desk.shown()).exists and desk.current().residency.ttl == 300.0
+    with pytest.raises(Refused, match="changed by somebody else"):
+        await desk.ask(WriteConfig(text="", revision=found.revision))
+
+
+async def test_is_it_valid(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, SECRET)
+    before = desk.file.read_bytes()
+    assert (await desk.ask(CheckConfig())).files == (str(desk.file),)
+    text = '[alerts]\nwebhook = "(hidden 1)"\n'
+    assert (await desk.ask(CheckConfig(text=text, named="/mine"))).files == ("/mine",)
+    with pytest.raises(BadRequest, match="line 2: unknown key http"):
+        await desk.ask(CheckConfig(text="[http]\nprot = 1\n", named="/mine"))
+    assert desk.file.read_bytes() == before
+    desk.file.write_text("[http]\nport = 'x'\nprot = 1\n")
+    with pytest.raises(BadRequest) as refused:
+        await desk.ask(CheckConfig())
+    assert refused.value.message.count(f"{desk.file}, line ") == 2
+    desk.file.write_text("[http]\ntls_key = '/k'\n")
+    with pytest.raises(Refused, match="without a certificate"):
+        await desk.ask(CheckConfig())
+
+
+async def test_an_import_goes_into_the_file(desk: Desk) -> None:
+    text = '{"gpu_layers": 7, "basePath": "mine", "serverPath": "/nowhere/x", "hf_token": "hunter2"}'
+    call = ImportConfig(text=text, named="/far/away/llama-server-config.json")
+    tried = await desk.ask(msgspec.structs.replace(call, dry_run=True))
+    assert not tried.written.written and "gpu" not in desk.file.read_text()
+    done = await desk.ask(call)
+    assert (
+        tried.keys
+        == done.keys
+        == {
+            "llama_server.gpu_layers": 7,
+            "models.directories": [str(desk.file.parent / "mine")],
+            "llama_server.hf_token": "(hidden)",
+        }
+    )
+    assert b"hunter2" not in msgspec.json.encode(done) and "hunter2" in desk.file.read_text()
+    assert [note.outcome for note in done.notes] == ["taken", "translated", "left", "taken"]
+    assert done.written.written and msgspec.structs.asdict(desk.current().llama_server)["gpu_layers"] == 7
+    with pytest.raises(BadRequest, match=r"^/far/away/x\.txt: not a file that can be imported"):
+        await desk.ask(ImportConfig(text="x", named="/far/away/x.txt"))
+
+
+async def test_an_import_is_not_told_what_the_daemon_has_in_its_environment(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2")
+    text = "models:\n  ${env.TOKEN}: {cmd: 'llama-server -m /${env.TOKEN}'}\n  b: {cmd: '${env.TOKEN} -m /b'}\n"
+    done = await desk.ask(ImportConfig(text=text, named="swap.yaml"))
+    assert b"hunter2" not in msgspec.json.encode(done)
+    assert "TOKEN is not set" in "".join(note.why for note in done.notes)

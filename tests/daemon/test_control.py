@@ -51,6 +51,7 @@ from llamactl.hub import Hub
 from llamactl.llamaserver.api import Generation, Props
 from llamactl.llamaserver.capabilities import Capabilities
 from llamactl.llamaserver.locate import Engine as Executable
+from llamactl.logs import runs
 from llamactl.metrics.gpus import Gpus
 from llamactl.metrics.prometheus import Prometheus
 from llamactl.proxy.door import Door
@@ -141,7 +142,7 @@ class Office:
                 fit,
                 SurroundingsCalls(lambda: self.cards),
                 DatabaseCalls(db.path),
-                WorkerCalls(workers, lending),
+                WorkerCalls(workers, lending, directories.worker_runs),
                 KeyCalls(db.keys, Keyring(db.keys, Door(self.supervisor, self.catalogue.asked, ""), Guests(), print)),
                 RequestCalls(self.catalogue, self.history, db.requests, self.journal.capture, self.cancelled),
                 LogCalls(config, lambda _: None, lambda name: self.catalogue.resolve(name).name),
@@ -722,3 +723,42 @@ async def test_bodies_of_a_request(office: Office) -> None:
     office.journal.capture.begin(b"e-1", b'{"api_key":"secret"}').take(b"\xff")
     bodies = await office.ask(calls.ShowBodies("e-1"))
     assert bodies == calls.Bodies(asked='{"api_key":"***"}', answered="\ufffd", asked_size=20, answered_size=1)
+
+
+# --- what a worker wrote -------------------------------------------------------------------------
+
+ADDRESS = "127.0.0.1:50052"
+
+
+async def test_what_a_worker_wrote_is_told_and_gone_on_with(office: Office, tmp_path: Path) -> None:
+    directory = tmp_path / "log" / "workers" / "127.0.0.1%3A50052"
+    directory.mkdir(parents=True)
+    run = directory / runs.name_of(1)
+    run.write_text("one\ntwo api_key=hunter2hunter2\nhal")
+    assert (await office.ask(calls.ReadWorker(address=ADDRESS, limit=2))).lines == ["two api_key=***", "hal"]
+    found = await office.ask(calls.ReadWorker(address=ADDRESS, follow=True))
+    assert found.lines == ["one", "two api_key=***"]
+    with run.open("a") as file:
+        file.write("f api_key=hunter2hunter2\n")
+    found = await office.ask(calls.ReadWorker(address=ADDRESS, after=found.place))
+    assert found.lines == ["half api_key=***"]
+    assert await office.ask(calls.ReadWorker(address=ADDRESS, after=found.place)) == calls.WorkerLines([], found.place)
+    (directory / runs.name_of(2)).write_text("next\n")
+    run.unlink()
+    assert (await office.ask(calls.ReadWorker(address=ADDRESS, after=found.place))).lines == ["next"]
+
+
+@pytest.mark.parametrize("address", ["..", "../x:1", "a/b:1", "", "localhost", "a:1/..", "127.0.0.1:50052\n"])
+async def test_nothing_but_a_worker_is_read(office: Office, address: str) -> None:
+    with pytest.raises(BadRequest, match="not the address of a worker"):
+        await office.ask(calls.ReadWorker(address=address))
+
+
+async def test_a_worker_that_wrote_nothing_and_a_place_that_is_none(office: Office) -> None:
+    with pytest.raises(NotFound, match="no log of a worker"):
+        await office.ask(calls.ReadWorker(address=ADDRESS))
+    for place in ("x", "x:", ":-1", "../../x.log:0x1", "x.log:²"):
+        with pytest.raises(BadRequest, match="not a place"):
+            await office.ask(calls.ReadWorker(address=ADDRESS, after=place))
+    found = await office.ask(calls.ReadWorker(address=ADDRESS, after="../../../config.toml:0"))
+    assert found.lines == []

@@ -63,6 +63,9 @@ async def test_lines_of_models_and_of_the_daemon(told: Told) -> None:
     assert len(await told(ReadLogs(models=("a",), since=BEGAN))) == 3
     assert await told(ReadLogs(models=("a",), since=BEGAN + 11.5, until=BEGAN + 13)) == both[-1:]
     assert await told(ReadLogs()) == [] == await told(ReadLogs(models=("c",)))
+    assert [row.line[15:] for row in await told(ReadLogs(models=("a",), previous=True))] == ["old"]
+    with pytest.raises(NotFound, match="no log of an earlier run of 'b'"):
+        await told(ReadLogs(models=("a", "b"), previous=True))
     with pytest.raises(NotFound):
         await told(ReadLogs(models=("nobody",)))
     file = Daily(told.config.directories.log, "application", 1 << 20)

@@ -178,12 +178,13 @@ class Daemon:
         return self.ask("/v1/chat/completions", body)
 
     @contextmanager
-    def stream(self, model: str, **more: Any) -> Iterator[http.client.HTTPResponse]:
+    def stream(self, model: str, key: str = "", **more: Any) -> Iterator[http.client.HTTPResponse]:
         """A streamed answer that has begun; leaving the block hangs up."""
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         connection = self.connect()
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "stream": True, **more}
         try:
-            connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
             with connection.getresponse() as answer:
                 assert answer.status == 200, answer.read()
                 yield answer

@@ -183,7 +183,10 @@ def test_stopping_a_real_one_under_requests(home: Home, begin: Begin, real_engin
 def test_a_real_one_told_to_end_by_somebody_else_leaves_nobody_waiting(
     home: Home, begin: Begin, real_engine: str, tiny: Path
 ) -> None:
-    """It closes its socket, and then waits without an end for the request that is not streamed."""
+    """It closes its socket, and then waits without an end; or it stays in its handler of the signal, see `ending`.
+
+    Who has got nothing yet is asked again, of a fresh process.
+    """
     daemon = begin(**REAL, **QUICK, restart_wedge_after="20s")
     home.run("models", "add", str(tiny), "--name", "tiny")
     home.run("start", "tiny")
@@ -194,7 +197,7 @@ def test_a_real_one_told_to_end_by_somebody_else_leaves_nobody_waiting(
     [process] = home.processes("llama-server")
     process.terminate()
     asking.join(30)
-    assert answers == [502]
+    assert answers in ([502], [200])
     assert daemon.chat("tiny", max_tokens=4).status == 200
 
 

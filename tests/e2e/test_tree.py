@@ -6,15 +6,17 @@ it. After a change that is meant: `RENEW_SCHEMAS=1 python -m pytest tests/e2e/te
 fields are added, and nothing else.
 """
 
+import ast
 import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,11 +26,13 @@ import pytest
 from llamactl.cli.documents import ROOT
 from llamactl.cli.documents.tree import read_tree
 from llamactl.core.errors import LoadFailed, NotRunning
+from llamactl.core.finding import PutDown, Remove, SetMode, ok, problem, warning
 from llamactl.rpc.calls import AddModel, ShowMetrics, StartModel
 from llamactl.rpc.remote import Remote
-from tests.e2e.running import PATIENCE, Daemon, Home, fake_engine, until
+from tests.e2e.running import PATIENCE, Daemon, Home, until
 from tests.e2e.shapes import Shape, differences, shape
 from tests.e2e.typed import Said, typed
+from tests.engines import FAKE
 
 SCHEMAS = ROOT / "llamactl/cli/schemas"
 RENEW = bool(os.environ.get("RENEW_SCHEMAS")) and not os.environ.get("CI")
@@ -106,8 +110,12 @@ keys create ci --scope observe
 keys ls
 keys rotate ci
 keys revoke ci
+rpc start 127.0.0.1:{port}
 rpc ls
+rpc logs 127.0.0.1:{port}
 rpc stop
+requests cancel {running}
+stop endless --force
 stop alpha --dry-run
 stop alpha --no-wait
 wait alpha --for stopped
@@ -125,44 +133,63 @@ templates default --none
 db check
 db backup {place}/copy.db --force
 db vacuum
-api --list
-llamactl
-"""
-
-HERE = """
 config path
 config validate
+config validate {place}/ours.toml
+config import {place}/llama-server-config.json --dry-run
 config import {place}/llama-server-config.json
 quickstart --model {place}/alpha.gguf
 stop alpha
 rpc logs 127.0.0.1:1
+api --list
+llamactl
 """
-"""What is done by the command itself, with files of this machine."""
 
-LOOKS = {"ps", "devices", "status", "version", "why", "fit", "logs", "events"}
+ALONE = """
+doctor
+daemon stop
+daemon stop --left-behind
+daemon install-unit --user
+"""
+"""What is about this machine, typed where no daemon runs."""
+
+LOOKS = {"api", "doctor"} | {"ps", "devices", "status", "version", "why", "fit", "logs", "events"}
 LOOKS |= {f"models {verb}" for verb in ("ls", "show", "verify", "command", "variants ls", "defaults show")}
 LOOKS |= {f"{noun} ls" for noun in ("presets", "templates", "requests", "keys", "rpc")}
 LOOKS |= {"presets show", "requests show", "metrics show", "metrics history", "config show", "config get", "db check"}
 LOOKS |= {"daemon status", "daemon log-level", "start --dry-run", "stop --dry-run"}
 """What may be asked again in other outputs."""
 
-FAILS = {"start broken": 1, "rpc logs 127.0.0.1:1": 4}
+FAILS = {"start broken": 1, "doctor": 1, "rpc logs 127.0.0.1:1": 4}
 ELSEWHERE = {
     "completion": "prints a script",
     "config edit": "test_config",
-    "daemon install-unit": "writes files of systemd",
     "daemon reexec": "prints what daemon status does",
     "daemon restart": "prints what daemon status does",
     "daemon run": "is the daemon",
-    "daemon stop": "below, when nobody needs it any more",
-    "doctor": "test_doctor",
     "metrics dashboard": "prints JSON that is Grafana's",
-    "requests cancel": "test_requests",
-    "rpc start": "needs a real worker",
     "templates set": "needs an engine that takes templates",
     "top": "draws, and prints nothing",
 }
 
+
+FINDINGS = [
+    ok("daemon", "it runs"),
+    warning("memlock-low", "little", "a limit", "ulimit -l unlimited", SetMode("/x", 0o600)),
+    problem("socket-stale", "it is left", "a crash", "rm /x", Remove("/x")),
+    problem("orphan-running", "it runs", repair=PutDown("/x")),
+]
+"""What doctor may find, on whatever machine: of its own, one sees a part."""
+
+WORKER = """\
+#!{python} -IS
+import socket, sys
+if "--help" not in sys.argv:
+    print("listening", flush=True)
+    listener = socket.create_server((sys.argv[2], int(sys.argv[4])))
+    while True:
+        listener.accept()
+"""
 
 QUIET = {"alerts_cpu": "0", "alerts_memory": "0", "alerts_disk": "0"}
 """Whether there are alerts depends on what else the machine does."""
@@ -172,10 +199,13 @@ QUIET = {"alerts_cpu": "0", "alerts_memory": "0", "alerts_disk": "0"}
 def daemon() -> Iterator[Daemon]:
     with tempfile.TemporaryDirectory(prefix="ll") as place:
         home = Home(Path(place))
-        daemon = Daemon(
-            home, metrics_interval="0.5s", **QUIET, residency_memory="8GiB", **fake_engine()
-        ).wait_until_up()
+        for name, script in (("llama-server", f'#!/bin/sh\nexec {FAKE} "$@"\n'), ("ggml-rpc-server", WORKER)):
+            (home.place / name).write_text(script.format(python=sys.executable))
+            (home.place / name).chmod(0o755)
+        engine = {"llama_server_path": str(home.place / "llama-server")}
+        daemon = Daemon(home, metrics_interval="0.5s", **QUIET, residency_memory="8GiB", **engine).wait_until_up()
         home.add("alpha")
+        home.add("endless", tokens=10_000, token_interval=0.02)
         home.add("broken", crash_at="start", error_lines=["error: it is broken"])
         home.model("extra")
         with home.model("huge").open("ab") as file:
@@ -183,13 +213,20 @@ def daemon() -> Iterator[Daemon]:
         home.tell(AddModel(str(home.place / "huge.gguf"), "huge"))
         (home.place / "more").mkdir()
         home.model("found").rename(home.place / "more" / "found.gguf")
-        (home.place / "t.jinja").write_text("{{ messages }}")
+        (home.place / "data/llamactl/templates").mkdir()
+        (home.place / "data/llamactl/templates/t.jinja").write_text("{{ messages }}")
         (home.place / "llama-server-config.json").write_text('{"port": 0}')
+        (home.place / "ours.toml").write_text("[residency]\nttl = '5m'\n")
         with pytest.raises(LoadFailed):
             home.tell(StartModel("broken"))
         home.env["KEY"] = typed(home, "keys", "create", "all", "--scope", "admin", "--json").json()["text"]
         yield daemon
         daemon.end()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 # --- schemas -------------------------------------------------------------------------------------
@@ -205,11 +242,16 @@ def the_command(words: list[str]) -> str:
 
 def lines(daemon: Daemon, text: str) -> Iterator[tuple[list[str], Path | None]]:
     """The words of each, and where its output goes."""
-    place = daemon.home.place
+    place, port = daemon.home.place, free_port()
     for line in text.split("\n")[1:-1]:
         request = typed(daemon.home, "requests", "-n", "1", "-o", "name").out.strip() if "{request}" in line else ""
-        words, _, file = line.format(place=place, request=request).partition(" > ")
-        yield shlex.split(words), Path(file) if file else None
+        with ExitStack() as stack:
+            running = ""
+            if "{running}" in line:
+                stream = stack.enter_context(daemon.stream("endless", daemon.home.env["KEY"]))
+                running = stream.headers["X-Request-Id"]
+            words, _, file = line.format(place=place, port=port, request=request, running=running).partition(" > ")
+            yield shlex.split(words), Path(file) if file else None
 
 
 class Printed:
@@ -265,33 +307,37 @@ def type_all(daemon: Daemon, printed: Printed) -> list[str]:
     key = {"LLAMACTL_API_KEY": daemon.home.env["KEY"]}
     away = ("-H", daemon.url)
     wrong: list[str] = []
-    for flags, env, text in (((), key, SCENARIO + HERE[1:]), (away, {"XDG_RUNTIME_DIR": "/nowhere", **key}, SCENARIO)):
+    alone = {"XDG_RUNTIME_DIR": "/nowhere", **key}
+    for flags, env, text in (((), key, SCENARIO), (away, alone, SCENARIO), ((), alone, ALONE)):
         for words, file in lines(daemon, text):
             bare = words == ["llamactl"]
             command = "llamactl" if bare else the_command(words)
+            expected = FAILS.get(" ".join(words), 0)
             said = typed(daemon.home, *flags, *([] if bare else words), "-o", "json", **env)
-            if said.code != FAILS.get(" ".join(words), 0):
+            if said.code != expected:
                 wrong.append(f"{words}: {said}")
-            elif said.code == 0:
+            elif '"schema"' in said.out:
                 printed.take(command, said)
             if file is not None:
                 file.write_text(said.out)
             if command in LOOKS and not flags:
-                in_lines = typed(daemon.home, *words, "-o", "jsonl")
+                in_lines = typed(daemon.home, *words, "-o", "jsonl", **env)
                 printed.take(command, in_lines)
                 for output in ("table", "wide", "name"):
-                    other = typed(daemon.home, "--output", output, *words)
-                    if other.code or in_lines.code or '{"schema"' in other.out or "Traceback" in other.err:
+                    other = typed(daemon.home, "--output", output, *words, **env)
+                    if (
+                        {other.code, in_lines.code} != {expected}
+                        or '{"schema"' in other.out
+                        or "Traceback" in other.err
+                    ):
                         wrong.append(f"{output}: {words}: {other}")
-    for words, _ in lines(daemon, HERE):
-        if words[0] != "stop":
-            said = typed(daemon.home, *away, *words, "--json")
-            if (said.code, said.json()["error"]["code"]) != (5, "refused"):
-                wrong.append(f"{words}: {said}")
     return wrong
 
 
-def test_every_command_prints_what_is_written_down(daemon: Daemon) -> None:
+def test_every_command_prints_what_is_written_down(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llamactl.doctor.examine.examine", lambda case: FINDINGS)
+    monkeypatch.setattr("llamactl.config.sockets.SYSTEM", "/nowhere")  # whose daemon is not to be stopped
+
     def measured() -> bool:
         try:
             return daemon.home.tell(ShowMetrics()).host.cpu is not None
@@ -310,8 +356,30 @@ def test_every_command_prints_what_is_written_down(daemon: Daemon) -> None:
 
 
 def test_every_command_is_among_them() -> None:
-    typed_here = {the_command(line.split()) for line in (SCENARIO + HERE).split("\n") if line not in ("", "llamactl")}
+    typed_here = {the_command(line.split()) for line in (SCENARIO + ALONE).split("\n") if line not in ("", "llamactl")}
     assert COMMANDS - typed_here <= ELSEWHERE.keys()
+
+
+def kinds(argument: ast.expr | None) -> set[str]:
+    """What a call of `render` may name as the kind of a document."""
+    nodes = [] if argument is None else ast.walk(argument)
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_every_document_that_may_be_printed_is_written_down() -> None:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "llamactl/cli").rglob("*.py") if path.name != "render.py"]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    shows = [
+        node
+        for node in calls
+        if isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "render"
+        and node.func.attr in ("data", "for_program", "rows", "schema")
+    ]
+    assert [ast.unparse(node) for node in shows if not kinds(node.args[0])] == [], "its kind is to be read off it"
+    written = {file.name.removesuffix(".v1.json") for file in SCHEMAS.iterdir()}
+    assert {kind for node in shows for kind in kinds(node.args[0])} == written
 
 
 # --- exit codes ----------------------------------------------------------------------------------
@@ -424,7 +492,81 @@ def test_what_goes_on_is_followed_from_elsewhere(daemon: Daemon) -> None:
         assert any("listening" in line and line != first for line in following_lines), "of the next run"
     local, away = (typed(home, *flags, "logs", "al", "-n", "2", **key) for flags in ((), ("-H", daemon.url)))
     assert local == away and local.out.count("\n") == 2
-    assert typed(home, "-H", daemon.url, "logs", "alpha", "--previous", **key).code == 2
+    here, away = (typed(home, *flags, "logs", "al", "--previous", **key) for flags in ((), ("-H", daemon.url)))
+    assert here == away and here.out and here.out != local.out
     assert typed(home, "-H", daemon.url, "logs", "nobody", **key).code == 4
     assert typed(home, "-H", daemon.url, "models", "add", "here.gguf", **key).code == 2
     typed(home, "stop", "alpha")
+
+
+def test_the_configuration_is_edited_from_elsewhere(daemon: Daemon, tmp_path: Path) -> None:
+    home = daemon.home
+    file = Path(typed(home, "config", "path").out.strip())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    found, begun = (
+        file.read_text() if file.exists() else "",
+        "[alerts]\nwebhook = 'http://127.0.0.1:9/hunter2' # mine\n",
+    )
+    file.write_text(begun)
+    editor = tmp_path / "editor"
+    editor.touch(0o755)
+    env = {"LLAMACTL_API_KEY": home.env["KEY"], "VISUAL": str(editor), "TMPDIR": str(tmp_path)}
+    tempfile.tempdir = None  # it is asked for once, and kept
+
+    def edit(*script: str) -> Said:
+        editor.write_text("\n".join(["#!/bin/sh", "set -e", 'test "$(stat -c %a "$1")" = 600', *script, ""]))
+        return typed(home, "-H", daemon.url, "config", "edit", **env)
+
+    def left() -> list[Path]:
+        return list(tmp_path.glob("llamactl-*.toml"))
+
+    try:
+        said = edit('! grep hunter2 "$1"', 'printf "[residency]\\nmax_models = 9\\n" >> "$1"')
+        assert (said.code, left()) == (0, []) and "changed residency.max_models in" in said.err
+        after = f"{begun}[residency]\nmax_models = 9\n"
+        assert file.read_text() == after
+        assert typed(home, "-H", daemon.url, "config", "get", "residency.max_models", **env).out == "9\n"
+        assert edit("true").err.endswith("nothing was changed\n") and left() == []
+        said = edit(f"echo '# other' >> '{file}'", 'echo "# mine" >> "$1"')
+        (kept,) = left()
+        assert said.code == 5 and f"your edit is kept: {kept}" in said.err and kept.stat().st_mode & 0o777 == 0o600
+        assert file.read_text() == f"{after}# other\n" and kept.read_text().endswith("# mine\n")
+        kept.unlink()
+        said = edit('echo "[http]" >> "$1"', 'echo "prot = 1" >> "$1"')
+        (kept,) = left()
+        assert said.code == 2 and f"{kept}, line " in said.err and "unknown key http.prot" in said.err
+        for command in ("edit", "validate", f"import {home.place}/llama-server-config.json"):
+            assert typed(home, "-H", daemon.url, "config", *command.split(), VISUAL=str(editor)).code == 6
+    finally:
+        file.write_text(found)
+        tempfile.tempdir = None
+
+
+def test_what_is_wrong_is_said_as_it_is_here(daemon: Daemon, tmp_path: Path) -> None:
+    home, away = daemon.home, ("-H", daemon.url)
+    env = {"LLAMACTL_API_KEY": home.env["KEY"]}
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[http]\nprot = 1\nport = 'x'\n[nothing]\n")
+    for words in (
+        ("config", "validate", str(wrong)),
+        ("config", "validate", str(wrong), "--json"),
+        ("config", "import", str(wrong)),
+        ("config", "import", str(tmp_path / "none.json")),
+    ):
+        assert typed(home, *away, *words, **env) == typed(home, *words)
+    said = typed(home, *away, "quickstart", **env)
+    assert said.code == 5 and "--model FILE" in said.err
+    assert typed(home, *away, "quickstart", "--model", "here.gguf", **env).code == 2
+    said = typed(home, "-H", "http://127.0.0.1:1", "quickstart")
+    assert said.code == 7 and "on that machine: llamactl daemon start" in said.err
+
+
+def test_what_a_worker_writes_is_followed_from_elsewhere(daemon: Daemon) -> None:
+    run = daemon.home.place / "state/llamactl/log/workers/127.0.0.1%3A9/20260101T000000-000000000.log"
+    run.parent.mkdir(parents=True)
+    run.write_text("one\ntwo\n")
+    with following(daemon, "rpc", "logs", ":9", "-f", "-n", "1") as lines:
+        assert lines.readline() == "two\n"
+        with run.open("a") as file:
+            file.write("three\n")
+        assert lines.readline() == "three\n"

@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import stat
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -268,6 +269,42 @@ async def test_the_run_file_is_private_and_appended_to(start: Start, place: Path
     other = await start(program="/bin/true", log="new.log")
     await other.wait()
     assert stat.S_IMODE((place / "new.log").stat().st_mode) == 0o600
+
+
+# Whether it is caught in its end
+
+CAUGHT = """
+import ctypes, time
+c = ctypes.CDLL(None)
+c.signal(15, c.pause)  # a handler that never returns
+print(flush=True)
+time.sleep(60)
+"""
+
+
+async def test_one_that_stays_in_its_handler_of_sigterm(start: Start) -> None:
+    server = await start("-c", CAUGHT, program=sys.executable)
+
+    async def begun() -> bool:
+        return bool(server.progress())
+
+    async def ending() -> bool:
+        return server.ending()
+
+    await until(begun)
+    assert not server.ending()
+    server.terminate()
+    await until(ending)
+    server.kill()
+    await server.wait()
+    assert not server.ending(), "it is gone"
+
+
+async def test_one_that_takes_sigterm_when_it_likes_is_not_caught(start: Start, place: Path) -> None:
+    told(place)
+    server = await start()
+    await until(server.healthy)
+    assert not server.ending(), "it holds the signal back, and has no handler"
 
 
 # Whether it serves

@@ -24,6 +24,7 @@ from llamactl.core.events import (
     ServiceChanged,
 )
 from llamactl.core.facts import Facts
+from llamactl.core.imported import Note
 from llamactl.core.instance import Backoff, Exit, Failed, Loading, Phase, Ready, Starting, Stopped, Stopping
 from llamactl.core.model import ScanReport, Unusable
 from llamactl.core.parts import Parts
@@ -128,6 +129,8 @@ CONFIGURATION = calls.Configuration(
     keys=[calls.ConfigRow("http.port", 8134, "8134"), calls.ConfigRow("models.directories", ["/m"], '["/m"]')],
 )
 
+WRITTEN = calls.ConfigWritten(file="/c", changed=("residency.ttl",), restart_for=("http.port",))
+
 ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Status: [STATUS],
     calls.ShowSurroundings: [
@@ -146,7 +149,21 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Reexec: [None],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.ShowConfig: [CONFIGURATION],
-    calls.SetConfig: [calls.ConfigWritten(file="/c", changed=("residency.ttl",), restart_for=("http.port",))],
+    calls.SetConfig: [WRITTEN],
+    calls.ReadConfig: [
+        calls.ConfigText(file="/c", text="[http]\n", revision="ab"),
+        calls.ConfigText(file="/c", text=None, revision="ab"),
+    ],
+    calls.WriteConfig: [WRITTEN],
+    calls.CheckConfig: [calls.ConfigChecked(("/c",))],
+    calls.ImportConfig: [
+        calls.ConfigImported(
+            format="app-config.json",
+            keys={"http.port": 1},
+            notes=(Note("port", "taken", "http.port = 1"), Note("colour", "left", why="unknown")),
+            written=WRITTEN,
+        )
+    ],
     calls.CheckDatabase: [
         Health(path="/d", version="2.0", current="2.0", size=1, wal_size=0, free=0, models=2),
         Health(path="/d", version=None, current="2.0", size=1, wal_size=0, free=0, models=None, problems=("torn",)),
@@ -222,6 +239,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.StartWorker: [WORKER],
     calls.StopWorkers: [(), ("127.0.0.1:50052",)],
     calls.ListWorkers: [[], [WORKER]],
+    calls.ReadWorker: [calls.WorkerLines(["x"], "a.log:2")],
     calls.ListEvents: [[], [Numbered(7, 1.5, CatalogueChanged(added=("a",)))]],
     calls.ShowMetrics: [SAMPLE],
     calls.ShowHistory: [

@@ -46,6 +46,7 @@ class FakeServer:
         self.looks: list[float] = []
         self.signals: list[tuple[str, float]] = []
         self.closed = False
+        self.caught = False
         self.born = now()
         self.ends = self.born + habits.crashing
         self._exit = CRASHED
@@ -68,6 +69,9 @@ class FakeServer:
         """As fast as it loads."""
         loading = self._habits.loading
         return int(self.model.size * min(1.0, (now() - self.born) / loading)) if loading else self.model.size
+
+    def ending(self) -> bool:
+        return self.caught
 
     async def wait(self) -> Exit:
         while self.running:

@@ -203,10 +203,11 @@ async def test_other_rules_count_at_once() -> None:
         assert here.doubted() is not None
 
 
-async def test_one_that_no_longer_listens_is_put_down_whatever_is_configured() -> None:
+@pytest.mark.parametrize("caught", [False, True], ids=["no longer listens", "is caught in its end"])
+async def test_one_that_will_not_serve_again_is_put_down_whatever_is_configured(caught: bool) -> None:
     async with scene(then="mark") as here:
-        here.proxy.takes_connections = False
         first = here.play.engine.server("a")
+        here.proxy.takes_connections = first.caught = caught
         await anyio.sleep(MARGIN + 5)
         assert first.signals[0][0] == "SIGKILL"
         assert here.told[0] is not None, "and it is told why"

@@ -52,6 +52,7 @@ _FIELDS = """\
 The fields of each object with their types.
 items[].name is the field name of each object in the list items, memory.* what stands under names that are data,
 and what is absent is not there in every one.
+What api METHOD --describe prints is a JSON Schema itself.
 """
 
 

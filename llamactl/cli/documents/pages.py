@@ -26,6 +26,7 @@ THEMES = {
                 none, loads a model and asks it something.
                 What is there already is used as it is, so that it may be called again.
                 If it fails, nothing goes on running that did not run before.
+                With -H http://… a daemon has to run there, and FILE is one there, unless it has the small model.
                 """,
             see=("chat", "daemon", "models"),
             examples={
@@ -289,6 +290,8 @@ THEMES = {
                 set and edit change the file that path shows, and only if it is valid afterwards.
                 A daemon that runs takes it over when it is reloaded.
                 KEY is section.name; all of them are in llamactl.toml(5).
+                With -H http://… it is the file of the daemon there, which checks it, too, and takes it over at once;
+                FILE is one of this machine all the same. edit shows a number for each secret, which stays there.
                 """,
             exits={2: "validate: the configuration is not valid.", 10: "import: a part could not be taken over."},
             see=("daemon",),

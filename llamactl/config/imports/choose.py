@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,16 +24,28 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Imported:
 
     Raises `NotFound` where there is none, `BadRequest` where it is none of those that are known, with its name.
     """
+    path, text = content(path)
+    return interpret(path, text, os.environ if environment is None else environment)
+
+
+def content(path: Path) -> tuple[Path, str]:
+    """What stands in the file, or for `-` in the standard input, and how it is called. Raises as `read`."""
+    if str(path) == "-":
+        return Path.cwd() / "standard input", read_text(path, LARGEST, sys.stdin.buffer)
     path = path.expanduser().absolute()
-    text = read_text(path, LARGEST)
+    return path, read_text(path, LARGEST)
+
+
+def interpret(path: Path, text: str, environment: Mapping[str, str], named: str = "") -> Imported:
+    """The same of a text; what it is shows from the name, else from how it begins. Errors call it `named`, if that is
+    another name."""
     try:
-        return interpret(path, text, os.environ if environment is None else environment)
+        return _interpret(path, text, environment)
     except BadRequest as error:
-        raise BadRequest(f"{path}: {error.message}", error.hint) from None
+        raise BadRequest(f"{named or path}: {error.message}", error.hint) from None
 
 
-def interpret(path: Path, text: str, environment: Mapping[str, str]) -> Imported:
-    """The same of a text; what it is shows from the name, else from how it begins."""
+def _interpret(path: Path, text: str, environment: Mapping[str, str]) -> Imported:
     base, begins = path.parent, re.sub(r"(?m)^\s*([;#].*)?$", "", text).lstrip()
     named = path.suffix
     if named == ".json" or (begins.startswith("{") and named not in (".yaml", ".yml")):

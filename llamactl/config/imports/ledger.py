@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from llamactl.config.imports.report import Imported, ImportedModel, Note
+from llamactl.config.imports.report import Imported, ImportedModel
 from llamactl.config.sources import find
 from llamactl.config.values import read
-from llamactl.config.written import Plain, toml
+from llamactl.config.written import Plain, shown
 from llamactl.core.errors import BadRequest
+from llamactl.core.imported import Note
 
 
 class Ledger:
@@ -32,7 +33,7 @@ class Ledger:
         """It is this key of ours: taken as it is, or translated, which `why` explains. Invalid if it cannot be that."""
         kind = find(key)[1]
         try:
-            became = f"{key} = {toml(kind, read(kind, value, self.base))}"
+            became = f"{key} = {shown(kind, read(kind, value, self.base))}"
         except BadRequest as error:
             self.invalid(what, error.message)
             return

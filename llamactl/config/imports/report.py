@@ -1,24 +1,11 @@
 """What comes out of an import: values, models, and what became of everything that was there."""
 
-from typing import Literal
-
 import msgspec
 
-from llamactl.config.written import Plain
-
-Outcome = Literal["taken", "translated", "left", "invalid"]
-
-
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one thing: `what` is its name there, `became` what it is called and is here.
-
-    `left` has no counterpart, `why` says so; `invalid` could not be understood even there. Never has a secret in it.
-    """
-
-    what: str
-    outcome: Outcome
-    became: str = ""
-    why: str = ""
+from llamactl.config.sources import find
+from llamactl.config.values import is_secret
+from llamactl.config.written import HIDDEN, Plain
+from llamactl.core.imported import Note, whole
 
 
 class ImportedModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +37,11 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
 
     @property
+    def shown(self) -> dict[str, Plain]:
+        """The keys without secrets."""
+        return {key: HIDDEN if is_secret(find(key)[1]) else value for key, value in self.keys.items()}
+
+    @property
     def whole(self) -> bool:
         """Could everything be understood?"""
-        return all(note.outcome != "invalid" for note in self.notes)
+        return whole(self.notes)

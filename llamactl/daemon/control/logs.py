@@ -11,11 +11,14 @@ import msgspec
 
 from llamactl.config.sections import Config
 from llamactl.config.values import Duration, Size
+from llamactl.core.errors import NotFound
 from llamactl.daemon.control.noun import Handlers
 from llamactl.logs import reading, runs
 from llamactl.logs.reading import Wanted
 from llamactl.rpc import calls
 from llamactl.rpc.calls import LoggerSettings, LogRow
+
+_PREVIOUS = slice(-2, -1)
 
 
 class LogCalls:
@@ -73,17 +76,18 @@ class LogCalls:
             grep=pattern,
         )
         every_run = call.since is not None or call.until is not None
+        which = _PREVIOUS if call.previous else slice(None) if every_run else slice(-1, None)
         names = list(dict.fromkeys(map(self._resolve, call.models)))
-        return await anyio.to_thread.run_sync(
-            self._find, names, call.limit, wanted, every_run, limiter=self._one_at_a_time
-        )
+        return await anyio.to_thread.run_sync(self._find, names, call.limit, wanted, which, limiter=self._one_at_a_time)
 
-    def _find(self, names: list[str], limit: int, wanted: Wanted, every_run: bool) -> list[LogRow]:
+    def _find(self, names: list[str], limit: int, wanted: Wanted, which: slice) -> list[LogRow]:
         directories = self._config.directories
         sources = [reading.of_daemon("", directories.log)] if not names else []
         for name in names:
             files = runs.runs(directories.runs(name))
-            sources.append(reading.of_runs(name, files if every_run else files[-1:]))
+            if which == _PREVIOUS and len(files) < 2:
+                raise NotFound(f"no log of an earlier run of {name!r}", "llamactl ps -a")
+            sources.append(reading.of_runs(name, files[which]))
         found = merge(*(reading.last(blocks, limit, wanted) for blocks in sources), key=lambda line: line.time)
         return [
             LogRow(model=line.source or None, time=line.time, level=line.level, line=line.text)

@@ -102,7 +102,7 @@ class TemplateCalls:
             return {"chat_template": template}
         path = self._config().directories.templates / template  # an absolute one stays itself
         if "/" in template and not template.startswith("/"):
-            raise BadRequest(f"the path of a template must be absolute: {template}")
+            raise BadRequest(f"the path of a template must be absolute: {template}", "llamactl templates ls")
         await anyio.to_thread.run_sync(_look_at, path)
         return {"chat_template_file": str(path)}
 
@@ -124,12 +124,12 @@ def _look_at(path: Path) -> None:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)
     except OSError as error:
-        raise BadRequest(f"cannot read {path}: {error.strerror}") from None
+        raise BadRequest(f"cannot read {path}: {error.strerror}", f"ls -l {path}") from None
     if len(text) > LARGEST:
-        raise BadRequest(f"{path} is larger than {LARGEST >> 20} MiB, and no chat template")
+        raise BadRequest(f"{path} is larger than {LARGEST >> 20} MiB, and no chat template", f"ls -lh {path}")
     try:
         empty = not text.decode().strip()
     except UnicodeDecodeError:
-        raise BadRequest(f"{path} is not a text in UTF-8") from None
+        raise BadRequest(f"{path} is not a text in UTF-8", f"file {path}") from None
     if empty:
-        raise BadRequest(f"{path} is empty")
+        raise BadRequest(f"{path} is empty", f"ls -l {path}")

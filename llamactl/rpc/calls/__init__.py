@@ -7,7 +7,20 @@ durations and ages seconds, times seconds since the epoch; what is not known is 
 from typing import Any
 
 from llamactl.rpc.calls.call import Ask, Call
-from llamactl.rpc.calls.config import ConfigRow, Configuration, ConfigWritten, SetConfig, ShowConfig
+from llamactl.rpc.calls.config import (
+    CheckConfig,
+    ConfigChecked,
+    ConfigImported,
+    ConfigRow,
+    ConfigText,
+    Configuration,
+    ConfigWritten,
+    ImportConfig,
+    ReadConfig,
+    SetConfig,
+    ShowConfig,
+    WriteConfig,
+)
 from llamactl.rpc.calls.daemon import (
     Announcement,
     DaemonStatus,
@@ -76,7 +89,15 @@ from llamactl.rpc.calls.presets import (
 )
 from llamactl.rpc.calls.requests import Bodies, CancelRequest, ListRequests, ShowBodies, ShowRequest
 from llamactl.rpc.calls.templates import ListTemplates, SetTemplates, TemplateList, TemplateUse
-from llamactl.rpc.calls.workers import ListWorkers, StartWorker, StopWorkers, WorkerRow, WorkerState
+from llamactl.rpc.calls.workers import (
+    ListWorkers,
+    ReadWorker,
+    StartWorker,
+    StopWorkers,
+    WorkerLines,
+    WorkerRow,
+    WorkerState,
+)
 
 
 def _leaves(root: type[Call[Any]]) -> list[type[Call[Any]]]:
@@ -97,9 +118,13 @@ __all__ = [
     "Call",
     "CancelRequest",
     "Check",
+    "CheckConfig",
     "CheckDatabase",
     "CloneModel",
+    "ConfigChecked",
+    "ConfigImported",
     "ConfigRow",
+    "ConfigText",
     "ConfigWritten",
     "Configuration",
     "CreateKey",
@@ -115,6 +140,7 @@ __all__ = [
     "FitModel",
     "FitReport",
     "History",
+    "ImportConfig",
     "ImportModels",
     "ImportReport",
     "InstanceRow",
@@ -144,7 +170,9 @@ __all__ = [
     "PortableModel",
     "PresetRow",
     "PutPresets",
+    "ReadConfig",
     "ReadLogs",
+    "ReadWorker",
     "Reexec",
     "Reload",
     "Reloaded",
@@ -192,6 +220,8 @@ __all__ = [
     "WaitModel",
     "Watch",
     "WhyModel",
+    "WorkerLines",
     "WorkerRow",
     "WorkerState",
+    "WriteConfig",
 ]

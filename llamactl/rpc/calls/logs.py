@@ -35,7 +35,8 @@ class LoggerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ReadLogs(Call[list[LogRow]], frozen=True, kw_only=True):
     """The last `limit` lines of these models, or of the daemon, in the order of their time.
 
-    With a time, all runs are looked through, else the last one. `text` is what is in all of them, whatever its case.
+    With a time, all runs are looked through, else the last one; `previous` is the one before that. `text` is
+    what is in all of them, whatever its case.
     """
 
     method = "logs.read"
@@ -46,6 +47,7 @@ class ReadLogs(Call[list[LogRow]], frozen=True, kw_only=True):
     until: float | None = None
     text: Annotated[str, Meta(max_length=1000)] = ""
     limit: Annotated[int, Meta(ge=0, le=MOST_LINES)] = 100
+    previous: bool = False
 
 
 class ShowLogger(Call[LoggerSettings], frozen=True):

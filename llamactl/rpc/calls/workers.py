@@ -1,12 +1,14 @@
 """Workers: processes that lend what this machine computes with to llama-servers, here or elsewhere."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from llamactl.core.errors import Problem
 from llamactl.core.worker import PORT
 from llamactl.rpc.calls.call import Call
+from llamactl.rpc.calls.logs import MOST_LINES
 
 WorkerState = Literal["starting", "ready", "backoff", "failed", "stopping"]
 
@@ -49,6 +51,13 @@ class StartWorker(Call[WorkerRow], frozen=True):
     insecure: bool = False
 
 
+class WorkerLines(msgspec.Struct, frozen=True):
+    """What a worker wrote, without secrets; `place` is where it ends, for `ReadWorker.after`."""
+
+    lines: list[str]
+    place: str
+
+
 class StopWorkers(Call[tuple[str, ...]], frozen=True):
     """Stop those with these addresses, or all; which were stopped."""
 
@@ -61,3 +70,18 @@ class ListWorkers(Call[list[WorkerRow]], frozen=True):
 
     method = "rpc.list"
     scope = "observe"
+
+
+class ReadWorker(Call[WorkerLines], frozen=True, kw_only=True):
+    """The last `limit` lines of a worker's last run; `after` a place: what it has written since, some at a time.
+
+    Who is to `follow` gets a last line that has no end yet when it has.
+    """
+
+    method = "rpc.logs"
+    scope = "observe"
+    repeatable = True
+    address: str
+    limit: Annotated[int, Meta(ge=0, le=MOST_LINES)] = 100
+    after: str = ""
+    follow: bool = False

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.config.imports.choose import interpret, read
-from llamactl.config.imports.report import Imported, Note
+from llamactl.config.imports.report import Imported
 from llamactl.config.imports.seed import SERVER, server_config
 from llamactl.core.errors import BadRequest, NotFound
+from llamactl.core.imported import Note
 
 BASE = Path("/base")
 
