@@ -10,6 +10,7 @@ Start reading at `app`.
 import gc
 import os
 import sys
+import time
 
 from llamactl.cli import quick
 
@@ -25,6 +26,7 @@ def daemon_main() -> None:
 
 
 def _main(arguments: list[str]) -> None:
+    began = time.monotonic()
     # Either is None when it was closed (`>&-`).
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 (open as long as we run)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
@@ -32,8 +34,10 @@ def _main(arguments: list[str]) -> None:
         if quick.done(arguments):
             return
         from llamactl.cli.app import run
+        from llamactl.cli.session import session
     except KeyboardInterrupt:
         sys.exit(130)
+    session.began = began
     code = run(arguments)
     gc.freeze()  # or Python looks for cycles in all of it once more before it ends: a sixth of the time of `status`
     sys.exit(code)

@@ -3,6 +3,7 @@
 import fnmatch
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
@@ -21,7 +22,7 @@ Output = Literal["table", "wide", "json", "jsonl", "name"]
 
 
 class Session(msgspec.Struct):
-    """Set once, by the root command's flags."""
+    """Set once, by the root command's flags; `began` is when, by `time.monotonic`."""
 
     host: str = ""
     output: Output = "table"
@@ -31,6 +32,7 @@ class Session(msgspec.Struct):
     config: str = ""
     yes: bool = False
     no_input: bool = False
+    began: float = msgspec.field(default_factory=time.monotonic)
 
     @property
     def machine(self) -> bool:

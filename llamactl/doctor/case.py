@@ -31,12 +31,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `directories` are those of the daemon that answers, else those that one started here would have. `remote`: it is
     on another machine, or as good as; `named`: no other will do; `denied`: it is there, and answers others only.
     `stuck`: the drivers of GPUs do not answer this process.
-    `limit` is how many seconds a check may take, `file` the configuration that was named, `root` what stands for `/`.
+    `until` is when all has to be told, by `time.monotonic`, `file` the configuration that was named, `root` what stands
+    for `/`.
     """
 
     connect: Connect
     remote: bool
-    limit: float
+    until: float
     named: bool
     file: Path | None
     config: Config
@@ -48,6 +49,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     denied: bool = False
     stuck: bool = False
     root: Path = Path("/")
+
+    @property
+    def left(self) -> float:
+        """How many seconds a check may wait for others, so that there is time to tell how that ended."""
+        return max(0.01, 0.9 * (self.until - time.monotonic()))
 
     @property
     def runner(self) -> Surroundings:
@@ -72,34 +78,35 @@ def take(
     connect: Connect,
     sockets: Sequence[str],
     *,
-    limit: float,
+    until: float,
     named: bool = False,
     file: Path | None = None,
     root: Path = Path("/"),
 ) -> Case:
-    """A daemon listens on one of `sockets`, a remote one on none; it has a third of `limit` to say that it is there.
+    """A daemon listens on one of `sockets`, a remote one on none; it has a third of the time to say that it is there.
 
     `named`: somebody said which; `file` is the configuration that was named.
     """
     remote, began, gpus = not sockets, time.monotonic(), _Gpus(root)
+    third = max(0.01, (until - began) / 3)
     gpus.start()
     status: DaemonStatus | None = None
     service: Surroundings | None = None
     refusal: LlamactlError | None = None
     directories = msgspec.structs.replace(find_directories(), config_file=user_file(file))
     try:
-        with connect(limit / 3) as client:
+        with connect(third) as client:
             status = client.call(Status())
             service = _service(client)
             if not remote:
                 directories = _its(directories, status, Path(client.path).parent)
     except LlamactlError as error:
         refusal = error
-    gpus.join(max(0.0, began + limit / 3 - time.monotonic()))
+    gpus.join(max(0.0, began + third - time.monotonic()))
     return Case(
         connect=connect,
         remote=remote,
-        limit=limit,
+        until=until,
         named=named,
         file=file,
         config=usable(file),

@@ -40,7 +40,7 @@ def check(case: Case) -> Iterator[Finding]:
             "each request in flight takes two: LimitNOFILE= of its unit, or ulimit -n where it was started",
             case.systemctl("edit") or "ulimit -n 4096 && llamactl daemon restart",
         )
-    with case.connect(case.limit) as client:
+    with case.connect(case.left) as client:
         rows: list[InstanceRow] = client.call(ListInstances(all=True))
     for row in rows:
         if row.state == "failed":

@@ -35,7 +35,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(case: Case) -> Iterator[Finding]:
-    until = time.monotonic() + 0.9 * case.limit
+    until = time.monotonic() + case.left
     if case.stuck and not case.remote:
         yield warning("gpu-driver", "the driver of a GPU does not answer", "it hangs, or begins slowly", "nvidia-smi")
     found = _there(case, until) if case.status is not None else _here(case, until)

@@ -41,7 +41,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(case: Case) -> Iterator[Finding]:
-    until = time.monotonic() + 0.9 * case.limit
+    until = time.monotonic() + case.left
     count, sound = 0, True
     for subject in _kept(case, until) if case.status is None else _asked(case):
         count += 1
@@ -91,7 +91,7 @@ def _locked(subject: Subject, case: Case) -> Iterator[Finding]:
 def _asked(case: Case) -> Iterator[Subject]:
     """As the daemon finds them."""
     limit = case.runner.memlock
-    with case.connect(case.limit) as client:
+    with case.connect(case.left) as client:
         rows: list[ModelRow] = client.call(ListModels())
         engine: EngineRow = client.call(Engine())
         for row in rows:

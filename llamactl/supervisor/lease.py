@@ -68,6 +68,7 @@ class Entry:
         self.leases: set[Lease] = set()
         self.requests = 0
         self.begun = 0  # so many start it, and do not wait
+        self.restarts_begun = 0  # so many have it stopped, to start it again
         self.decision = ""
         """What was last decided about its place, and why."""
         self.wedged: float | None = None

@@ -75,7 +75,8 @@ class Overview:
         """Until the model is in one of the phases of that name; raises `TimedOut` after `timeout` seconds.
 
         `idle` is a state, too: it is ready, and nobody has or wants a lease. Raises `NotRunning` for one that has
-        failed and that nobody starts again: it would be in no other state by itself.
+        failed and that nobody starts again: it would be in no other state by itself. One that is to be started again
+        and still has requests is in no state: who waits means the one that comes.
         """
         with self._hub.watch() as watcher, anyio.move_on_after(timeout):
             while not states & self._states(name):
@@ -85,7 +86,7 @@ class Overview:
                 else:
                     await anext(watcher)
             return self.instance(name)
-        now = state(self._phase(name))
+        now = state(self._phase(name)) if self._states(name) else "draining, to be started again"
         raise TimedOut(f"{name} is not {' or '.join(states)} after {timeout:g} s: it is {now}", f"llamactl why {name}")
 
     def _hopeless(self, name: str) -> None:
@@ -96,6 +97,9 @@ class Overview:
 
     def _states(self, name: str) -> set[str]:
         phase, resident = self._phase(name), self._scheduler.residents.get(name)
+        entry = self._instances.get(name)
+        if isinstance(phase, Ready) and entry is not None and entry.restarts_begun:
+            return set()
         busy = (resident is not None and resident.leases) or self._scheduler.waiting(name)
         return {state(phase), "idle"} if isinstance(phase, Ready) and not busy else {state(phase)}
 

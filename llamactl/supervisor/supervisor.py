@@ -134,19 +134,28 @@ class Supervisor(Lives):
 
     async def restart(self, model: Model, drain: float) -> None:
         """Gone, and ready again, or an error; what pins it only as long as it runs pins it again."""
+        self._instance(model).restarts_begun += 1
+        await self._replace(model, drain)
+
+    async def _replace(self, model: Model, drain: float) -> None:
         pinned = self.instance(model.name).pinned
-        await self.stop(model.name, drain)
+        try:
+            await self.stop(model.name, drain)
+        finally:
+            self._instance(model).restarts_begun -= 1
         if pinned:
             self.pin(model.name)
         await self.start(model)
 
     def begin_restart(self, model: Model, drain: float) -> None:
         """`restart` without waiting for it; how it went is told by events."""
-        self._running().start_soon(self._begin_restart, model, drain)
+        group = self._running()
+        self._instance(model).restarts_begun += 1
+        group.start_soon(self._begin_restart, model, drain)
 
     async def _begin_restart(self, model: Model, drain: float) -> None:
         with suppress(LlamactlError):
-            await self.restart(model, drain)
+            await self._replace(model, drain)
 
     def plan(self, model: Model) -> tuple[dict[str, int], Outlook]:
         """What it needs, in bytes per device, and what a start would come to."""

@@ -1,6 +1,7 @@
 """An installation with which nothing is wrong; each test breaks one thing."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def found(engine: Engine, root: Path) -> Found:
     """Calling it looks; it gives what is wrong, but for that no daemon runs."""
 
     def found(limit: float = PATIENCE) -> list[Finding]:
-        case = take(session.client, control_sockets(host=session.host), limit=limit, root=root)
+        case = take(session.client, control_sockets(host=session.host), until=time.monotonic() + limit, root=root)
         return [one for one in examine(case) if one.level != "ok" and one.code != "daemon-absent"]
 
     return found

@@ -453,10 +453,28 @@ def test_a_check_that_hangs_keeps_nobody(engine: Engine, root: Path, home: Path)
         leave.wait(10)
         yield from ()
 
-    case = take(session.client, control_sockets(), limit=0.1, root=root)
+    case = take(session.client, control_sockets(), until=time.monotonic() + 0.1, root=root)
     [finding] = examine(case, {"the moon": hangs})
     leave.set()
     assert finding.code == "check-unfinished" and "the moon" in finding.message
+
+
+def test_a_daemon_that_hangs_takes_no_time_from_the_end(daemon: Stub, engine: Engine, root: Path, home: Path) -> None:
+    """What is found out first, and all that follows, end together."""
+    leave = threading.Event()
+    daemon.answers["daemon.status"] = lambda: leave.wait(10)
+
+    def hangs(case: object) -> Iterator[Any]:
+        leave.wait(10)
+        yield from ()
+
+    until = time.monotonic() + 1.2
+    try:
+        [finding] = examine(take(session.client, control_sockets(), until=until, root=root), {"the moon": hangs})
+        assert time.monotonic() < until + 0.3  # a third more, and it is too late
+    finally:
+        leave.set()
+    assert finding.code == "check-unfinished"
 
 
 def test_what_a_process_lacks() -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_daemon_that_starts_meanwhile_is_left_alone(engine: Engine, root: Path
     (directory / "sockets").mkdir(mode=0o700, parents=True)
     directory.chmod(0o700)
     (stale := directory / "sockets" / "0a.json").write_text("{}")
-    case = take(session.client, control_sockets(), limit=20, root=root)
+    case = take(session.client, control_sockets(), until=time.monotonic() + 20, root=root)
     findings = examine(case)
     with PidFile(find_directories().pid_file):
         said = [text for finding, text in repair(findings, case.directories) if finding.repair]
@@ -89,5 +90,7 @@ def test_a_daemon_that_starts_meanwhile_is_left_alone(engine: Engine, root: Path
 def test_over_http_it_looks_at_nothing_of_this_machine(daemon: Stub, engine: Engine, root: Path, home: Path) -> None:
     (home / "config_home" / "llamactl").mkdir(parents=True)
     (home / "config_home" / "llamactl" / "config.toml").write_text("[nonsense]\n")
-    case = take(session.client, [], limit=20, named=True, root=root)  # asked over the socket all the same
+    case = take(
+        session.client, [], until=time.monotonic() + 20, named=True, root=root
+    )  # asked over the socket all the same
     assert case.remote and [one.code for one in examine(case)] == ["daemon", "engine", "models"]

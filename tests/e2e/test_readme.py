@@ -272,7 +272,7 @@ def _is_the_starter_model(home: Home) -> None:
 def _ask_addresses(reader: Reader) -> None:
     """What programs are told to use answers: what they would ask there first."""
     key = reader.key()
-    table = README.partition("### Programs that use it")[2].partition("###")[0]
+    table = README.partition("## Programs that use it")[2].partition("##")[0]
     addresses = set(re.findall(r"http://127\.0\.0\.1:8134([\w/]*)", table))
     hello: dict[str, object] = {"model": NAME, "max_tokens": 2, "messages": [{"role": "user", "content": "Hello!"}]}
     asked = {

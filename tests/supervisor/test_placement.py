@@ -118,6 +118,21 @@ async def test_waiting_until_nobody_uses_it() -> None:
         assert now() - began == pytest.approx(3.0)
 
 
+async def test_waiting_after_a_restart_was_begun_is_for_the_new_one() -> None:
+    async with stage(Engine(a=Habits(loading=2.0))) as play:
+        client = play.ask(A)
+        await anyio.sleep(5)
+        play.supervisor.begin_restart(A, drain=60.0)
+        assert play.state(A) == "ready", "it has a request"
+        with pytest.raises(TimedOut, match="is draining"):
+            await play.supervisor.wait("a", {"ready", "idle"}, 1.0)
+        play.group.start_soon(released_later, client)
+        began, old = now(), play.supervisor.instance("a").phase
+        new = await play.supervisor.wait("a", {"ready"}, 50.0)
+        assert new.phase != old
+        assert 5.0 <= now() - began < 6.0, "three until it is given back, and two to load"
+
+
 async def released_later(client: object) -> None:
     await anyio.sleep(3)
     client.release()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import pytest
 
 from llamactl.rpc.calls import DaemonStatus, Reexec, Status
 from tests.e2e.running import PATIENCE, Home, until
-from tests.systemd.booted import Booted, CannotBoot
+from tests.systemd.booted import BootedUser, CannotBoot
 
 QUICK = """\
 [Service]
@@ -25,10 +25,10 @@ StandardError=append:{stderr}
 
 
 @pytest.fixture(scope="module")
-def booted() -> Iterator[Booted]:
+def booted() -> Iterator[BootedUser]:
     with tempfile.TemporaryDirectory(prefix="ll") as place:
         try:
-            booted = Booted(Home(Path(place)))
+            booted = BootedUser(Home(Path(place)))
         except CannotBoot as error:
             pytest.skip(f"no systemd can be run here: {error}")
         try:
@@ -41,19 +41,19 @@ def booted() -> Iterator[Booted]:
 
 
 @pytest.fixture
-def systemd(booted: Booted) -> Iterator[Booted]:
+def systemd(booted: BootedUser) -> Iterator[BootedUser]:
     """With nothing of ours that runs."""
     yield booted
     booted.systemctl("stop", "llamactl.socket", "llamactl-proxy.socket", "llamactl.service")
 
 
-def drop_in(systemd: Booted, unit: str, text: str) -> None:
+def drop_in(systemd: BootedUser, unit: str, text: str) -> None:
     file = systemd.home.place / "config" / "systemd" / "user" / f"{unit}.d" / "test.conf"
     file.parent.mkdir()
     file.write_text(text)
 
 
-def config(systemd: Booted) -> Path:
+def config(systemd: BootedUser) -> Path:
     file = systemd.home.place / "config" / "llamactl" / "config.toml"
     file.parent.mkdir(exist_ok=True)
     return file
@@ -66,12 +66,12 @@ def chat(status: DaemonStatus, model: str) -> None:
         assert "choices" in json.load(answer)
 
 
-def engines(systemd: Booted) -> dict[str, int | None]:
+def engines(systemd: BootedUser) -> dict[str, int | None]:
     """The process of each model that is ready."""
     return {row.name: row.pid for row in systemd.home.instances() if row.state == "ready"}
 
 
-def crashes(systemd: Booted, signal: str) -> None:
+def crashes(systemd: BootedUser, signal: str) -> None:
     """Kill the daemon, and return when another one is up."""
     before, restarts = systemd.show("MainPID"), int(systemd.show("NRestarts"))
     systemd.systemctl("kill", "--kill-whom=main", f"--signal={signal}", "llamactl.service")
@@ -79,7 +79,7 @@ def crashes(systemd: Booted, signal: str) -> None:
     assert systemd.show("MainPID") != before
 
 
-def test_its_life(systemd: Booted) -> None:
+def test_its_life(systemd: BootedUser) -> None:
     systemd.systemctl("start", "llamactl.service")
     status = systemd.home.tell(Status())
     assert systemd.show("MainPID") == str(status.pid)
@@ -115,7 +115,7 @@ def test_its_life(systemd: Booted) -> None:
     assert not systemd.processes()
 
 
-def test_sockets_are_there_without_it(systemd: Booted) -> None:
+def test_sockets_are_there_without_it(systemd: BootedUser) -> None:
     """Who connects starts it; the sockets go on when it executes itself anew, hangs, and ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

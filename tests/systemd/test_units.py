@@ -81,6 +81,7 @@ def test_the_runtime_directory_is_there_before_the_control_socket(tmp_path: Path
     ("result", "status", "ends"),
     [
         ("success", "0", False),
+        ("success", "TERM", True),
         ("signal", "KILL", False),
         ("watchdog", "ABRT", False),
         ("exit-code", "1", False),
