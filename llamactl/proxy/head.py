@@ -12,6 +12,8 @@ HOP = frozenset(
         b"authorization", b"x-api-key", b"accept-encoding", b"content-type", b"x-llamactl-caller",
     )
 )  # fmt: skip
+FORM = b"multipart/form-data"
+"""The kind of a body that may have files in it."""
 _KNOWN_OPTIONS = frozenset((b"keep-alive", b"close", b"upgrade"))
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _AUTHORITY = re.compile(rb"[^/?#]*")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound
 from llamactl.proxy.asked import asked
+from llamactl.proxy.head import FORM
 
 M = TypeVar("M")
 
@@ -29,7 +30,7 @@ def in_body(body: _Body, kind: bytes, content_type: bytes, query: bytes) -> str 
         name = None
     elif is_json(body, kind):
         name = asked(body).model
-    elif kind == b"multipart/form-data":
+    elif kind == FORM:
         name = _in_multipart(body, content_type)
     else:
         name = _in_form(bytes(body))
@@ -40,7 +41,7 @@ def is_json(body: _Body, kind: bytes) -> bool:
     """Is it to be read as JSON? All is that does not say it is a form; and `curl -d '{…}'` says so by mistake."""
     if kind == b"application/x-www-form-urlencoded":
         return body[:99].lstrip()[:1] == b"{"
-    return kind != b"multipart/form-data"
+    return kind != FORM
 
 
 def in_query(query: bytes) -> str | None:

@@ -14,9 +14,9 @@ import msgspec
 from llamactl.core.errors import BadRequest, BodyTooLarge, LlamactlError
 from llamactl.core.units import show_size
 from llamactl.proxy.asked import Asked
-from llamactl.proxy.head import HOP, Head, framing, has_body, request_id, take_options, to_origin_form
+from llamactl.proxy.head import FORM, HOP, Head, framing, has_body, request_id, take_options, to_origin_form
 from llamactl.proxy.record import Record
-from llamactl.proxy.room import NoRoom, Room
+from llamactl.proxy.room import Heap, NoRoom, Room
 
 MAX_HEAD = 64 << 10
 """Bytes of request line and headers together."""
@@ -100,6 +100,7 @@ class Reader:
         self._chunks = bytearray()  # not pieces: a million small ones would take far more than they hold
         self._size = 0
         self._room: Room | None = None  # for a large body
+        self._heap: Heap | None = None  # for a large form in chunks
         self.in_head = False  # a head has begun and is not complete
         self.in_body = False
         self.awaits_continue = False  # set here, cleared by whoever has sent `100 Continue`
@@ -262,7 +263,7 @@ class Reader:
             return
         if length is not None and length >= LARGE:
             try:
-                self._room = Room(length, self._spool if head.kind == b"multipart/form-data" else "")
+                self._room = Room(length, self._spool if head.kind == FORM else "")
             except NoRoom as fault:
                 self.fail(fault)
                 return
@@ -291,7 +292,7 @@ class Reader:
             self.fail(_too_large(self._max_body))
             return
         if self._head.chunked:
-            self._chunks += data
+            self._pile(data)
         else:
             self._pieces.append(data)
 
@@ -301,10 +302,23 @@ class Reader:
 
     # ---------------------------------------------------------------------------------------------
 
+    def _pile(self, data: bytes) -> None:
+        try:
+            if self._heap is not None:
+                self._heap.add(data)
+                return
+            self._chunks += data
+            if len(self._chunks) >= LARGE and self._spool and self._head.kind == FORM:
+                self._heap = Heap(self._spool)
+                self._heap.add(self._chunks)
+                self._chunks = bytearray()
+        except NoRoom as fault:
+            self.fail(fault)
+
     def _complete(self) -> None:
-        head = self._head
-        body = self._room.body if self._room is not None else bytes(self._chunks) or b"".join(self._pieces)
-        self._room, self._pieces, self._chunks = None, [], bytearray()
+        head, place = self._head, self._room or self._heap
+        body = place.body if place is not None else bytes(self._chunks) or b"".join(self._pieces)
+        self._room, self._heap, self._pieces, self._chunks = None, None, [], bytearray()
         self.in_body = self.awaits_continue = False
         self.begun = None
         self.ended = not head.keep_alive and not head.upgrade
@@ -315,7 +329,7 @@ class Reader:
         self.ended = True
         self._again = b""
         self.in_head = self.in_body = self.awaits_continue = False
-        self._room, self._pieces, self._chunks = None, [], bytearray()
+        self._room, self._heap, self._pieces, self._chunks = None, None, [], bytearray()
         self.begun = None
         self.requests.append(Request(self._head, fault=fault))
 

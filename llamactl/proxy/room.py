@@ -43,6 +43,35 @@ class Room:
         return not self.place
 
 
+class Heap:
+    """For a form that does not say how long it will be, once it has become large: such a file, which grows."""
+
+    def __init__(self, directory: str) -> None:
+        """Raises `NoRoom`."""
+        try:
+            with tempfile.TemporaryFile(dir=directory) as file:
+                self._file = os.dup(file.fileno())
+        except OSError as error:
+            raise NoRoom(f"no room for a body in {directory}: {error.strerror}") from None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    def add(self, data: bytes | bytearray) -> None:
+        """Raises `NoRoom`."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            raise NoRoom(f"no room for more of a body: {error.strerror}") from None
+
+    @property
+    def body(self) -> mmap.mmap:
+        return mmap.mmap(self._file, 0)
+
+
 def _memory(size: int) -> mmap.mmap:
     """Memory that, unlike a bytearray, costs nothing before the bytes arrive. Shared pages would cost twice as much."""
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

@@ -1,12 +1,14 @@
 """Room for large bodies."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from llamactl.proxy.naming import in_body
-from llamactl.proxy.room import NoRoom, Room
+from llamactl.proxy.request import Reader
+from llamactl.proxy.room import Heap, NoRoom, Room
 from tests.proxy.front import opened
 
 MIB = 1 << 20
@@ -73,6 +75,59 @@ async def test_a_file_goes_to_the_model_byte_for_byte(tmp_path: Path) -> None:
         [sent] = front.upstream.requests
         assert sent.body == body
         assert not list((tmp_path / "spool").iterdir())
+
+
+def chunked(body: bytes, size: int = 50_000) -> bytes:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+CHUNKED = HEAD.replace(b"Content-Length: %d", b"Transfer-Encoding: chunked")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [MIB // 8, 6 * MIB])
+async def test_so_does_one_that_comes_in_chunks(tmp_path: Path, size: int) -> None:
+    body = form(size)
+    (tmp_path / "spool").mkdir()
+    async with opened(tmp_path, spool=str(tmp_path / "spool")) as front:
+        assert (await front.ask(CHUNKED, chunked(body))).status == 200
+        assert (await front.ask(CHUNKED, chunked(body))).status == 200, "the next one begins anew"
+        assert [sent.body for sent in front.upstream.requests] == [body, body]
+        assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux")
+def test_chunks_take_little_memory(tmp_path: Path) -> None:
+    reader = Reader(128 * MIB, str(tmp_path))
+    reader.feed(CHUNKED)
+    piece = b"%x\r\n%b\r\n" % (MIB, bytes(MIB))
+    before = resident()
+    for _ in range(96):
+        reader.feed(piece)
+    assert resident() - before < 8 * MIB
+    reader.feed(b"0\r\n\r\n")
+    [request] = reader.requests
+    assert len(request.body) == 96 * MIB and request.fault is None
+
+
+@pytest.mark.anyio
+async def test_no_room_for_chunks(tmp_path: Path) -> None:
+    async with opened(tmp_path, spool=str(tmp_path / "not there")) as front:
+        client = await front.client()
+        client.send(CHUNKED, chunked(form(MIB)))
+        answer = await client.answer(b"POST")
+        assert (answer.status, b"no_room" in answer.body) == (507, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_a_disk_that_fills_up(tmp_path: Path) -> None:
+    heap = Heap(str(tmp_path))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, heap._file)
+    os.close(full)
+    with pytest.raises(NoRoom, match="No space left"):
+        heap.add(b"a")
 
 
 @pytest.mark.anyio
