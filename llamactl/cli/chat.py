@@ -89,15 +89,16 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
     if not url:
         with session.client() as client:
             url = next(url for url in client.call(Status()).http if url.startswith("http"))
-    connection = _connection(url)
+    connection, status = _connection(url), 0
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get("LLAMACTL_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     try:
         connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
         answer = connection.getresponse()
-        if answer.status != 200:
-            raise _trouble(answer.read())
+        status = answer.status
+        if status != 200:
+            raise _trouble(answer.read(), url, status)
         for line in answer:
             if line.startswith(b"data: [DONE]"):
                 with suppress(OSError, http.client.HTTPException):
@@ -106,11 +107,15 @@ def stream(body: dict[str, Any]) -> Iterator[str]:
             if line.startswith(b"data: {"):
                 event = msgspec.json.decode(line[6:], type=_Event)
                 if event.error is not None:
-                    raise _trouble(line[6:])
+                    raise _trouble(line[6:], url, status)
                 for choice in event.choices:
                     yield choice.delta.reasoning_content or choice.delta.content or ""
         raise ConnectionAbortedError("the connection was closed")  # which http.client takes for the end
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+        if not status:
+            from llamactl.rpc.remote import way_out  # 180 ms that only this needs
+
+            raise Unreachable(f"no daemon answers at {url}: {error}", way_out(error, url)) from None
         raise Unreachable(f"the answer broke off: {error}", "llamactl logs " + str(body.get("model", ""))) from None
     finally:
         connection.close()
@@ -131,10 +136,10 @@ def _connection(url: str) -> "http.client.HTTPConnection":
     return http.client.HTTPSConnection(to.netloc, context=context)
 
 
-def _trouble(body: bytes) -> LlamactlError:
+def _trouble(body: bytes, url: str, status: int) -> LlamactlError:
     try:
         trouble = msgspec.json.decode(body, type=_Event).error or _Trouble()
     except msgspec.DecodeError:
-        trouble = _Trouble(body[:200].decode("utf-8", "replace"))
+        return Unreachable(f"what answers at {url} is no llamactl daemon: HTTP {status}", "check the address")
     kind = BY_CODE.get(str(trouble.code), LlamactlError)
     return kind(trouble.message, "LLAMACTL_API_KEY=llk_… llamactl chat …" if kind is Unauthorized else "")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -169,7 +170,7 @@ def _pattern(text: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text else None
     except re.error as error:
-        raise BadRequest(f"--grep: {error}", f"llamactl logs --grep {re.escape(text)!r}") from None
+        raise BadRequest(f"--grep: {error}", f"llamactl logs --grep {quote(re.escape(text))}") from None
 
 
 def _sayer(sources: Sequence[str]) -> Callable[[Line], None]:

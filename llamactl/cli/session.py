@@ -55,8 +55,11 @@ class Session(msgspec.Struct):
 
     @property
     def url(self) -> str:
-        """Of a daemon that is asked over HTTP, so that its files are not to be had; else empty."""
-        return self.named if self.named.startswith(("http://", "https://")) else ""
+        """Of a daemon that is asked over HTTP, so that its files are not to be had; else empty.
+
+        Raises `BadRequest` where what is named is no daemon's address: nothing here is meant then.
+        """
+        return self.named if self.named and not control_sockets(host=self.named) else ""
 
     def path(self, path: Path) -> str:
         """A path for the daemon, which sees it from elsewhere: as meant here or, over HTTP, as it is there."""

@@ -1,13 +1,15 @@
 """The near end of a daemon over HTTP: one WebSocket for calls and for what happens."""
 
+import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import msgspec
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from llamactl.core.errors import LlamactlError, Problem, TimedOut, Unreachable, from_problem
@@ -110,7 +112,7 @@ class Remote:
         except InvalidStatus as error:
             raise _refusal(error, self._url) from None
         except (OSError, InvalidHandshake, WebSocketException, ValueError, EOFError) as error:
-            raise Unreachable(f"no daemon answers at {self._url}: {error}", "llamactl -H URL, and is it up?") from None
+            raise Unreachable(f"no daemon answers at {self._url}: {error}", way_out(error, self._url)) from None
 
     def _gone(self) -> Unreachable:
         return Unreachable(f"the daemon at {self._url} went away", "llamactl daemon status, there")
@@ -183,6 +185,18 @@ class Remote:
                 continue
             self._told(f"connected to {self._url} again")
             return
+
+
+def way_out(error: Exception, url: str) -> str:
+    """What to try where no daemon was met at a URL, by what was met there."""
+    scheme, _, place = url.partition("://")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "export SSL_CERT_FILE=CERTIFICATE.pem, with one that you trust"
+    if isinstance(error, ssl.SSLError):
+        return f"llamactl -H http://{place}, if it has no TLS"
+    if scheme == "http" and isinstance(error, InvalidMessage | ConnectionResetError | http.client.HTTPException):
+        return f"llamactl -H https://{place}, if it has TLS; else it is no llamactl daemon"
+    return "llamactl daemon start, there; or name another with -H"
 
 
 def _decoded(text: str | bytes | msgspec.Raw, kind: Any) -> Any:

@@ -17,6 +17,7 @@ from llamactl.cli.app import _OWN, _PLAIN, _VALUED, _hoist, commands
 from llamactl.core.errors import BY_CODE, LlamactlError, Refused, Unreachable
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, Stub, model
+from tests.cli.web import Handler, serve
 
 COMMAND = [sys.executable, "-m", "llamactl"]
 
@@ -176,6 +177,29 @@ def test_host_names_the_socket(llamactl: Llamactl, stub: Stub, monkeypatch: pyte
     assert llamactl("ps").code == 0
     assert llamactl("ps", "--host", "nonsense").code == 2
     assert llamactl("ps", "--host", "http://127.0.0.1:1").code == 7
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8134", "ftp://x"])
+@pytest.mark.parametrize("typed", ["config set residency.ttl 1m", "config show", "logs", "rpc logs", "ps", "chat m hi"])
+def test_what_is_no_host_is_not_this_machine(llamactl: Llamactl, home: Path, host: str, typed: str) -> None:
+    said = llamactl(*typed.split(), "-H", host)
+    assert (said.code, said.out) == (2, "") and f"not a host: {host!r}" in said.err
+    assert not Path(llamactl("config", "path").out.strip()).exists()
+
+
+@pytest.mark.parametrize("typed", ["ps", "chat m hi"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_else_may_listen_there(llamactl: Llamactl, typed: str, scheme: str) -> None:
+    """A program that hangs up on what it does not understand, as one with TLS does on HTTP, and the other way round."""
+
+    def hang_up(handler: Handler) -> None:
+        handler.wfile.write(b"what?")
+
+    with serve(hang_up) as server:
+        url = server.url.replace("http", scheme)
+        said = llamactl(*typed.split(), "-H", url)
+    other = url.replace(scheme, "https" if scheme == "http" else "http")
+    assert said.code == 7 and f"no daemon answers at {url}" in said.err and f"try: llamactl -H {other}, if" in said.err
 
 
 def _commands(group: object, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

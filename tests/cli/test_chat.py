@@ -96,7 +96,7 @@ def test_a_refusal(door: Door, llamactl: Llamactl, code: int) -> None:
 def test_a_refusal_of_somebody_else(door: Door, llamactl: Llamactl) -> None:
     with door(lambda handler: handler.send(502, b"<html>Bad Gateway</html>")):
         said = llamactl("chat", "m", "hi")
-    assert said.code == 1 and "Bad Gateway" in said.err
+    assert said.code == 7 and "is no llamactl daemon: HTTP 502" in said.err and "<html>" not in said.err
 
 
 def test_an_error_in_the_stream(door: Door, llamactl: Llamactl) -> None:
@@ -116,7 +116,8 @@ def test_an_answer_that_breaks_off(door: Door, llamactl: Llamactl, end: bytes) -
 
 def test_nobody_at_the_port(stub: Stub, llamactl: Llamactl) -> None:
     stub.answers["daemon.status"] = msgspec.structs.replace(STATUS, http=["http://127.0.0.1:1"])
-    assert llamactl("chat", "m", "hi").code == 7
+    said = llamactl("chat", "m", "hi")
+    assert said.code == 7 and "no daemon answers at http://127.0.0.1:1" in said.err and "daemon start" in said.err
 
 
 @pytest.mark.parametrize("prompt", [["-"], []])

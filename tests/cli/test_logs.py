@@ -54,7 +54,8 @@ def test_only_those(log: Path, llamactl: Llamactl) -> None:
     assert llamactl("logs", "a", "--grep", " x$", "-n", "1").out == "0.03.000.000 W x\n"
     nothing = llamactl("logs", "a", "--grep", "nothing like that")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "no line is like that\n")
-    assert llamactl("logs", "a", "--grep", "(").code == 2
+    wrong = llamactl("logs", "a", "--grep", "a(b")
+    assert wrong.code == 2 and wrong.err.endswith("try: llamactl logs --grep 'a\\(b'\n")
     assert llamactl("logs", "--previous").code == 2
 
 

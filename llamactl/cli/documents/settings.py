@@ -1,13 +1,8 @@
 """llamactl.toml(5): every section and key of the configuration."""
 
-import ast
-from pathlib import Path
-
 from llamactl.cli.documents.mdoc import characters, example, items, page, text
 from llamactl.config.describe import Described, about_section, describe
 from llamactl.config.sections import SECTIONS
-
-PACKAGE = Path(__file__).parents[2]
 
 _ABOUT = """\
 The daemon reads /etc/llamactl/config.toml, then config.toml in the directory llamactl of XDG_CONFIG_HOME (~/.config
@@ -33,8 +28,6 @@ _FILES = {
     "~/.config/llamactl/config.toml": "For a daemon that a user starts.",
 }
 
-_UNUSED = "Keys that are marked as not used are read and checked already, and have no effect in this version."
-
 EXAMPLE = """\
 [models]
 directories = ["~/models", "/srv/models"]
@@ -50,11 +43,11 @@ memory = "24GiB"
 
 
 def toml() -> str:
-    keys, used = describe(), used_names()
-    about = [*text(_ABOUT), ".Pp", *text(_VALUES), ".Pp", *text(_CHANGES), ".Pp", *text(_UNUSED)]
+    keys = describe()
+    about = [*text(_ABOUT), ".Pp", *text(_VALUES), ".Pp", *text(_CHANGES)]
     body = [".Sh DESCRIPTION", *about, ".Sh SECTIONS"]
     for section in SECTIONS:
-        here = [_item(key, is_used(key, used)) for key in keys if key.section == section]
+        here = [_item(key) for key in keys if key.section == section]
         body += [f".Ss Section {section}", *text(about_section(section)), *items(here)]
     body += [".Sh FILES", *items([(f"Pa {characters(path)}", text(what)) for path, what in _FILES.items()])]
     body += [".Sh EXAMPLES", *example(EXAMPLE)]
@@ -67,25 +60,8 @@ def toml() -> str:
     )
 
 
-def _item(key: Described, used: bool) -> tuple[str, list[str]]:
+def _item(key: Described) -> tuple[str, list[str]]:
     may_be = f"{key.may_be[0].upper()}{key.may_be[1:]}."
     default = "Not set by default." if key.default is None else f"Default: {key.written_default}."
     restart = "Needs a restart." if key.needs_restart else ""
-    return f"Ic {key.name}", text(f"{key.about} {may_be} {default} {restart if used else 'Not used in this version.'}")
-
-
-def is_used(key: Described, used: set[tuple[str, str]]) -> bool:
-    return (key.section, key.name) in used or (key.section == "llama_server" and (key.section, "settings") in used)
-
-
-def used_names() -> set[tuple[str, str]]:
-    """Every `a.b` that the code outside of `config` reads: a key that is not among them changes nothing yet."""
-    found = set()
-    for file in PACKAGE.rglob("*.py"):
-        if file.is_relative_to(PACKAGE / "config"):
-            continue
-        for node in ast.walk(ast.parse(file.read_text())):
-            match node:
-                case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
-                    found.add((owner, name))
-    return found
+    return f"Ic {key.name}", text(f"{key.about} {may_be} {default} {restart}")
