@@ -15,6 +15,7 @@ from llamactl.rpc.calls import (
     AddModel,
     AliasModel,
     CloneModel,
+    ListInstances,
     ListModels,
     ModelCommand,
     ModelRow,
@@ -238,8 +239,12 @@ def changed(row: ModelRow, message: str = "") -> None:
 
 def runs_as_before(rows: list[ModelRow]) -> None:
     """A note for those that run, and would have to be started again."""
-    names = " ".join(row.name for row in rows if row.state in ("ready", "loading", "starting"))
-    if names:
+    running = [row.name for row in rows if row.state in ("ready", "loading", "starting")]
+    if not running:
+        return
+    with session.client() as client:
+        current = {row.name for row in client.call(ListInstances()) if row.state == "ready" and not row.outdated}
+    if names := " ".join(name for name in running if name not in current):
         runs = "it runs with its old settings" if " " not in names else "they run with their old settings"
         render.note(f"{runs}: llamactl restart {names}")
 

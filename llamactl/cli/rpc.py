@@ -115,12 +115,14 @@ app.command("list", hidden=True)(ls)
 
 @app.command()
 def logs(
-    address: Annotated[str, typer.Argument(metavar="[HOST:PORT]", help="A worker.")] = f"127.0.0.1:{PORT}",
+    address: Annotated[
+        str, typer.Argument(metavar="[HOST:PORT]", help=f"A worker; else the only one, or 127.0.0.1:{PORT}.")
+    ] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what it writes from now on.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 50,
 ) -> None:
     """Show what a worker wrote, while the daemon runs or not."""
-    host, port = _split(address)
+    host, port = _split(address or _only())
     address = f"{host}:{port}"
     if session.url:
         _ask_for_lines(address, lines, follow)
@@ -139,6 +141,14 @@ def logs(
             for line in news:
                 _say(address, line.decode(errors="replace"))
         time.sleep(GLANCE)
+
+
+def _only() -> str:
+    """The address of the worker that runs, if it is the only one; else none."""
+    rows: list[WorkerRow] = []
+    with suppress(Unreachable), session.client() as client:
+        rows = client.call(ListWorkers())
+    return rows[0].address if len(rows) == 1 else ""
 
 
 def _ask_for_lines(address: str, number: int, follow: bool) -> None:

@@ -32,7 +32,7 @@ def example() -> str:
 
 
 def _key(described: Described) -> str:
-    may_be = f"{described.may_be[0].upper()}{described.may_be[1:]}."
+    may_be = f"It may be {described.may_be}."
     written = f"#{described.name} = {described.written_default}\n"
     if described.group:  # there are many
         return f"{_comment(f'{described.about} {may_be}')}{written}"

@@ -265,6 +265,7 @@ _EXPECTED: dict[Any, str] = {
     Secret: "a text",
     SecretUrl: "a URL",
     Tier: "step:kept like 1m:24h",
+    GroupText: "a text like NAME=MODEL,MODEL;max=1",
     bool: "true or false",
     int: "a whole number",
     float: "a number",
@@ -281,7 +282,7 @@ def expected(kind: Any) -> str:
     if parameter := parameter_of(kind):
         return _EXPECTED[bool] if parameter.kind == "switch" else allowed(parameter)
     if origin is Literal:
-        return " or ".join(members)
+        return f"{', '.join(members[:-1])} or {members[-1]}"
     if origin is tuple:
         return f"a list, each {expected(members[0])}"
     if origin is dict:

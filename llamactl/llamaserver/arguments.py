@@ -125,9 +125,8 @@ def _template(template: Effective, jinja: Effective | None, able: Capabilities) 
         return []
     if name not in able.templates:
         raise Refused(
-            f"this build of llama-server (version {able.version}) has no chat template {name}, "
-            f"only {', '.join(able.templates)}",
-            way_out,
+            f"this build of llama-server (version {able.version}) has no chat template {name}",
+            f"llamactl templates ls has those there are; {way_out}",
         )
     if jinja is not None and jinja.value:
         raise Refused(

@@ -157,7 +157,7 @@ def test_relative_paths_are_those_of_the_shell(
     ("key", "value", "says"),
     [
         ("http.port", "70000", "http.port: expected a whole number from 0 to 65535, got '70000'"),
-        ("access.anonymous", "all", "access.anonymous: expected auto or none or infer or observe, got 'all'"),
+        ("access.anonymous", "all", "access.anonymous: expected auto, none, infer or observe, got 'all'"),
         ("models.watch", "maybe", "models.watch: expected true or false, got 'maybe'"),
         ("residency.ttl", "soon", "residency.ttl: not a duration: 'soon'"),
         ("residency.drain", "-1", "residency.drain: a duration cannot be negative here"),

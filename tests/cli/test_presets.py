@@ -8,10 +8,12 @@ import pytest
 from llamactl.core.errors import Refused
 from llamactl.rpc.calls import PresetRow, SettingRow, TemplateList, TemplateUse
 from tests.cli.conftest import Llamactl
-from tests.cli.stub import Stub, model
+from tests.cli.stub import QWEN, Stub, model
 
 FAST = PresetRow(name="fast", settings={"threads": 2, "jinja": False, "hf_token": None}, models=("a", "b"))
 OTHER = PresetRow(name="other", settings={"server_path": "/opt/x"})
+BEFORE = msgspec.structs.replace(QWEN, outdated=("settings",))
+"""It runs, with other settings than it has now."""
 
 
 @pytest.fixture
@@ -23,6 +25,7 @@ def presets(stub: Stub) -> Stub:
     stub.answers["presets.put"] = [OTHER]
     stub.answers["presets.apply"] = [model("qwen3:8b", state="ready"), model("gemma-2b")]
     stub.answers["presets.remove"] = ["a"]
+    stub.answers["instances.list"] = [BEFORE]
     return stub
 
 
@@ -58,9 +61,11 @@ def test_applying(presets: Stub, llamactl: Llamactl) -> None:
     said = llamactl("presets", "apply", "fast", "*")
     assert said.code == 0 and "gemma-2b has the preset fast" in said.err
     assert "llamactl restart qwen3:8b" in said.err
-    assert presets.asked[-1] == ("presets.apply", {"models": ["qwen3:8b", "gemma-2b"], "preset": "fast"})
-    assert "has no preset" in llamactl("presets", "unapply", "gemma-2b").err
-    assert presets.asked[-1] == ("presets.apply", {"models": ["gemma-2b"], "preset": None})
+    assert presets.asked[-2] == ("presets.apply", {"models": ["qwen3:8b", "gemma-2b"], "preset": "fast"})
+    presets.answers["instances.list"] = [QWEN]
+    said = llamactl("presets", "unapply", "gemma-2b")
+    assert "has no preset" in said.err and "restart" not in said.err, "it runs with what it has again"
+    assert presets.asked[-2] == ("presets.apply", {"models": ["gemma-2b"], "preset": None})
 
 
 def test_removing(presets: Stub, llamactl: Llamactl) -> None:
@@ -107,6 +112,7 @@ def test_defaults(stub: Stub, llamactl: Llamactl) -> None:
 
 @pytest.fixture
 def templates(stub: Stub) -> Stub:
+    stub.answers["instances.list"] = [BEFORE]
     uses = [
         TemplateUse(model="a", template="llama3", origin="model"),
         TemplateUse(model="b", template="/d/x.jinja", origin="preset fast"),
@@ -144,9 +150,9 @@ def test_setting_a_template(templates: Stub, llamactl: Llamactl, home: Path, mon
     ):
         said = llamactl("templates", "set", "qwen3:8b", template)
         assert "old settings" in said.err
-        assert templates.asked[-1] == ("templates.set", {"templates": {"qwen3:8b": asked}})
+        assert templates.asked[-2] == ("templates.set", {"templates": {"qwen3:8b": asked}})
     assert llamactl("templates", "unset", "qwen3:8b").code == 0
-    assert templates.asked[-1] == ("templates.set", {"templates": {"qwen3:8b": None}})
+    assert templates.asked[-2] == ("templates.set", {"templates": {"qwen3:8b": None}})
 
 
 def test_the_default_model(templates: Stub, llamactl: Llamactl) -> None:

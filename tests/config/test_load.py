@@ -86,7 +86,7 @@ def test_a_system_file_that_may_not_be_read_is_passed_over_and_the_users_is_not(
         ("[residency]\ndevices = ['x']", 2, "residency.devices: expected a table"),
         ("[residency]\n[residency.devices]\ncuda0 = 'big'", 2, "residency.devices: not a size"),
         ("[restart]\nfactor = inf", 2, "restart.factor: expected a number from 1 to 1000, got inf"),
-        ("[access]\nanonymous = false", 2, "expected auto or none or infer or observe, got false"),
+        ("[access]\nanonymous = false", 2, "expected auto, none, infer or observe, got false"),
         ("[access]\nrate = 'often'", 2, "access.rate: expected a rate"),
         ("[metrics]\ntiers = ['1m']", 2, "metrics.tiers: expected step:kept"),
         ("[llama_server]\ngpu_layers = 'some'", 2, "llama_server.gpu_layers: cannot be 'some': it may be auto, all or"),

@@ -49,7 +49,8 @@ status is 10.
 _ERROR = '{"error":{"code":"not_found","message":"no model is called \'gwen\'","hint":"llamactl models ls","exit":4}}'
 
 _FIELDS = """\
-The fields of each object with their types.
+The fields of each object with the types that they had when commands were recorded: where null, list or object stands
+alone there was nothing in it, and the value of a setting, or of a key of the configuration, may be of any type.
 items[].name is the field name of each object in the list items, memory.* what stands under names that are data,
 and what is absent is not there in every one.
 What api METHOD --describe prints is a JSON Schema itself.

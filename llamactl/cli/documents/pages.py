@@ -291,7 +291,9 @@ THEMES = {
                 A daemon that runs takes it over when it is reloaded.
                 KEY is section.name; all of them are in llamactl.toml(5).
                 With -H http://… it is the file of the daemon there, which checks it, too, and takes it over at once;
-                FILE is one of this machine all the same. edit shows a number for each secret, which stays there.
+                FILE is one of this machine all the same.
+                Where its values come from (show --origin) is not told then.
+                edit shows a number for each secret, which stays there.
                 """,
             exits={2: "validate: the configuration is not valid.", 10: "import: a part could not be taken over."},
             see=("daemon",),

@@ -8,7 +8,8 @@ _ABOUT = """\
 The daemon reads /etc/llamactl/config.toml, then config.toml in the directory llamactl of XDG_CONFIG_HOME (~/.config
 where that is not set), which wins.
 LLAMACTL_CONFIG or --config name another file instead of the second.
-A variable LLAMACTL_<SECTION>_<KEY> wins over both; the parts of a list are separated by colons there.
+A variable LLAMACTL_<SECTION>_<KEY> wins over both; the parts of a list are separated by colons there, those of
+metrics.tiers by commas and those of residency.groups by bars (|).
 A file with an unknown key, or a value that cannot be used, is refused with its line.
 """
 
@@ -61,7 +62,7 @@ def toml() -> str:
 
 
 def _item(key: Described) -> tuple[str, list[str]]:
-    may_be = f"{key.may_be[0].upper()}{key.may_be[1:]}."
+    may_be = f"It may be {key.may_be}."
     default = "Not set by default." if key.default is None else f"Default: {key.written_default}."
     restart = "Needs a restart." if key.needs_restart else ""
     return f"Ic {key.name}", text(f"{key.about} {may_be} {default} {restart}")

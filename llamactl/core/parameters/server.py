@@ -90,7 +90,7 @@ SERVER = table(
         least=0,
         family="verbosity",
     ),
-    path("log_prompts_dir", "--log-prompts-dir", "a directory to write all prompts to"),
+    path("log_prompts_dir", "--log-prompts-dir", "a directory to write all prompts to", must_exist="directory"),
     tokens("checkpoint_min_step", "--checkpoint-min-step -cms", "least distance of checkpoints; 0: any"),
     switch("cache_prompt", "--cache-prompt", "keep prompts for the next request", off="--no-cache-prompt"),
     switch(
