@@ -133,6 +133,11 @@ def test_add(stub: Stub, llamactl: Llamactl, home: Path, monkeypatch: pytest.Mon
     assert "llamactl start made-up" in llamactl("models", "add", "x.gguf").err
     assert llamactl("models", "add", "~/x.gguf", "--name", "n", "-o", "name").out == "n\n"
     assert [asked["path"] for _, asked in stub.asked] == [f"{home}/x.gguf", f"{home}/x.gguf"]
+    stub.answers["models.add_all"] = lambda files: [model(Path(file["path"]).stem) for file in files]
+    assert llamactl("models", "add", "x.gguf", "~/y.gguf", "-o", "name").out == "x\ny\n"
+    assert stub.asked[2][1] == {"files": [{"path": f"{home}/x.gguf"}, {"path": f"{home}/y.gguf"}]}
+    refused = llamactl("models", "add", "x.gguf", "y.gguf", "--name", "n")
+    assert refused.code == 2 and "--name is for one file" in refused.err and len(stub.asked) == 3
 
 
 def test_scan(stub: Stub, llamactl: Llamactl) -> None:
