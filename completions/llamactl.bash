@@ -238,7 +238,7 @@ _llamactl() {
                 (( count == 0 )) && offers=(bash zsh fish)
                 ;;
             /api)
-                (( count == 0 )) && offers=(config.show config.set config.read config.write config.check config.import daemon.status daemon.surroundings daemon.stop daemon.reexec daemon.reload engine.show db.check db.backup db.vacuum instances.list instances.start instances.plan instances.restart instances.pin instances.unpin instances.wait instances.stop instances.why events.list watch models.fit devices.list keys.create keys.list keys.revoke keys.rotate logs.read logger.show logger.set metrics.show metrics.history metrics.export models.list models.add models.remove models.show models.set models.rename models.clone models.alias models.shape models.verify models.command models.scan models.export models.import presets.list presets.show presets.save presets.set presets.put presets.apply presets.remove defaults.show defaults.set requests.list requests.show requests.bodies requests.cancel templates.list templates.set rpc.start rpc.stop rpc.list rpc.logs)
+                (( count == 0 )) && offers=(config.show config.set config.read config.write config.check config.import daemon.status daemon.surroundings daemon.stop daemon.reexec daemon.reload engine.show db.check db.backup db.vacuum instances.list instances.start instances.plan instances.restart instances.pin instances.unpin instances.wait instances.stop instances.why events.list watch models.fit devices.list keys.create keys.list keys.revoke keys.rotate logs.read logger.show logger.set metrics.show metrics.history metrics.export models.list models.add models.add_all models.remove models.show models.set models.rename models.clone models.alias models.shape models.verify models.command models.scan models.export models.import presets.list presets.show presets.save presets.set presets.put presets.apply presets.remove defaults.show defaults.set requests.list requests.show requests.bodies requests.cancel templates.list templates.set rpc.start rpc.stop rpc.list rpc.logs)
                 ;;
             /models)
                 offers=(export import ls add scan rm show set unset rename clone alias verify command defaults variants)
@@ -250,7 +250,7 @@ _llamactl() {
                 (( count == 0 )) && files=-f
                 ;;
             /models/add)
-                (( count == 0 )) && files=-f
+                (( count >= 0 )) && files=-f
                 ;;
             /models/scan)
                 (( count >= 0 )) && files=-d

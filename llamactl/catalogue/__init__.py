@@ -11,7 +11,7 @@ reads them through `gguf`, `beside` links what belongs together; `news` holds wh
 
 from llamactl.catalogue.candidates import Patterns
 from llamactl.catalogue.catalogue import Catalogue
-from llamactl.catalogue.discover import File, Found, examine, walk
+from llamactl.catalogue.discover import File, Found, examine, examine_all, walk
 from llamactl.catalogue.watch import Watch
 
-__all__ = ["Catalogue", "File", "Found", "Patterns", "Watch", "examine", "walk"]
+__all__ = ["Catalogue", "File", "Found", "Patterns", "Watch", "examine", "examine_all", "walk"]

@@ -1,8 +1,9 @@
 """The models by name."""
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -20,7 +21,7 @@ class Catalogue:
     """All in memory, so that a look-up is one; every change is stored first, then told.
 
     It belongs to the thread of the event loop. `add` and `scan` read from disks on the way: a daemon does the
-    reading in a worker thread (`examine`, `walk`) and gives the result to `admit` and `apply`.
+    reading in a worker thread (`examine_all`, `walk`) and gives the result to `admit` and `apply`.
 
     Changes raise `StoreFailed` when they cannot be stored, and have not happened then.
     """
@@ -85,46 +86,58 @@ class Catalogue:
     # --- files -----------------------------------------------------------------------------------
 
     def add(self, path: str | Path, name: str | None = None) -> Model:
-        """The model in a file, under `name` or one made from the file's. Blocks; see `examine` and `admit`."""
-        return self.admit(examine(path, self.models(), self.looks()), name)
+        """The model in a file, under `name` or one made from the file's. Blocks; see `examine_all` and `admit`."""
+        [model] = self.admit(examine(path, self.models(), self.looks()), [name])
+        return model
 
     def scan(self, directories: Iterable[str | Path]) -> ScanReport:
         """Every model in `directories` and below. Blocks; see `walk` and `apply`."""
         return self.apply(walk(directories, self.models(), self.looks()))
 
-    def admit(self, found: Found, name: str | None = None) -> Model:
-        """The model of the file that was examined, added unless it is there.
+    def admit(self, found: Found, names: Sequence[str | None]) -> list[Model]:
+        """The models of the files that were examined, each under its name, added unless they are there; all or none.
 
         Without a name, a file that is known stays what it is, and so does one that was moved. Raises `Refused` if
-        another file has the name, `BadRequest` if it cannot be one.
+        another file has a name, `BadRequest` if it cannot be one.
         """
-        [file] = found.files
-        if name is not None:
+        named: dict[str, Model] = {}
+        for file, name in zip(found.files, names, strict=True):
+            if name is None:
+                continue
             holder = self._models.get(valid_name(name)) or self._models.get(self._aliases.get(name, ""))
             if holder is not None and holder.path != file.path:
                 raise self._taken(name, holder)
             if holder is None:
-                model = as_in(file, Model(name=name, path=file.path, size=file.size))
-                self._put([model], CatalogueChanged(added=(name,)))
-        self.apply(found)
-        if name is not None:
-            return self.resolve(name)
-        return min((one for one in self._models.values() if one.path == file.path), key=lambda model: model.name)
+                model = named.setdefault(name, as_in(file, Model(name=name, path=file.path, size=file.size)))
+                if model.path != file.path:
+                    raise Refused(f"{name} would be the name of {model.path} and of {file.path}", "choose another name")
+        files = {file.path: file for file in found.files}
+        self.apply(msgspec.structs.replace(found, files=tuple(files.values())), named)
+        first = {model.path: model for model in reversed(self.models())}
+        return [
+            first[file.path] if name is None else self.resolve(name)
+            for file, name in zip(found.files, names, strict=True)
+        ]
 
-    def apply(self, found: Found) -> ScanReport:
-        """Take in what a walk found: models for new files, what is new of known ones; nothing is removed."""
-        new = news(self._models.values(), found, self._unique)
+    def apply(self, found: Found, named: Mapping[str, Model] = MappingProxyType({})) -> ScanReport:
+        """Take in what a walk found: models for new files, what is new of known ones; nothing is removed.
+
+        Models that are `named` already are new besides, whatever the report says.
+        """
+        new = news(
+            [*self._models.values(), *named.values()], found, lambda name, taken: self._unique(name, {*taken, *named})
+        )
         report = new.report
         before = {model.name for model in self._models.values() if self.is_missing(model)}
         missing = set(report.missing)
         event = CatalogueChanged(
-            added=report.added,
+            added=tuple(sorted({*report.added, *named})),
             changed=tuple(sorted({*report.changed, *report.moved, *(before - missing)})),
             missing=tuple(sorted(missing - before)),
         )
         self._missing = found.missing
         self._looks |= found.looks
-        self._put(new.models, event)
+        self._put([*named.values(), *new.models], event)
         return report
 
     # --- names -----------------------------------------------------------------------------------

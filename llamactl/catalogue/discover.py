@@ -61,16 +61,26 @@ def examine(path: str | Path, known: Iterable[Model] = (), looks: Mapping[str, L
 
     Raises `NotUsable`.
     """
-    path = first_part(absolute(Path(path)))
-    beside = candidates([path.parent], [], deep=False)
+    return examine_all([path], known, looks)
+
+
+def examine_all(
+    paths: Iterable[str | Path], known: Iterable[Model] = (), looks: Mapping[str, Look] | None = None
+) -> Found:
+    """The same of several: there is a file for each, in their order. Raises `NotUsable` for the first that is none."""
+    asked = [first_part(absolute(Path(path))) for path in paths]
+    beside = candidates({path.parent for path in asked}, [], deep=False)
     walked = _Walk(known, looks or {})
-    walked.see([path, *sorted(set(beside) - {path})])
-    if path in walked.unusable:
-        raise walked.unusable[path]
-    this = walked.usable[walked.identities[path]]
-    if this.neighbour.no_model:
-        raise NotUsable(path, this.neighbour.no_model)
-    return Found(files=(walked.file(this),), missing=walked.missing, looks=walked.looks)
+    walked.see([*dict.fromkeys(asked), *sorted(set(beside) - set(asked))])
+    files = []
+    for path in asked:
+        if path in walked.unusable:
+            raise walked.unusable[path]
+        this = walked.usable[walked.identities[path]]
+        if this.neighbour.no_model:
+            raise NotUsable(path, this.neighbour.no_model)
+        files.append(walked.file(this))
+    return Found(files=tuple(files), missing=walked.missing, looks=walked.looks)
 
 
 def walk(

@@ -162,7 +162,11 @@ def stop(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
     keep_models: Annotated[bool, typer.Option(help="Leave the models running, for the next daemon.")] = False,
     left_behind: Annotated[
-        bool, typer.Option("--left-behind", help="Stop what a daemon that is gone has left running instead.")
+        bool,
+        typer.Option(
+            "--left-behind",
+            help="Stop what a daemon that is gone has left running instead; as root, the system service's too.",
+        ),
     ] = False,
 ) -> None:
     """Stop the daemon and every model it runs."""
@@ -181,11 +185,28 @@ def _stop_left_behind() -> None:
     if session.named:
         raise Refused("only what is left here can be stopped", _LEAVE_OUT)
     from llamactl.config.directories import find_directories
+    from llamactl.config.sockets import SYSTEM
     from llamactl.daemon.leftovers import put_down_left
 
-    ended = put_down_left(find_directories())
+    own, system = find_directories(), Path(SYSTEM)
+    service = own.runtime != system and system.is_dir()
+    ended = put_down_left(own)
+    looked, kept = [own.runtime], ""
+    if service and os.geteuid() == 0:
+        try:
+            ended += put_down_left(msgspec.structs.replace(own, runtime=system))
+            looked.append(system)
+        except Refused as error:
+            if not ended:
+                raise
+            kept = f"nothing was done in {system}: {error.message}"
+    elif service:
+        kept = "not looked at is what the system service left: sudo llamactl daemon stop --left-behind"
     if not render.for_program("left-behind", {"ended": ended}):
-        render.note(f"stopped: {', '.join(ended)}" if ended else "nothing was left running")
+        places = " and ".join(map(str, looked))
+        render.note(f"stopped: {', '.join(ended)}" if ended else f"nothing was left running by a daemon of {places}")
+    if kept:
+        render.note(kept)
 
 
 def bring_down(patience: float, *, keep_models: bool = False) -> DaemonStatus | None:

@@ -9,16 +9,18 @@ from llamactl.cli import about, defaults, portable, render, variants
 from llamactl.cli.outcomes import confirm, together
 from llamactl.cli.session import session
 from llamactl.cli.settings import Assignments, Keys, assigned, columns
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import BadRequest, LlamactlError
 from llamactl.core.units import show_count, show_size
 from llamactl.rpc.calls import (
     AddModel,
+    AddModels,
     AliasModel,
     CloneModel,
     ListInstances,
     ListModels,
     ModelCommand,
     ModelRow,
+    NewFile,
     RemoveModel,
     RenameModel,
     ScanModels,
@@ -55,15 +57,21 @@ app.command("list", hidden=True)(ls)
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="A GGUF file; it stays where it is.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="GGUF files; they stay where they are.")],
     name: Annotated[str | None, typer.Option(help="What to call it; else a name is made from the file's.")] = None,
 ) -> None:
-    """Put a GGUF file into the catalogue."""
+    """Put GGUF files into the catalogue, all of them or none."""
+    if name is not None and len(files) > 1:
+        raise BadRequest("--name is for one file, and there are several", "give them one at a time, or leave it out")
     with session.client() as client:
-        row = client.call(AddModel(session.path(file), name))
+        if len(files) == 1:
+            rows = [client.call(AddModel(session.path(files[0]), name))]
+        else:
+            rows = client.call(AddModels(tuple(NewFile(session.path(file)) for file in files)))
     if session.machine:
-        show_rows([row])
-    else:
+        show_rows(rows)
+        return
+    for row in rows:
         render.note(f"{row.name} is in the catalogue; next: llamactl start {row.name}")
 
 

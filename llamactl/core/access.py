@@ -22,6 +22,9 @@ Needed = Scope | Literal[""]
 Wait = Literal["", "comments", "reasoning", "space", "none"]
 """How who waits for a model is told so, unless a request says it itself; empty: as everybody is."""
 
+TOKEN = "jwt:"
+"""What the id begins with of who has shown a token; no key's does."""
+
 _TEXT = re.compile(r"llk_([a-z0-9]{4,32})_([A-Za-z0-9_-]{16,128})")
 
 
@@ -30,7 +33,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `scope` is the highest that they have. `models` are globs, None for all of them; `rate` requests per minute and
     `parallel` requests at once, 0 for no limit. `priority`: who waits goes before those with a lower one.
-    `wait`: how they are told that they wait.
+    `wait`: how they are told that they wait. `until`: when what they have shown comes to its end, in seconds since the
+    epoch, 0 for never.
     """
 
     key: str = ""
@@ -41,6 +45,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     parallel: int = 0
     priority: int = 0
     wait: Wait = ""
+    until: float = 0.0
 
     def may(self, scope: Needed) -> bool:
         return RANK[self.scope] >= RANK[scope]
@@ -107,6 +112,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             self.parallel,
             self.priority,
             self.wait,
+            self.expires or 0.0,
         )
 
 

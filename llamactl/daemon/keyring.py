@@ -1,14 +1,14 @@
 """The keys that the front door goes by, and when they were used."""
 
 import logging
-import time
+from collections import deque
 from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskStatus
 
 from llamactl.config.sections import Access, Http
-from llamactl.core.access import Key
+from llamactl.core.access import Caller, Key
 from llamactl.core.errors import BadRequest, StoreFailed, Unauthorized
 from llamactl.core.events import KeyMisused
 from llamactl.proxy.access import Verifier
@@ -20,10 +20,13 @@ from llamactl.web.guests import Guests
 
 log = logging.getLogger(__name__)
 
+Why = Callable[[Caller], Unauthorized | None]
+"""What somebody is to be told who is to leave; None for everybody else."""
+
 EVERY = 5.0
 """Seconds after which it is written down when keys were used."""
 LOOK = 1.0
-"""Seconds after which it is looked which have expired, and told which were misused."""
+"""Seconds after which it is looked whose have expired, and told which were misused."""
 
 
 def tokens(access: Access) -> Verifier | None:
@@ -55,8 +58,6 @@ def origins(http: Http) -> Origins:
 class Keyring:
     """Says at the door which keys count, ends what is under way with those that cease to, tells of those that are
     misused, and writes down when they were used: seldom, for all of them together.
-
-    `now` gives seconds since the epoch.
     """
 
     def __init__(
@@ -65,19 +66,18 @@ class Keyring:
         door: Door,
         guests: Guests,
         publish: Callable[[KeyMisused], object],
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._door = door
         self._guests = guests
         self._publish = publish
-        self._now = now
-        self._ended: dict[str, Unauthorized] = {}
+        self._leaving: deque[Why] = deque()
         self._news = anyio.Event()
 
     def admit(self) -> None:
         """Those that are kept now count, and no others."""
-        self._dismiss(self._door.gate.admit(self._keys.all()))
+        if ended := self._door.gate.admit(self._keys.all()):
+            self._dismiss(lambda caller: ended.get(caller.key))
 
     def last_used(self, key: Key) -> float | None:
         """In seconds since the epoch."""
@@ -96,30 +96,28 @@ class Keyring:
             finally:
                 await self._note_use()
 
-    def _dismiss(self, ended: dict[str, Unauthorized]) -> None:
-        for key, error in ended.items():
-            dismiss(self._door, key, error, guests=False)
-        if ended:
-            self._ended |= ended
-            self._news.set()
+    def _dismiss(self, why: Why) -> None:
+        dismiss(self._door, why, guests=False)
+        self._leaving.append(why)
+        self._news.set()
 
     async def _see_off(self) -> None:
         """Those at WebSockets are told first, and sent away then."""
         while True:
             await self._news.wait()
             self._news = anyio.Event()
-            while self._ended:
-                key, error = self._ended.popitem()
-                await self._guests.dismiss(key, error)
-                dismiss(self._door, key, error, guests=True)
+            while self._leaving:
+                why = self._leaving.popleft()
+                await self._guests.dismiss(why)
+                dismiss(self._door, why, guests=True)
 
     async def _look(self) -> None:
-        looked = self._now()
+        gate = self._door.gate
         while True:
-            now = self._now()
-            self._dismiss(self._door.gate.expired(looked, now))
-            looked = now
-            for misused in self._door.gate.misuses.take():
+            callers = [connection.caller for connection in self._door.connections if connection.caller is not None]
+            if any(map(gate.expired, callers)):
+                self._dismiss(gate.expired)
+            for misused in gate.misuses.take():
                 self._publish(misused)
             await anyio.sleep(LOOK)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from llamactl.core.access import RANK, Caller, Key, KeyText, Needed, read_key, shown
+from llamactl.core.access import RANK, TOKEN, Caller, Key, KeyText, Needed, read_key, shown
 from llamactl.core.errors import Forbidden, LlamactlError, RateLimited, Unauthorized
 from llamactl.core.events import Misuse
 from llamactl.proxy.head import Head
@@ -88,7 +88,7 @@ def introduce(caller: Caller) -> bytes:
 
 
 class Verifier(Protocol):
-    def verify(self, text: str) -> tuple[Caller, float]: ...
+    def verify(self, text: str) -> Caller: ...
 
 
 class _Known:
@@ -96,10 +96,10 @@ class _Known:
 
     __slots__ = ("caller", "rank", "until")
 
-    def __init__(self, caller: Caller, until: float = _FOREVER) -> None:
+    def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.rank = RANK[caller.scope]
-        self.until = until
+        self.until = caller.until or _FOREVER
 
 
 _NOBODY = _Known(Caller())
@@ -150,10 +150,13 @@ class Gate:
                 ended[key.id] = Unauthorized(f"the key {key.name} {why}", _HINT)
         return ended
 
-    def expired(self, since: float, now: float) -> dict[str, Unauthorized]:
-        """The same of those that have come to their end in that time, in seconds since the epoch."""
-        ended = [key for key in self._keys.values() if key.expires is not None and since < key.expires <= now]
-        return {key.id: Unauthorized(f"the key {key.name} has expired", _HINT) for key in ended}
+    def expired(self, caller: Caller) -> Unauthorized | None:
+        """What to tell who was let in with a key, or a token, that has come to its end since."""
+        if not caller.until or self._now() < caller.until:
+            return None
+        if caller.key.startswith(TOKEN):
+            return Unauthorized(f"the token of {caller.name} has expired", "get another one from who issues them")
+        return Unauthorized(f"the key {caller.name} has expired", _HINT)
 
     def _forget(self) -> None:
         self._known = {b"": _NOBODY}
@@ -285,7 +288,7 @@ class Gate:
             known = self._key(key_text, peer)
         elif self._tokens is not None and text.count(".") == 2:
             try:
-                known = _Known(*self._tokens.verify(text))
+                known = _Known(self._tokens.verify(text))
             except Unauthorized:
                 self.misuses.note("", "token", peer.address)
                 raise
@@ -305,7 +308,7 @@ class Gate:
         if key.expires is not None and key.expires <= self._now():
             self.misuses.note(key.id, "expired", peer.address)
             raise Unauthorized(f"the key {key.name} has expired", _HINT)
-        return _Known(key.caller(), key.expires or _FOREVER)
+        return _Known(key.caller())
 
 
 _HINT = "llamactl keys ls shows those there are"

@@ -1,35 +1,28 @@
 """One client connection: heads in, bytes spliced, back-pressure."""
 
 import asyncio
-import logging
-from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from llamactl.core.access import Caller
 from llamactl.core.errors import BadRequest, LlamactlError, TimedOut, UpstreamDied
-from llamactl.core.model import Model
-from llamactl.proxy import dialects, failures
+from llamactl.proxy import dialects
 from llamactl.proxy.access import Peer, TooMany, introduce, peer_of
 from llamactl.proxy.forward import Forward
 from llamactl.proxy.gather import as_stream
 from llamactl.proxy.gathering import Gathering
 from llamactl.proxy.record import HEADER, ID
 from llamactl.proxy.request import Reader, Request
+from llamactl.proxy.seeking import mourn, seek
 from llamactl.proxy.upload import Upload
 from llamactl.proxy.upstream import Pool
-from llamactl.proxy.waiting import Announced, Waiting, way
+from llamactl.proxy.waiting import Announced, Waiting
 from llamactl.supervisor import Lease
 
 if TYPE_CHECKING:
     from llamactl.proxy.door import Door
 
-log = logging.getLogger(__name__)
-
 IDLE, HEAD, BODY, STALLED = 75, 10, 30, 60
 """Seconds: between requests; for a whole head; between two pieces of a body; for a client that takes nothing."""
-MOURNED = 2.0
-"""Seconds that a llama-server which hung up is given to be gone; then it has not died."""
 LINGER = 2
 """Seconds for a client to read a refusal while it is still sending the body nobody wants."""
 NEVER = 1 << 62
@@ -39,29 +32,31 @@ class Connection(asyncio.Protocol):
     """What one client sends, one request after the other.
 
     `forward` is the request being answered, `caller` who asks it, `added` the headers that its answer is given besides
-    its own, `closing` that this answer is the last, `paused` that the client takes no more bytes for now.
+    its own, `closing` that this answer is the last, `paused` that the client takes no more bytes for now, `gone` that
+    there is no client any more. `seeking` is on its way to a lease, `waiting` tells the client of that, `again` is a
+    request that has been asked a second time.
     """
 
     __slots__ = (
-        "_again", "_asked", "_deadline", "_door", "_gone", "_held", "_lingering", "_peer", "_reader", "_serving",
-        "_waiting", "added", "caller", "closing", "forward", "paused", "transport", "waiting",
+        "_asked", "_deadline", "_held", "_lingering", "_peer", "_reader", "_serving", "added", "again", "caller",
+        "closing", "door", "forward", "gone", "paused", "seeking", "transport", "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
-        self._door = door
+        self.door = door
         self._reader = Reader(door.max_body, door.spool)
         self.transport = cast(asyncio.Transport, None)
         self.forward: Forward | None = None
         self._asked: Request | None = None  # what is being answered
-        self._again: Request | None = None  # what has been asked a second time
+        self.again: Request | None = None
         self.caller: Caller | None = None  # who asks what is being answered
         self._peer = Peer()
         self.added = b""
-        self._waiting: asyncio.Task[None] | None = None
+        self.seeking: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         self.closing = self.paused = False
         self._held = False  # reading is paused: requests enough are waiting here already
-        self._serving = self._lingering = self._gone = False
+        self._serving = self._lingering = self.gone = False
         self._deadline = door.tick + HEAD
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -69,7 +64,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._peer = peer_of(transport)
-        if not self._door.entered(self, self._peer.beyond):
+        if not self.door.entered(self, self._peer.beyond):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -81,7 +76,7 @@ class Connection(asyncio.Protocol):
             request = reader.whole(data)
             if request is None:
                 reader.feed(data)
-            elif forward is not None or reader.requests or self._waiting or self.closing or self.paused:
+            elif forward is not None or reader.requests or self.seeking or self.closing or self.paused:
                 reader.requests.append(request)
             else:
                 self._begin(request)
@@ -94,7 +89,7 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if (begun := reader.begun) is not None:
             reader.begun = None
-            if fault := self._door.gate.look(begun, self._peer):
+            if fault := self.door.gate.look(begun, self._peer):
                 reader.fail(fault)
         if reader.requests:
             self._serve()
@@ -113,22 +108,22 @@ class Connection(asyncio.Protocol):
         if reader.requests:
             return  # they come first, as soon as the client takes what it has asked for
         if reader.in_body:
-            self._deadline = self._door.tick + BODY
+            self._deadline = self.door.tick + BODY
             if reader.awaits_continue:
                 reader.awaits_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         elif reader.in_head:
-            self._deadline = min(self._deadline, self._door.tick + HEAD)
+            self._deadline = min(self._deadline, self.door.tick + HEAD)
 
     def eof_received(self) -> bool:
         return False  # who closes its sending side is gone, as for nginx
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._gone = True
-        self._door.left(self, self._peer.beyond)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
+        self.gone = True
+        self.door.left(self, self._peer.beyond)
+        seeking, self.seeking = self.seeking, None
+        if seeking is not None:
+            seeking.cancel()
         forward, self.forward = self.forward, None
         if forward is not None:
             forward.client_lost()
@@ -138,13 +133,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.paused = True
-        self._deadline = self._door.tick + STALLED
+        self._deadline = self.door.tick + STALLED
         if self.forward is not None:
             self.forward.pause()
 
     def resume_writing(self) -> None:
         self.paused = False
-        self._deadline = self._door.tick + IDLE if self._idle() else NEVER
+        self._deadline = self.door.tick + IDLE if self._idle() else NEVER
         if self.forward is not None:
             self.forward.resume()
         self._serve()
@@ -155,7 +150,7 @@ class Connection(asyncio.Protocol):
     # --- requests --------------------------------------------------------------------------------
 
     def _idle(self) -> bool:
-        return self.forward is None and self._waiting is None
+        return self.forward is None and self.seeking is None
 
     def _serve(self) -> None:
         """Begin what has been read and may begin. A loop, not recursion: a client may pipeline thousands."""
@@ -163,13 +158,13 @@ class Connection(asyncio.Protocol):
             return
         self._serving = True
         requests = self._reader.requests
-        while requests and self.forward is None and self._waiting is None and not self.closing and not self.paused:
+        while requests and self.forward is None and self.seeking is None and not self.closing and not self.paused:
             self._begin(requests.popleft())
         self._serving = False
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
-        door, head, journal = self._door, request.head, self._door.journal
+        door, head, journal = self.door, request.head, self.door.journal
         self.added = header = HEADER % head.request_id if head.request_id else journal.header()
         if head.origin:
             self.added += door.gate.origins.lines(head.origin)
@@ -185,7 +180,7 @@ class Connection(asyncio.Protocol):
             self.added += told
             if head.route.kind == "web":
                 request.added = introduce(caller)
-                self._send(request, door.web, None)
+                self.send(request, door.web, None)
                 return
             model = door.model_for(request)
             if caller.models is not None:
@@ -204,68 +199,26 @@ class Connection(asyncio.Protocol):
         if lease is None and not head.route.autoload and door.supervisor.serving(model.name) is None:
             self.refuse(request, BadRequest("model is not loaded", f"llamactl start {model.name}"))
         elif lease is None:
-            self._waiting = asyncio.get_running_loop().create_task(self._wait(request, model))
+            self.seeking = asyncio.get_running_loop().create_task(seek(self, request, model))
         else:
             record.leased = record.arrived
-            self._send(request, door.pool(lease.endpoint), lease)
+            self.send(request, door.pool(lease.endpoint), lease)
 
     def _preflight(self, request: Request) -> None:
         """A browser, which shows no key then, asks whether a page may ask."""
-        told = self._door.gate.origins.preflight(request.head.origin, request.head.lines)
+        told = self.door.gate.origins.preflight(request.head.origin, request.head.lines)
         self.closing = self.closing or not request.head.keep_alive
         close = b"Connection: close\r\n" if self.closing else b""
         self.transport.write(b"HTTP/1.1 204 No Content\r\n%b%b%b\r\n" % (self.added, told, close))
         self.finished()
 
-    async def _wait(self, request: Request, model: Model) -> None:
-        usual, priority = ("", 0) if self.caller is None else (self.caller.wait, self.caller.priority)
-        if self.waiting is None and (told := way(request, usual)):
-            self.waiting = Waiting(self, request, model.name, told, self._door.supervisor)
-        if self.waiting is not None:
-            self.waiting.go_on()
-        try:
-            lease = await self._door.supervisor.lease(model, priority=priority)
-        except LlamactlError as error:
-            self._waiting = None
-            if not self._gone:
-                self.refuse(request, failures.with_lines(error, self._door.supervisor.last_lines(model.name)))
-            return
-        except Exception as error:  # a bug: logged here, answered as one
-            log.exception("no lease on %s", model.name)
-            self._waiting = None
-            self.refuse(request, LlamactlError(f"internal error: {error!r}"))
-            return
-        self._waiting = None
-        if self.waiting is not None:
-            self.waiting.end()
-        if self._gone:
-            lease.release()
-        else:
-            if request.record is not None:
-                request.record.leased = monotonic()
-                request.record.loading = lease.loading(request.record.arrived)
-            self._send(request, self._door.pool(lease.endpoint), lease)
-
     def bereft(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
         """Its llama-server has gone away, and nothing has gone to the client. `again`: nothing had come for him."""
         self.forward = None
-        again = again and self._again is not request
-        self._waiting = asyncio.get_running_loop().create_task(self._mourn(request, lease, error, again=again))
+        again = again and self.again is not request
+        self.seeking = asyncio.get_running_loop().create_task(mourn(self, request, lease, error, again=again))
 
-    async def _mourn(self, request: Request, lease: Lease, error: UpstreamDied, *, again: bool) -> None:
-        """Find out whether it died, and of what; then ask a fresh one, once."""
-        exit = await lease.fate(MOURNED)
-        if exit is not None:
-            error = failures.died(error, exit)
-            if again:
-                self._again = request
-                with suppress(LlamactlError):  # what is wrong now was not when it was first asked
-                    await self._wait(request, self._door.model_for(request))
-                    return
-        self._waiting = None
-        self.refuse(request, error)
-
-    def _send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
+    def send(self, request: Request, pool: Pool, lease: Lease | None) -> None:
         as_it_is = lease is None or pool.plain or request.head.route.named == "path"
         streamed = None if as_it_is else as_stream(request.path, request.body, request.asked)
         begun = None if self.waiting is None or not self.waiting.begun else self.waiting.way
@@ -279,6 +232,11 @@ class Connection(asyncio.Protocol):
             lease.on_revoked = forward.revoked
         self.forward = forward
         pool.take(forward)
+
+    def denied(self) -> None:
+        """The web face has found that the key is not for that."""
+        if self.caller is not None and self.caller.key:
+            self.door.gate.misuses.note(self.caller.key, "scope", self._peer.address)
 
     def tunnelled(self) -> None:
         """From here on both sides send what they like."""
@@ -315,7 +273,7 @@ class Connection(asyncio.Protocol):
             self.forward = None
             self._done()
             self._lingering = True
-            self._deadline = self._door.tick + LINGER
+            self._deadline = self.door.tick + LINGER
             if self.transport.can_write_eof():  # TLS has no such half
                 self.transport.write_eof()
             return
@@ -324,10 +282,10 @@ class Connection(asyncio.Protocol):
     def finished(self, *, broken: bool = False) -> None:
         """The answer is out. `broken`: it is not whole, and the client must notice."""
         self.forward = None
-        if self._gone:
+        if self.gone:
             return
         self._done()
-        self._deadline = self._door.tick + (STALLED if self.paused else IDLE)
+        self._deadline = self.door.tick + (STALLED if self.paused else IDLE)
         reader = self._reader
         if self.closing or broken or (reader.ended and not reader.requests):
             self.transport.close()
@@ -348,9 +306,9 @@ class Connection(asyncio.Protocol):
         if waiting is not None:
             waiting.end()
         if asked is not None and asked.record is not None:
-            self._door.journal.end(asked.record)
+            self.door.journal.end(asked.record)
         if caller is not None:
-            self._door.gate.leave(caller)
+            self.door.gate.leave(caller)
 
     def end(self) -> None:
         """No more requests: now if none is under way, else after its answer."""
@@ -361,9 +319,9 @@ class Connection(asyncio.Protocol):
     def give_up(self, error: LlamactlError) -> None:
         """Its request, if there is one, is not answered any more but with this error."""
         self.closing = True
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and self._asked is not None:
-            waiting.cancel()
+        seeking, self.seeking = self.seeking, None
+        if seeking is not None and self._asked is not None:
+            seeking.cancel()
             self.refuse(self._asked, error)
         elif self.forward is not None:
             self.forward.fail(error)
@@ -372,8 +330,8 @@ class Connection(asyncio.Protocol):
         """Its time is up."""
         begun = self._reader.in_head or self._reader.in_body
         if begun and self._idle() and not self._lingering and not self.transport.is_closing():
-            self._deadline = self._door.tick + LINGER
-            added = self._door.journal.header()
+            self._deadline = self.door.tick + LINGER
+            added = self.door.journal.header()
             late = TimedOut("the request took too long")
             self.transport.write(dialects.refusal(late, close=True, status=408, added=added))
             self.transport.close()
@@ -392,9 +350,9 @@ class Connection(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """A model is at work for it, or waited for."""
-        return self._waiting is not None or (self.forward is not None and self.forward.leased)
+        return self.seeking is not None or (self.forward is not None and self.forward.leased)
 
     @property
     def expected(self) -> bool:
         """An answer is under way, or the first request is still to come."""
-        return not self._idle() or self._deadline <= self._door.tick + HEAD
+        return not self._idle() or self._deadline <= self.door.tick + HEAD

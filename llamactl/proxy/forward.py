@@ -165,6 +165,8 @@ class Forward(msgspec.Struct, eq=False):
             # All of it is here, as it mostly is: one write.
             if record is not None:
                 record.whole(answer.status, rest)
+            elif answer.status == 403:
+                client.denied()
             framing = b"Content-Length: %d\r\n\r\n" % length
             client.transport.write(b"".join((answer.wire, client.added, framing, rest)))
             self._finish(keep=answer.keep)
@@ -173,6 +175,8 @@ class Forward(msgspec.Struct, eq=False):
         self._record = record
         if record is not None:
             record.answered(answer.status, events=answer.events)
+        elif answer.status == 403:
+            client.denied()
         self._begin_other(answer, length)
         if rest or self._left == 0:
             self._pass_on(rest)

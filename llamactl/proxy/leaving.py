@@ -1,11 +1,12 @@
 """How the door is left: by each connection after its answer, and by all before the daemon re-executes itself."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import Draining, LlamactlError
 
 if TYPE_CHECKING:
@@ -76,15 +77,15 @@ async def clear(door: "Door", drain: float) -> None:
     await give_up(door)
 
 
-def dismiss(door: "Door", key: str, error: LlamactlError, *, guests: bool) -> None:
-    """End what a model does for this key, what it waits for, and what it watches.
+def dismiss(door: "Door", why: Callable[[Caller], LlamactlError | None], *, guests: bool) -> None:
+    """End what a model does for those for whom there is a reason to, what they wait for, and what they watch.
 
     Other answers of our own end by themselves; one of them may tell of the end of this very key. `guests`: also those
     at our own WebSockets, who have been told already.
     """
     for connection in list(door.connections):
         caller, forward = connection.caller, connection.forward
-        if caller is not None and caller.key == key:
+        if caller is not None and (error := why(caller)) is not None:
             ours = forward is not None and forward.tunnel and not forward.leased
             if guests if ours else connection.busy or (forward is not None and forward.stays):
                 connection.give_up(error)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from llamactl.core.access import Caller, highest
+from llamactl.core.access import TOKEN, Caller, highest
 from llamactl.core.errors import BadRequest, Unauthorized
 
 SHORTEST = 32
@@ -38,8 +38,8 @@ class Tokens:
         self._models = models
         self._leeway = leeway
 
-    def verify(self, text: str) -> tuple[Caller, float]:
-        """Whose token it is, and until when it holds, in seconds since the epoch. Raises `Unauthorized`."""
+    def verify(self, text: str) -> Caller:
+        """Whose token it is. Raises `Unauthorized`."""
         needed = ["exp", *(["iss"] if self._issuer else []), *(["aud"] if self._audience else [])]
         try:
             claims = jwt.decode(
@@ -55,8 +55,8 @@ class Tokens:
             raise Unauthorized(f"the token is not accepted: {error}", "get another one from who issues them") from None
         name = str(claims.get("sub") or "token")
         models = _words(claims.get(self._models, ())) if self._models else None
-        caller = Caller(f"jwt:{name}", name, highest(_words(claims.get(self._scopes, ()))), models)
-        return caller, float(claims["exp"]) + self._leeway
+        scope = highest(_words(claims.get(self._scopes, ())))
+        return Caller(f"{TOKEN}{name}", name, scope, models, until=float(claims["exp"]) + self._leeway)
 
 
 def _words(claim: object) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from llamactl.core.access import Caller, Needed
 from llamactl.core.errors import Forbidden
 from llamactl.rpc.calls import (
     AddModel,
+    AddModels,
     Ask,
     Call,
     CloneModel,
@@ -62,7 +63,7 @@ def _about(call: Call[Any]) -> tuple[str, ...]:
     if isinstance(call, ListRequests):
         return (call.model,) if call.model else ()
     kind = call.method.partition(".")[0]
-    if kind not in ("models", "instances") or isinstance(call, AddModel | CloneModel | RenameModel):
+    if kind not in ("models", "instances") or isinstance(call, AddModel | AddModels | CloneModel | RenameModel):
         return ()
     name = getattr(call, "name", "")
     return (name,) if name else tuple(getattr(call, "names", ()))

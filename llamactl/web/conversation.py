@@ -68,7 +68,7 @@ async def converse(request: web.Request, ask: Ask, feed: Feed, guests: Guests) -
     assert request.transport is not None
     watcher = Watcher(socket, request.transport, caller_of(request))
     try:
-        with guests.staying(watcher.end, watcher.caller.key):
+        with guests.staying(watcher.end, watcher.caller):
             await feed.join(watcher)
             await _Conversation(socket, ask, feed, watcher).run()
     except ConnectionError:

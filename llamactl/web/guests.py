@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
+from llamactl.core.access import Caller
 from llamactl.core.errors import Draining, LlamactlError
 
 Farewell = Callable[[LlamactlError], Coroutine[Any, Any, object]]
@@ -19,27 +20,28 @@ class Guests:
     """As a service it is stopped before the door, which waits for those whose answers end by themselves."""
 
     def __init__(self) -> None:
-        self._farewells: dict[object, tuple[str, Farewell]] = {}
+        self._farewells: dict[object, tuple[Caller, Farewell]] = {}
         self._leaving = False
 
     @contextmanager
-    def staying(self, farewell: Farewell, key: str = "") -> Iterator[None]:
-        """`farewell` is called with the reason when the daemon ends, or the `key` does.
+    def staying(self, farewell: Farewell, caller: Caller = Caller()) -> Iterator[None]:
+        """`farewell` is called with the reason when the daemon ends, or the `caller` is let in no more.
 
         Raises `Draining` for who comes when the daemon ends.
         """
         if self._leaving:
             raise _ending()
         guest = object()
-        self._farewells[guest] = key, farewell
+        self._farewells[guest] = caller, farewell
         try:
             yield
         finally:
-            del self._farewells[guest]
+            self._farewells.pop(guest, None)
 
-    async def dismiss(self, key: str, error: LlamactlError) -> None:
-        """Those with this key."""
-        await _tell([farewell for of, farewell in self._farewells.values() if of == key], error)
+    async def dismiss(self, why: Callable[[Caller], LlamactlError | None]) -> None:
+        """Those for whom there is a reason to; each is told once."""
+        leaving = [(guest, error) for guest, (caller, _) in self._farewells.items() if (error := why(caller))]
+        await _tell([(self._farewells.pop(guest)[1], error) for guest, error in leaving])
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; then they are told, all at once."""
@@ -49,13 +51,13 @@ class Guests:
             await anyio.sleep_forever()
         finally:
             self._leaving = True
-            await _tell([farewell for _, farewell in self._farewells.values()], _ending())
+            await _tell([(farewell, _ending()) for _, farewell in self._farewells.values()])
 
 
-async def _tell(farewells: Iterable[Farewell], error: LlamactlError) -> None:
+async def _tell(farewells: Iterable[tuple[Farewell, LlamactlError]]) -> None:
     with anyio.move_on_after(PATIENCE, shield=True):
         async with anyio.create_task_group() as group:
-            for farewell in farewells:
+            for farewell, error in farewells:
                 group.start_soon(farewell, error)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.catalogue import Catalogue, walk
+from llamactl.catalogue import Catalogue, examine_all, walk
 from llamactl.catalogue.gguf import NotUsable
 from llamactl.core.errors import BadRequest, NotFound, Refused
 from llamactl.core.events import CatalogueChanged
@@ -120,6 +120,30 @@ def test_a_name_of_another_file_is_refused(desk: Desk, models: Path) -> None:
     with pytest.raises(BadRequest, match="not a model name"):
         catalogue.add(path, "no good")
     assert desk.told == []
+
+
+def test_several_are_added_in_one_step(desk: Desk, models: Path) -> None:
+    """An unnamed file leaves a name to the one that asks for it; two links of one file are one model."""
+    paths = [gguf(models / name / "a.gguf") for name in "xy"]
+    link = models / "link.gguf"
+    link.symlink_to(paths[0])
+    added = desk.catalogue.admit(examine_all([*paths, link]), [None, "a", None])
+    assert [(model.name, model.path) for model in added] == [
+        ("a-2", str(paths[0])), ("a", str(paths[1])), ("a-2", str(paths[0]))
+    ]  # fmt: skip
+    assert desk.told == [CatalogueChanged(added=("a", "a-2"))] and len(desk.again()) == 2
+
+
+def test_one_that_cannot_be_added_keeps_all_out(desk: Desk, models: Path) -> None:
+    desk.catalogue.add(gguf(models / "z.gguf"))
+    before, told = desk.again(), list(desk.told)
+    paths = [gguf(models / "a.gguf"), gguf(models / "b.gguf")]
+    for names in (["a", "z"], ["a", "no good"], ["a", "a"], [None, "z"]):
+        with pytest.raises((Refused, BadRequest)):
+            desk.catalogue.admit(examine_all(paths, desk.catalogue.models()), names)
+    with pytest.raises(NotUsable, match=r"c\.gguf"):
+        examine_all([*paths, gguf(models / "c.gguf", 0)])
+    assert (desk.catalogue.models(), desk.again(), desk.told) == (before, before, told)
 
 
 def test_a_file_of_another_size_is_noted(desk: Desk, models: Path) -> None:

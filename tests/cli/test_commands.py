@@ -1,9 +1,11 @@
 """What each command asks, and what it makes of the answer."""
 
+import os
 import select
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from llamactl.core.errors import LoadFailed
 from llamactl.core.facts import Facts
 from llamactl.core.model import ScanReport
 from llamactl.core.shape import Shape
+from llamactl.daemon.process import PidFile
 from llamactl.rpc.calls import Check, InstanceRow, ModelDetail, ServiceRow, Verification
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import QWEN, STATUS, Stub, model
@@ -133,6 +136,11 @@ def test_add(stub: Stub, llamactl: Llamactl, home: Path, monkeypatch: pytest.Mon
     assert "llamactl start made-up" in llamactl("models", "add", "x.gguf").err
     assert llamactl("models", "add", "~/x.gguf", "--name", "n", "-o", "name").out == "n\n"
     assert [asked["path"] for _, asked in stub.asked] == [f"{home}/x.gguf", f"{home}/x.gguf"]
+    stub.answers["models.add_all"] = lambda files: [model(Path(file["path"]).stem) for file in files]
+    assert llamactl("models", "add", "x.gguf", "~/y.gguf", "-o", "name").out == "x\ny\n"
+    assert stub.asked[2][1] == {"files": [{"path": f"{home}/x.gguf"}, {"path": f"{home}/y.gguf"}]}
+    refused = llamactl("models", "add", "x.gguf", "y.gguf", "--name", "n")
+    assert refused.code == 2 and "--name is for one file" in refused.err and len(stub.asked) == 3
 
 
 def test_scan(stub: Stub, llamactl: Llamactl) -> None:
@@ -300,3 +308,23 @@ def test_logs_are_followed_into_the_next_run(home: Path) -> None:
         finally:
             process.kill()
     assert set(said[:-1]) <= {b"new\n"} and said[-1] == b"last\n"
+
+
+def test_what_the_system_service_left_is_looked_at_by_root(
+    home: Path, llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is not root is told that it was not."""
+    own, system = home / "runtime_dir" / "llamactl", home / "system"
+    assert llamactl("daemon", "stop", "--left-behind").err == f"nothing was left running by a daemon of {own}\n"
+    (system / "sockets").mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    said = llamactl("daemon", "stop", "--left-behind").err.splitlines()
+    assert said[0] == f"nothing was left running by a daemon of {own}" and "sudo llamactl daemon stop" in said[1]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    if os.getuid() != 0:
+        monkeypatch.setattr("llamactl.daemon.leftovers._as_owner", lambda directory: nullcontext())
+    said = llamactl("daemon", "stop", "--left-behind").err.splitlines()
+    assert said == [f"nothing was left running by a daemon of {own} and {system}"]
+    with PidFile(system / "llamactl.pid"):
+        refused = llamactl("daemon", "stop", "--left-behind")
+    assert refused.code == 5 and f"a daemon is already running (pid {os.getpid()})" in refused.err

@@ -94,7 +94,7 @@ OFFERS = {
     "llamactl models list --js": {"--json"},
     "llamactl stop --fo": {"--force"},
     "llamactl models add mod": {"model.gguf", "models"},
-    "llamactl models add model.gguf mod": set(),
+    "llamactl models add model.gguf mod": {"model.gguf", "models"},
     "llamactl models add --name ": set(),
     "llamactl models scan mod": {"models"},
     "llamactl api models.sh": {"models.shape", "models.show"},

@@ -279,6 +279,21 @@ async def test_what_is_no_model_is_not_added(office: Office, tmp_path: Path) -> 
     assert await office.ask(calls.ListModels()) == []
 
 
+async def test_several_are_added_all_or_none(office: Office, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_text("hello")
+    qwen, gemma, bad = (
+        calls.NewFile(str(path)) for path in (models / "qwen.gguf", models / "gemma.gguf", tmp_path / "a.gguf")
+    )
+    with pytest.raises(BadRequest, match=r"a\.gguf is not usable because .*; none of the 3 was added"):
+        await office.ask(calls.AddModels((qwen, gemma, bad)))
+    with pytest.raises(Refused, match=r"x would be the name of .*qwen.* and of .*gemma.*; none of the 2 was added"):
+        await office.ask(calls.AddModels((calls.NewFile(qwen.path, "x"), calls.NewFile(gemma.path, "x"))))
+    assert await office.ask(calls.ListModels()) == []
+    rows = await office.ask(calls.AddModels((qwen, calls.NewFile(gemma.path, "g"), qwen)))
+    assert [row.name for row in rows] == ["qwen", "g", "qwen"]
+    assert [row.name for row in await office.ask(calls.ListModels())] == ["g", "qwen"]
+
+
 async def test_the_list_says_what_each_model_does(stocked: Office) -> None:
     await stocked.ask(calls.StartModel("qwen"))
     assert {row.name: row.state for row in await stocked.ask(calls.ListModels())} == {

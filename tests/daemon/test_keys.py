@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
 
 from llamactl.config.sections import Access
-from llamactl.core.access import read_key
+from llamactl.core.access import Caller, read_key
 from llamactl.core.errors import BadRequest, LlamactlError, NotFound, Refused, StoreFailed, Unauthorized
 from llamactl.core.events import KeyMisused
 from llamactl.core.model import Model
@@ -42,7 +43,9 @@ class Desk:
         self.events: list[KeyMisused] = []
         self.door = Door(cast(Supervisor, None), lambda _: Model(name="a", path="/a", size=1), "")
         self.gate = self.door.gate = Gate(lambda: self.time)
-        self.keyring = Keyring(self.db.keys, self.door, Guests(), self.events.append, lambda: self.time)
+        self.guests = Guests()
+        self.ended: list[tuple[str, str]] = []
+        self.keyring = Keyring(self.db.keys, self.door, self.guests, self.events.append)
         self.handlers = KeyCalls(self.db.keys, self.keyring, lambda: self.time).handlers
 
     async def ask(self, call: calls.Call) -> object:  # type: ignore[type-arg]
@@ -58,12 +61,15 @@ class Desk:
         assert isinstance(rows, list)
         return rows
 
-    def counts(self, text: str) -> bool:
+    def enter(self, text: str) -> Caller:
         head = Head()
         head.route = Route("model", scope="infer")
         head.credential = f"Bearer {text}".encode()
+        return self.gate.enter(head, Peer())[0]
+
+    def counts(self, text: str) -> bool:
         try:
-            self.gate.enter(head, Peer())
+            self.enter(text)
         except Unauthorized:
             return False
         return True
@@ -149,31 +155,54 @@ async def test_a_disk_that_is_full_does_not_close_the_door(desk: Desk, caplog: p
     assert "disk full" in caplog.text
 
 
-async def test_it_ends_what_is_under_way_when_it_comes_to_its_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+class Connection:
+    """Has a model at work for it, or is at a WebSocket of ours; it goes when it is told to."""
+
+    def __init__(self, desk: Desk, name: str, caller: Caller, *, watches: bool = False) -> None:
+        self.caller: Caller | None = caller
+        self.busy = not watches
+        self.forward = SimpleNamespace(tunnel=True, leased=False, stays=False) if watches else None
+        self._desk, self._name = desk, name
+        desk.door.connections.add(cast(Any, self))
+
+    def give_up(self, error: LlamactlError) -> None:
+        self._desk.ended.append((self._name, error.message))
+        self._desk.door.connections.remove(cast(Any, self))
+
+
+async def test_what_is_under_way_ends_when_a_key_or_a_token_does(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tokens of one subject end each at its own time. Who watches is told before."""
     monkeypatch.setattr(keyring, "LOOK", 0.001)
-    ended: list[tuple[str, str, bool]] = []
-
-    def dismiss(door: Door, key: str, error: LlamactlError, *, guests: bool) -> None:
-        ended.append((key, error.message, guests))
-
-    monkeypatch.setattr(keyring, "dismiss", dismiss)
     first, second = await desk.create(expires=1010.0), await desk.create(name="other")
-    async with anyio.create_task_group() as group:
-        await group.start(desk.keyring.run)
-        desk.time = 1010.0
+    token, longer = (Caller("jwt:me", "me", "infer", until=until) for until in (1010.0, 2000.0))
+    Connection(desk, "key", desk.enter(first.text))
+    Connection(desk, "token", token)
+    Connection(desk, "watcher", token, watches=True)
+    Connection(desk, "longer", longer)
+    Connection(desk, "other", desk.enter(second.text))
+
+    async def farewell(error: LlamactlError) -> None:
+        desk.ended.append(("told", error.message))
+
+    async def ended(count: int) -> list[tuple[str, str]]:
         with anyio.fail_after(5):
-            while len(ended) < 2:  # noqa: ASYNC110
+            while len(desk.ended) < count:  # noqa: ASYNC110
                 await anyio.sleep(0.001)
+        return desk.ended
+
+    with desk.guests.staying(farewell, token), desk.guests.staying(farewell, longer), desk.guests.staying(farewell):
+        async with anyio.create_task_group() as group:
+            await group.start(desk.keyring.run)
+            desk.time = 1009.9
+            assert desk.gate.expired(token) is None and desk.ended == []
+            desk.time = 1010.0
+            await ended(4)
             await desk.ask(calls.RotateKey("other"))
-            while len(ended) < 4:  # noqa: ASYNC110
-                await anyio.sleep(0.001)
-        group.cancel_scope.cancel()
-    assert ended == [
-        (first.key.id, "the key editor has expired", False),
-        (first.key.id, "the key editor has expired", True),
-        (second.key.id, "the key other has another secret now", False),
-        (second.key.id, "the key other has another secret now", True),
-    ]
+            all_ = await ended(5)
+            group.cancel_scope.cancel()
+    gone = "the token of me has expired"
+    assert sorted(all_[:2]) == [("key", "the key editor has expired"), ("token", gone)]
+    assert all_[2:] == [("told", gone), ("watcher", gone), ("other", "the key other has another secret now")]
 
 
 async def test_how_they_were_misused_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from llamactl.rpc.calls import (
     Reload,
     RevokeKey,
     RotateKey,
+    StartModel,
     Status,
 )
 from tests.certificates import Certificate
@@ -181,13 +182,24 @@ def test_what_may_be_done_without_one_is_configured_while_it_runs(home: Home, da
 def test_tokens(home: Home, begin: Begin) -> None:
     secret = home.place / "secret"
     secret.write_text("s" * 40)
-    configure(home, f"access.jwt_secret = '{secret}'\naccess.jwt_audience = 'llamactl'\naccess.jwt_issuer = 'me'")
+    who = "access.jwt_audience = 'llamactl'\naccess.jwt_issuer = 'me'"
+    configure(home, f"access.jwt_secret = '{secret}'\naccess.jwt_leeway = 0\n{who}")
     daemon = begin()
     home.add("alpha")
+    home.add("slow", tokens=1000, token_interval=0.02)
     claims = {"sub": "x", "aud": "llamactl", "iss": "me", "exp": time.time() + 600, "scope": "infer"}
     token = jwt.encode(claims, "s" * 40)
     assert (chat(daemon), chat(daemon, token), chat(daemon, token + "x")) == (401, 200, 401)
     assert rpc(daemon, "models.list", token)[0] == 403
+    home.tell(StartModel("slow"))
+    end = int(time.time()) + 2
+    with openai.OpenAI(base_url=f"{daemon.url}/v1", api_key=jwt.encode(claims | {"exp": end}, "s" * 40)) as client:
+        messages: Any = [{"role": "user", "content": "hello"}]
+        stream = iter(client.chat.completions.create(model="slow", messages=messages, stream=True))
+        assert next(stream)
+        with pytest.raises(openai.APIError, match="the token of x has expired"):
+            list(stream)
+        assert 0 <= time.time() - end < 3
     secret.write_text("t" * 40)
     assert home.tell(Reload()).changed == (), "nothing but what is in the file"
     assert chat(daemon, token) == 401 and chat(daemon, jwt.encode(claims, "t" * 40)) == 200

@@ -289,11 +289,11 @@ class Issuer:
     def __init__(self) -> None:
         self.asked = 0
 
-    def verify(self, text: str) -> tuple[Caller, float]:
+    def verify(self, text: str) -> Caller:
         self.asked += 1
         if text != "a.b.c":
             raise Unauthorized("the token is not accepted")
-        return Caller("jwt:me", "me", "control"), 1010.0
+        return Caller("jwt:me", "me", "control", until=1010.0)
 
 
 def test_tokens(gate: Gate, clock: Clock) -> None:

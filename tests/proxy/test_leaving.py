@@ -1,12 +1,14 @@
 """The door is cleared, for a daemon that is about to go on as another program."""
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from llamactl.core.access import Key
+from llamactl.core.access import Caller, Key
+from llamactl.core.errors import Unauthorized
 from llamactl.proxy import leaving
 from llamactl.proxy.access import Gate
 from llamactl.proxy.leaving import clear
@@ -127,21 +129,51 @@ async def test_patience_ends(tmp_path: Path) -> None:
         assert not front.web.requests
 
 
-def gate_for(keys: list[Key]) -> Gate:
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Issuer:
+    """Whose tokens are all of one subject, and differ only in when they end."""
+
+    def verify(self, text: str) -> Caller:
+        return Caller("jwt:me", "me", "control", until=1010.0 if text == "t.t.gone" else 2000.0)
+
+
+def gate_for(keys: list[Key], clock: Clock) -> Gate:
     """`x` is the name that requests here have for us."""
-    gate = Gate()
-    gate.configure(anonymous="auto", rate=0.0, tokens=None, origins=Origins(listeners=("x:80",)))
+    gate = Gate(clock)
+    gate.configure(anonymous="auto", rate=0.0, tokens=Issuer(), origins=Origins(listeners=("x:80",)))
     gate.admit(keys)
     return gate
 
 
-async def test_what_a_key_has_under_way_ends_with_it(tmp_path: Path) -> None:
+def revoked(gate: Gate, keys: list[Key]) -> Callable[[Caller], Unauthorized | None]:
+    """Those that are there no more, when it is these that are."""
+    ended = gate.admit(keys)
+    return lambda caller: ended.get(caller.key)
+
+
+@pytest.mark.parametrize(
+    "what", ["the key gone was revoked", "the key gone has expired", "the token of me has expired"]
+)
+async def test_what_a_key_has_under_way_ends_with_it(tmp_path: Path, what: str) -> None:
     """In the words of each API. What ends by itself, as the answer to who takes back their own key, does."""
-    keys = [Key(id=id, name=id, digest=sha256(b"0" * 16).hexdigest(), scopes=("control",)) for id in ("gone", "stay")]
-    gate = gate_for(keys)
+    expires = {"gone": 1010.0, "stay": 2000.0}
+    digest = sha256(b"0" * 16).hexdigest()
+    keys = [Key(id=id, name=id, digest=digest, scopes=("control",), expires=expires[id]) for id in expires]
+    clock, why = Clock(), what.encode()
+    gate = gate_for(keys, clock)
+
+    def shown(id: str) -> bytes:
+        key, token = f"x-api-key: llk_{id}_{'0' * 16}", f"Authorization: Bearer t.t.{id}"
+        return (token if "token" in what else key).encode()
 
     def streamed(id: str, path: bytes = b"/v1/chat/completions", body: bytes = b'{"model":"a","stream":true}') -> bytes:
-        return post(body, f"x-api-key: llk_{id}_{'0' * 16}".encode(), path=path)
+        return post(body, shown(id), path=path)
 
     async with opened(tmp_path, gate=gate) as front:
         end = asyncio.Event()
@@ -150,7 +182,7 @@ async def test_what_a_key_has_under_way_ends_with_it(tmp_path: Path) -> None:
         asking = {
             "openai": streamed("gone"),
             "anthropic": streamed("gone", b"/v1/messages"),
-            "watcher": get(b"/api/events", f"x-api-key: llk_gone_{'0' * 16}".encode()),
+            "watcher": get(b"/api/events", shown("gone")),
             "stays": streamed("stay"),
         }
         clients = {name: await front.client() for name in asking}
@@ -162,24 +194,28 @@ async def test_what_a_key_has_under_way_ends_with_it(tmp_path: Path) -> None:
         waiting.send(streamed("gone", body=b'{"model":"b"}'))
         gathered.send(streamed("gone", body=b'{"model":"a"}'))
         front.upstream.play = front.web.play = always(end, sized(b"done"))
-        ours.send(get(b"/api/models", f"x-api-key: llk_gone_{'0' * 16}".encode(), method=b"DELETE"))
+        ours.send(get(b"/api/models", shown("gone"), method=b"DELETE"))
         await front.settled()
 
-        [(key, error)] = gate.admit(keys[1:]).items()
-        leaving.dismiss(front.door, key, error, guests=False)
+        leaving.dismiss(front.door, gate.expired, guests=False)
+        assert not any(connection.closing for connection in front.door.connections), "not yet"
+        clock.now = 1010.0
+        ended = revoked(gate, keys[1:]) if "revoked" in what else gate.expired
+        leaving.dismiss(front.door, ended, guests=False)
         for name in ("openai", "anthropic", "watcher"):
             rest = await clients[name].rest()
-            assert b"the key gone was revoked" in rest and not rest.endswith(b"0\r\n\r\n") and b"[DONE]" not in rest
+            assert why in rest and not rest.endswith(b"0\r\n\r\n") and b"[DONE]" not in rest
             assert (b"event: error\ndata: " in rest) == (name == "anthropic")
         for refused in (await waiting.answer(), await gathered.answer()):
-            assert refused.status == 401 and b"the key gone was revoked" in refused.body
+            assert refused.status == 401 and why in refused.body
         end.set()
         await clients["stays"].until(b"0\r\n\r\n")
         assert (await ours.answer()).body == b"done"
 
 
 async def test_who_is_at_a_websocket_of_ours_is_told_before(tmp_path: Path) -> None:
-    gate = gate_for([Key(id="gone", name="gone", digest=sha256(b"0" * 16).hexdigest(), scopes=("observe",))])
+    keys = [Key(id="gone", name="gone", digest=sha256(b"0" * 16).hexdigest(), scopes=("observe",))]
+    gate = gate_for(keys, Clock())
     async with opened(tmp_path, gate=gate) as front:
         front.web.play = front.upstream.play = always(SWITCH, b"hello", HANG)
         shown = f"x-api-key: llk_gone_{'0' * 16}".encode()
@@ -189,10 +225,10 @@ async def test_who_is_at_a_websocket_of_ours_is_told_before(tmp_path: Path) -> N
         models.send(get(b"/upstream/a/ws", *upgrade))
         await ours.until(b"hello")
         await models.until(b"hello")
-        [(key, error)] = gate.admit([]).items()
-        leaving.dismiss(front.door, key, error, guests=False)
+        why = revoked(gate, [])
+        leaving.dismiss(front.door, why, guests=False)
         assert await models.rest() == b""
         front.web.visits[-1].writer.write(b"farewell")
         await ours.until(b"farewell")
-        leaving.dismiss(front.door, key, error, guests=True)
+        leaving.dismiss(front.door, why, guests=True)
         assert await ours.rest() == b""

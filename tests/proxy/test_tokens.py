@@ -33,7 +33,7 @@ def claims(**more: Any) -> dict[str, Any]:
 
 
 def verify(token: str, **options: Any) -> Caller:
-    return Tokens(SECRET, "HS256", **options).verify(token)[0]
+    return Tokens(SECRET, "HS256", **options).verify(token)
 
 
 def token(**more: Any) -> str:
@@ -45,8 +45,8 @@ def test_public_keys(tmp_path: Path, key: Any, algorithm: str) -> None:
     file = tmp_path / "key.pem"
     file.write_bytes(pem(key))
     tokens = Tokens(*public_key(str(file)), leeway=30)
-    caller, until = tokens.verify(jwt.encode(claims(exp=2e9), key, algorithm))
-    assert caller == Caller("jwt:me", "me", "observe") and until == 2e9 + 30
+    caller = tokens.verify(jwt.encode(claims(exp=2e9), key, algorithm))
+    assert caller == Caller("jwt:me", "me", "observe", until=2e9 + 30)
     with pytest.raises(Unauthorized, match="not accepted"):
         tokens.verify(jwt.encode(claims(), SECRET))
 

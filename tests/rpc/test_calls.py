@@ -173,6 +173,7 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.Engine: [calls.EngineRow(path="/bin/x", version="1", origin="PATH"), calls.EngineRow(problem=PROBLEM)],
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
+    calls.AddModels: [[], [MODEL]],
     calls.RemoveModel: [None],
     calls.ShowModel: [DETAIL],
     calls.SetModel: [MODEL],

@@ -111,6 +111,14 @@ def test_its_life(systemd: BootedSystem) -> None:
     assert users(systemd) == []
 
     systemd.llamactl("start", "alpha")
+    systemd.llamactl("daemon", "stop", "--keep-models")
+    systemd.until(ActiveState="inactive")
+    assert users(systemd) == ["llamactl"], "the model"
+    stopped = systemd.inside(sys.executable, "-m", "llamactl", "daemon", "stop", "--left-behind").stderr
+    assert "stopped: alpha (pid " in stopped, "root has looked at what the service left, too"
+    assert users(systemd) == []
+
+    systemd.llamactl("start", "alpha")
     assert users(systemd) == ["llamactl", "llamactl"]
     systemd.systemctl("stop", "llamactl.socket", "llamactl.service")
     assert systemd.show("Result") == "success"

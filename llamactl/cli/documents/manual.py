@@ -166,7 +166,7 @@ front door.
 Where it crashes or hangs, its models run on, and the daemon that systemd starts next goes on with them. After systemctl
 stop nothing is left; models of a daemon that was too slow to stop, that was stopped before it had begun, or that cannot
 be started for its configuration, are ended. Only where it is stopped in the second between a crash and the next start
-do they run on: start it, and stop it again.
+do they run on: sudo llamactl daemon stop --left-behind ends them.
 """,
     """\
 With llamactl.socket and llamactl-proxy.socket systemd listens in place of the daemon, and starts it when somebody

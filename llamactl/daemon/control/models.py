@@ -1,12 +1,14 @@
 """The catalogue."""
 
+from collections.abc import Sequence
+
 import anyio.from_thread
 import anyio.to_thread
 import msgspec
 
-from llamactl.catalogue import Catalogue, examine
+from llamactl.catalogue import Catalogue, examine_all
 from llamactl.catalogue.verify import verify
-from llamactl.core.errors import LlamactlError, NotFound
+from llamactl.core.errors import LlamactlError, NotFound, from_problem
 from llamactl.core.instance import state
 from llamactl.core.model import Model, ScanReport
 from llamactl.core.shape import Shape, changed
@@ -32,6 +34,7 @@ class ModelCalls:
         self.handlers: Handlers = {
             calls.ListModels: self._list_models,
             calls.AddModel: self._add_model,
+            calls.AddModels: self._add_models,
             calls.RemoveModel: self._remove_model,
             calls.ShowModel: self._show_model,
             calls.SetModel: self._set_model,
@@ -48,9 +51,21 @@ class ModelCalls:
         return [self._model_row(model) for model in self._catalogue.models()]
 
     async def _add_model(self, call: calls.AddModel) -> ModelRow:
+        [row] = await self._add([calls.NewFile(call.path, call.name)])
+        return row
+
+    async def _add_models(self, call: calls.AddModels) -> list[ModelRow]:
+        try:
+            return await self._add(call.files)
+        except LlamactlError as error:
+            problem = error.problem()
+            message = f"{error.message}; none of the {len(call.files)} was added"
+            raise from_problem(msgspec.structs.replace(problem, message=message)) from None
+
+    async def _add(self, files: Sequence[calls.NewFile]) -> list[ModelRow]:
         known, looks = self._catalogue.models(), self._catalogue.looks()
-        found = await anyio.to_thread.run_sync(examine, call.path, known, looks)
-        return self._model_row(self._catalogue.admit(found, call.name))
+        found = await anyio.to_thread.run_sync(examine_all, [file.path for file in files], known, looks)
+        return [self._model_row(model) for model in self._catalogue.admit(found, [file.name for file in files])]
 
     async def _remove_model(self, call: calls.RemoveModel) -> None:
         name = self._catalogue.resolve(call.name).name

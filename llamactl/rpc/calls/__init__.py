@@ -57,6 +57,7 @@ from llamactl.rpc.calls.logs import LoggerSettings, LogRow, ReadLogs, SetLogger,
 from llamactl.rpc.calls.metrics import ExportMetrics, History, PointRow, SeriesRow, ShowHistory, ShowMetrics
 from llamactl.rpc.calls.models import (
     AddModel,
+    AddModels,
     AliasModel,
     Check,
     CloneModel,
@@ -64,6 +65,7 @@ from llamactl.rpc.calls.models import (
     ModelCommand,
     ModelDetail,
     ModelRow,
+    NewFile,
     RemoveModel,
     RenameModel,
     ScanModels,
@@ -109,6 +111,7 @@ CALLS: dict[str, type[Call[Any]]] = {call.method: call for call in _leaves(Call)
 __all__ = [
     "CALLS",
     "AddModel",
+    "AddModels",
     "AliasModel",
     "Announcement",
     "ApplyPreset",
@@ -160,6 +163,7 @@ __all__ = [
     "ModelCommand",
     "ModelDetail",
     "ModelRow",
+    "NewFile",
     "NewKey",
     "Notice",
     "PinModel",

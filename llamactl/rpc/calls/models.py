@@ -100,6 +100,20 @@ class AddModel(Call[ModelRow], frozen=True):
     name: str | None = None
 
 
+class NewFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A GGUF file, and what to call it; without a name the model is called after it. `path` is absolute."""
+
+    path: str
+    name: str | None = None
+
+
+class AddModels(Call[list[ModelRow]], frozen=True):
+    """Put several GGUF files into the catalogue, all or none; the answer has a model for each, in their order."""
+
+    method = "models.add_all"
+    files: tuple[NewFile, ...]
+
+
 class RemoveModel(Call[None], frozen=True):
     """Take a stopped model out of the catalogue; its file stays."""
 

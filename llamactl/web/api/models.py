@@ -8,7 +8,7 @@ from msgspec import Meta
 from llamactl.core.model import ScanReport, Setting
 from llamactl.core.parameters import PARAMETERS
 from llamactl.rpc.calls import (
-    AddModel,
+    AddModels,
     Engine,
     EngineRow,
     ImportModels,
@@ -16,6 +16,7 @@ from llamactl.rpc.calls import (
     ListModels,
     ModelDetail,
     ModelRow,
+    NewFile,
     PortableModel,
     RemoveModel,
     ScanModels,
@@ -130,11 +131,8 @@ async def list_models(asked: Asked) -> ModelEntries:
 
 
 async def add_models(asked: Asked, body: NewModels) -> Registered:
-    """Put GGUF files into the catalogue, in their order.
-
-    The same file twice is the same model. With the first that cannot be added it ends; those before it stay.
-    """
-    rows = [await asked(AddModel(model.path, model.name)) for model in body.models]
+    """Put GGUF files into the catalogue, all or none. The same file twice is the same model."""
+    rows = await asked(AddModels(tuple(NewFile(model.path, model.name) for model in body.models)))
     return Registered(len(rows), [_entry(row) for row in rows])
 
 
@@ -192,7 +190,7 @@ def _found(report: ScanReport) -> int:
 
 ROUTES = (
     Route("GET", PATH, list_models, ListModels),
-    Route("POST", PATH, add_models, AddModel),
+    Route("POST", PATH, add_models, AddModels),
     Route("POST", f"{PATH}/discover", discover_models, ScanModels, ListModels),
     Route("POST", f"{PATH}/import", import_models, ImportModels),
     Route("GET", ONE, show_model, ShowModel),

@@ -8,11 +8,12 @@ from llamactl.core.access import Caller
 from llamactl.core.errors import NotFound, Refused
 from llamactl.core.model import ScanReport
 from llamactl.rpc.calls import (
-    AddModel,
+    AddModels,
     EngineRow,
     ImportModels,
     ImportReport,
     ModelRow,
+    NewFile,
     PortableModel,
     RemoveModel,
     ScanModels,
@@ -60,13 +61,12 @@ def test_the_catalogue_with_the_names_of_the_dashboard() -> None:
 
 
 def test_new_models() -> None:
-    daemon = Daemon(AddModel=ROWS[0])
+    daemon = Daemon(AddModels=[ROWS[0], ROWS[0]])
     data = daemon.ask("/api/models", "POST", {"models": [{"path": "/m/a.gguf"}, {"path": "/m/x.gguf", "name": "a"}]})
-    assert daemon.asked == [AddModel("/m/a.gguf"), AddModel("/m/x.gguf", "a")]
+    assert daemon.asked == [AddModels((NewFile("/m/a.gguf"), NewFile("/m/x.gguf", "a")))]
     assert (data["registered"], [one["id"] for one in data["models"]]) == (2, ["a", "a"])
-    taken = Daemon(AddModel=Refused("another file is called so", "rename it"))
+    taken = Daemon(AddModels=Refused("another file is called so", "rename it"))
     assert taken.ask("/api/models", "POST", {"models": [{"path": "/m/a.gguf"}] * 2}) == (409, "refused", "rename it")
-    assert len(taken.asked) == 1, "the first that is refused is the last"
 
 
 def test_settings_that_are_null_are_unset() -> None:
@@ -116,7 +116,7 @@ def test_looking_again_for_models_and_llama_server() -> None:
 
 def test_a_key_for_some_models_may_do_nothing_to_others() -> None:
     mine = Caller("k", "n", "control", models=("a",))
-    daemon = Daemon(ListModels=ROWS, RemoveModel=None, SetModel=ROWS[0], AddModel=ROWS[0], ScanModels=REPORT)
+    daemon = Daemon(ListModels=ROWS, RemoveModel=None, SetModel=ROWS[0], AddModels=ROWS[:1], ScanModels=REPORT)
     assert daemon.ask("/api/models/a", "PUT", {"settings": {}}, mine)["id"] == "a"
     for method, path, body in (
         ("DELETE", "/api/models/org%2Fb", None),
