@@ -377,11 +377,12 @@ def version() -> None:
     try:
         with session.client() as client:
             running: str | None = client.call(Status()).version
-    except Unreachable:
-        running = None
+        missing = ""
+    except Unreachable as error:
+        running, missing = None, error.message if session.named else "no daemon is running"
     if render.for_program("version", {"llamactl": __version__, "daemon": running}):
         return
     render.text(f"llamactl {__version__}")
-    render.text("no daemon is running" if running is None else f"daemon   {running}")
+    render.text(missing if running is None else f"daemon   {running}")
     if running not in (None, __version__):
         render.note("the daemon is of another version: llamactl daemon stop; llamactl daemon start")

@@ -198,8 +198,10 @@ def test_what_else_may_listen_there(llamactl: Llamactl, typed: str, scheme: str)
     with serve(hang_up) as server:
         url = server.url.replace("http", scheme)
         said = llamactl(*typed.split(), "-H", url)
+        version = llamactl("version", "-H", url)
     other = url.replace(scheme, "https" if scheme == "http" else "http")
     assert said.code == 7 and f"no daemon answers at {url}" in said.err and f"try: llamactl -H {other}, if" in said.err
+    assert version.code == 0 and f"no daemon answers at {url}" in version.out
 
 
 def _commands(group: object, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

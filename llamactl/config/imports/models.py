@@ -56,7 +56,8 @@ def note(ledger: Ledger, model: ImportedModel) -> None:
     if model.aliases:
         became.append(f"aliases {', '.join(model.aliases)}")
     if model.arguments:
-        became.append(f"{sum(1 for _ in from_words(model.arguments))} flags")
+        number = sum(1 for _ in from_words(model.arguments))
+        became.append(f"{number} flag{'' if number == 1 else 's'}")
     if model.env:
         became.append(f"with {', '.join(model.env)} in its environment")
     if model.ttl is not None:
