@@ -82,6 +82,8 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
     assert chat(daemon, other.text) == 403
     assert daemon.ask("/v1/models", Authorization=f"Bearer {other.text}").json()["data"] == []
     assert daemon.ask("/v1/models/alpha", Authorization=f"Bearer {other.text}").status == 403
+    watcher = home.tell(CreateKey("watcher", scopes=("observe",), models=("beta*",)))
+    assert daemon.ask("/api/requests", Authorization=f"Bearer {watcher.text}").status == 403, "of all models"
     sdks(daemon, home.tell(CreateKey("sdk", rate=2.0)).text)
     new = home.tell(RotateKey("editor"))
     assert (chat(daemon, text), chat(daemon, new.text)) == (401, 200)
@@ -89,7 +91,7 @@ def test_keys_from_the_first_to_the_last(home: Home, daemon: Daemon) -> None:
     assert chat(daemon, new.text) == 401 and chat(daemon) == 401, "there is another one"
     until(lambda: all(key.last_used for key in home.tell(ListKeys(all=True))))
 
-    misused = {(new.key.id, "secret"), (new.key.id, "revoked"), (other.key.id, "model")}
+    misused = {(new.key.id, "secret"), (new.key.id, "revoked"), (other.key.id, "model"), (watcher.key.id, "scope")}
     until(lambda: misused <= {(e.event.key, e.event.what) for e in home.tell(ListEvents(types=("key",)))})  # type: ignore[union-attr]
     shown = home.run("events", "--type", "key").stdout
     assert f"the key {other.key.id} was used for a model that it is not for, from 127.0.0.1" in shown
