@@ -25,8 +25,8 @@ def edit(begun: str, file: str, put: Callable[[Path, str], Done]) -> Done | None
     try:
         done = _edited(copy, begun, file, put)
     except (LlamactlError, KeyboardInterrupt, typer.Abort) as error:
-        if copy.read_bytes() == begun.encode():
-            copy.unlink()
+        if not copy.exists() or copy.read_bytes() == begun.encode():
+            copy.unlink(missing_ok=True)
             raise
         kept = f"your edit is kept: {copy}"
         if isinstance(error, LlamactlError):

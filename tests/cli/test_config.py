@@ -355,6 +355,9 @@ def test_an_editor_that_fails(llamactl: Llamactl, file: Path, editor: Path, monk
     said = llamactl("config", "edit")
     (kept,) = left_behind(editor)
     assert said.code == 1 and f"your edit is kept: {kept}" in said.err
+    edits(editor, 'rm "$1"')
+    said = llamactl("config", "edit")
+    assert said.code == 2 and "no configuration file" in said.err
     monkeypatch.setenv("VISUAL", "/nowhere/editor")
     assert llamactl("config", "edit").code == 4
     assert not file.exists()
