@@ -259,6 +259,7 @@ def test_the_end_of_its_terminal_ends_it(home: Home) -> None:
     """One in the foreground, whose window is closed."""
     pid, terminal = pty.fork()
     if not pid:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup(1)
         os.execve(sys.executable, [sys.executable, "-m", "llamactl", "daemon", "run"], home.env)
     try:
         said = b""
@@ -270,7 +271,14 @@ def test_the_end_of_its_terminal_ends_it(home: Home) -> None:
         assert home.tell(Status()).pid == pid
     finally:
         os.close(terminal)
-        _, status = os.waitpid(pid, 0)
-    assert os.WIFEXITED(status), "in good order"
+    ended = (0, 0)
+
+    def gone() -> bool:
+        nonlocal ended
+        ended = os.waitpid(pid, os.WNOHANG)
+        return ended[0] == pid
+
+    until(gone)
+    assert os.WIFEXITED(ended[1]), "in good order"
     assert sorted(path.name for path in home.runtime.iterdir()) == ["names", "sockets", "workers"]
     assert not [path for name in ("sockets", "workers") for path in (home.runtime / name).iterdir()]
