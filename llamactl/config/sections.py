@@ -132,7 +132,7 @@ class Residency(Section, frozen=True, kw_only=True):
     max_wait: Duration = Duration(10.0)
     """When somebody has waited this long, the model in the way gets no more requests."""
     groups: tuple[GroupText, ...] = ()
-    """Sets of models: with `;max=1` only one of them is loaded at once, with `;exclusive` no other beside them."""
+    """Sets of models: with `;max=N` no more than N of them are loaded at once, with `;exclusive` no others beside."""
     queue_per_model: Count = 64
     """Requests that may wait for one model; those after them are refused."""
     queue_total: Count = 256

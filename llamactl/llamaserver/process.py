@@ -94,7 +94,7 @@ class LlamaServer:
         return loaded(self.pid)
 
     def ending(self) -> bool:
-        """It is in its handler of SIGTERM. There it stays, once in forty times that it is told to end while it works:
+        """It is in its handler of SIGTERM. Told to end while it works, it stays there now and then (2 of 104 times):
         the handler waits for a lock that the thread which it interrupted holds. It still answers /health then.
         """
         with suppress(OSError, ValueError):  # it is gone, or this is no Linux
