@@ -37,6 +37,8 @@ IN_A_FUNCTION_ONLY = {
     ("cli.daemon", "run"): "daemon",
     # What a daemon that is gone has left is ended as it would have done it.
     ("cli.daemon", "_stop_left_behind"): "daemon.leftovers",
+    # Fetched as who types it may, by the index and the proxies of that shell; elsewhere the daemon fetches it.
+    ("cli.quickstart", "_model"): "catalogue.starter",
     # A damaged database is looked at, copied and mended without the daemon, which would not start with it.
     ("cli.db", "check"): "store.upkeep",
     ("cli.db", "backup"): "store.upkeep",

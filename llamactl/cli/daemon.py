@@ -1,10 +1,6 @@
 """`llamactl daemon …`, and the version of either end."""
 
 import os
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,34 +10,28 @@ import msgspec
 import typer
 
 from llamactl import __version__
-from llamactl.cli import render
+from llamactl.cli import process, render
 from llamactl.cli.session import session
-from llamactl.cli.units import install_unit
-from llamactl.core.errors import LlamactlError, NotRunning, Refused, TimedOut, Unreachable, from_problem
+from llamactl.core.errors import BadRequest, LlamactlError, NotRunning, Refused, Unreachable
 from llamactl.core.lines import Level
 from llamactl.core.units import parse_duration, show_duration
 from llamactl.rpc.calls import (
-    Announcement,
     DaemonStatus,
-    ListInstances,
+    InstallUnits,
     LoggerSettings,
-    Reexec,
     Reload,
     Reloaded,
     SetLogger,
     ShowLogger,
-    Shutdown,
     Status,
+    UnitFile,
+    UnitFiles,
 )
 
 if TYPE_CHECKING:
     from llamactl.config.sections import Config
 
 app = typer.Typer(help="The daemon itself.", no_args_is_help=True)
-
-START_PATIENCE, STOP_PATIENCE = 60.0, "90s"
-"""How long to wait for a daemon that starts, and for one that stops: its drain and the models' end fit in."""
-
 
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Listen beyond loopback without keys and TLS, as access.insecure does.")
@@ -115,41 +105,10 @@ def start(insecure: Insecure = False) -> None:
         status = client.call(Status())
         _started(status, f"the daemon is already running (pid {status.pid})")
         return
-    bring_up(insecure=insecure)
+    process.bring_up(insecure=insecure)
     with session.client() as client:
         status = client.call(Status())
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
-
-
-_LEAVE_OUT = "leave -H and LLAMACTL_HOST out"
-
-
-def bring_up(*, insecure: bool = False) -> None:
-    """Start a daemon and return when it is up; raises the reason when it is not."""
-    if session.named:
-        raise Refused(f"no daemon at {session.named}, and only the local one can be started", _LEAVE_OUT)
-    reading, writing = os.pipe()
-    config = ["--config", str(Path(session.config).absolute())] if session.config else []
-    with render.working("starting the daemon …"), os.fdopen(reading, "rb") as pipe:
-        command = [sys.executable, "-m", "llamactl", *config, "daemon", "run", "--detach", "--ready-fd", str(writing)]
-        command += ["--insecure"] if insecure else []
-        child = subprocess.Popen(
-            command, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        os.close(writing)
-        ready, _, _ = select.select([pipe], [], [], START_PATIENCE)
-        line = pipe.readline() if ready else b""
-        assert child.stderr is not None
-        with child.stderr:
-            said = child.stderr.read() if not line else b""
-        child.wait()
-    if not line:
-        why = said.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
-        raise LlamactlError(f"the daemon did not start: {why[0]}", "llamactl daemon run")
-    announcement = msgspec.json.decode(line, type=Announcement)
-    if announcement.problem is not None:
-        _ended(announcement.pid, 5.0)
-        raise from_problem(announcement.problem)
 
 
 def _started(status: DaemonStatus, message: str) -> None:
@@ -159,7 +118,7 @@ def _started(status: DaemonStatus, message: str) -> None:
 
 @app.command()
 def stop(
-    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = process.STOP_PATIENCE,
     keep_models: Annotated[bool, typer.Option(help="Leave the models running, for the next daemon.")] = False,
     left_behind: Annotated[
         bool,
@@ -173,7 +132,7 @@ def stop(
     if left_behind:
         _stop_left_behind()
         return
-    ran = bring_down(parse_duration(timeout), keep_models=keep_models)
+    ran = process.bring_down(parse_duration(timeout), keep_models=keep_models)
     if render.for_program("daemon-stop", {"ran": ran is not None}):
         return
     render.note("the daemon has stopped" if ran else "no daemon is running")
@@ -183,7 +142,7 @@ def stop(
 
 def _stop_left_behind() -> None:
     if session.named:
-        raise Refused("only what is left here can be stopped", _LEAVE_OUT)
+        raise Refused("only what is left here can be stopped", process.LEAVE_OUT)
     from llamactl.config.directories import find_directories
     from llamactl.config.sockets import SYSTEM
     from llamactl.daemon.leftovers import put_down_left
@@ -209,42 +168,30 @@ def _stop_left_behind() -> None:
         render.note(kept)
 
 
-def bring_down(patience: float, *, keep_models: bool = False) -> DaemonStatus | None:
-    """Stop the daemon and return when it is gone how it was, None if there was none; `TimedOut` after `patience` s."""
-    try:
-        with session.client() as client:
-            status = client.call(Status())
-            client.call(Shutdown(keep_models=keep_models))
-            if session.url:  # its process is not one of ours to look for
-                client.wait_for_end()
-                return status
-    except Unreachable:
-        return None
-    with render.working("stopping the daemon …"):
-        if not _ended(status.pid, patience):
-            raise TimedOut(f"the daemon (pid {status.pid}) has not ended after {patience:g} s", f"kill {status.pid}")
-    return status
-
-
 @app.command()
 def restart(
     timeout: Annotated[
         str, typer.Option(metavar="DURATION", help="Wait no longer than this for its end.")
-    ] = STOP_PATIENCE,
+    ] = process.STOP_PATIENCE,
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Leave the models running meanwhile.")] = False,
     insecure: Insecure = False,
 ) -> None:
     """Stop the daemon and every model it runs, and start it again."""
+    patience = parse_duration(timeout)
+    if session.named:
+        if insecure:
+            raise BadRequest(
+                "--insecure is for a daemon that is started here", "llamactl config set access.insecure true"
+            )
+        _started_anew(*process.anew(patience, keep_models=keep_models))
+        return
     from llamactl.config.directories import find_directories
 
-    if session.named:
-        way_out = f"llamactl -H {session.named} daemon reexec, or leave -H and LLAMACTL_HOST out"
-        raise Refused("only the local daemon can be started again", way_out)
     _reader(insecure=insecure)()  # a configuration that is wrong must not take down a daemon that serves
     try:
         with session.client() as client:
             before = client.call(Status())
-            loaded = [row.name for row in client.call(ListInstances())]
+            loaded = process.running(client)
     except Unreachable:
         before, loaded = None, []
     if before is not None and before.unit:
@@ -254,13 +201,17 @@ def restart(
             f"the daemon that answers (pid {before.pid}) keeps its data in {before.data}: it was started elsewhere",
             "as a service: systemctl restart llamactl",
         )
-    bring_down(parse_duration(timeout), keep_models=keep_models)
-    bring_up(insecure=insecure)
+    process.bring_down(patience, keep_models=keep_models)
+    process.bring_up(insecure=insecure)
     with session.client() as client:
         status = client.call(Status())
+    _started_anew(status, [] if keep_models else loaded)
+
+
+def _started_anew(status: DaemonStatus, unloaded: Sequence[str]) -> None:
     _started(status, f"the daemon is running (pid {status.pid}) on {', '.join(status.http)}")
-    if loaded and not keep_models:
-        render.note(f"unloaded, until somebody asks for them: {', '.join(loaded)}")
+    if unloaded:
+        render.note(f"unloaded, until somebody asks for them: {', '.join(unloaded)}")
 
 
 @app.command()
@@ -301,43 +252,34 @@ def restart_for(keys: Sequence[str]) -> None:
 
 @app.command()
 def reexec(
-    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = STOP_PATIENCE,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Wait no longer than this.")] = process.STOP_PATIENCE,
 ) -> None:
     """Have the daemon go on as the version that is installed now. Models run on, nobody is turned away."""
-    patience = parse_duration(timeout)
     with render.working("re-executing the daemon …"):
-        with session.client(patience) as client:
-            client.call(Reexec())
-            client.wait_for_end()
-        with session.client(patience) as client:
-            status = client.call(Status())
+        status, _ = process.anew(parse_duration(timeout), keep_models=True)
     _started(status, f"llamactl {status.version} runs (pid {status.pid}) on {', '.join(status.http)}")
 
 
-def _ended(pid: int, timeout: float) -> bool:
-    """Wait for a process that is not our child."""
-    if hasattr(os, "pidfd_open"):
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            poll = select.poll()
-            poll.register(handle, select.POLLIN)
-            return bool(poll.poll(timeout * 1000))
-        finally:
-            os.close(handle)
-    until = time.monotonic() + timeout
-    while time.monotonic() < until:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
+@app.command("install-unit")
+def install_unit(
+    user: Annotated[bool, typer.Option("--user", help="For this user, not for the system.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Write the units for systemd. What somebody has changed is never overwritten."""
+    if session.url:
+        with session.client() as client:
+            done = client.call(InstallUnits(user, dry_run))
+    else:
+        from llamactl.config import systemd  # hashlib, with OpenSSL
 
-
-app.command("install-unit")(install_unit)
+        units = [UnitFile(str(unit.path), unit.state) for unit in systemd.install(user=user, dry_run=dry_run)]
+        done = UnitFiles(dry_run=dry_run, units=units, next=systemd.following(user=user))
+    if render.for_program("units", done):
+        return
+    for unit in done.units:
+        said = {"new": "written", "other": "replaced", "same": "unchanged"}[unit.state]
+        render.text(f"{unit.path}: {'would be ' if dry_run and unit.state != 'same' else ''}{said}")
+    render.note("\n".join(["next, there:" if session.url else "next:", *done.next]))
 
 
 @app.command()

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from llamactl.cli import chat, daemon, render
-from llamactl.cli.loading import loading
+from llamactl.cli import chat, loading, process, render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
-from llamactl.core.errors import LlamactlError, NotFound, Refused, Unreachable, from_problem
-from llamactl.rpc.calls import AddModel, Engine, ListModels, StartModel, Status
+from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
+from llamactl.rpc.calls import AddModel, DaemonStatus, Engine, FetchStarter, StartModel, Status
 
 PROMPT = "In one sentence: what is a llama?"
 LONGEST = 256
@@ -26,11 +25,11 @@ def quickstart(
     if model is not None and not session.url and not model.expanduser().is_file():
         raise NotFound(f"there is no file {model}", "llamactl quickstart, without --model, fetches one")
     own = None if model is None else session.path(model)
-    started = _daemon()
+    status, started = _daemon()
     try:
         _engine()
-        name = _model(own)
-        with loading(name), session.client(timeout=None) as client:
+        name = _model(own, status)
+        with loading.loading(name), session.client(timeout=None) as client:
             row = client.call(StartModel(name))
         _done(
             "model", f"{name} is ready" + ("" if row.load_seconds is None else f" ({row.load_seconds:.1f} s to load)")
@@ -38,10 +37,9 @@ def quickstart(
     except BaseException:
         if started:  # leave nothing running that was not before
             with suppress(LlamactlError):
-                daemon.bring_down(patience=5)
+                process.bring_down(patience=5)
         raise
-    with session.client() as client:
-        url = session.url or client.call(Status()).http[0]
+    url = session.url or status.http[0]
     _done("answer", f"through {url}/v1/chat/completions")
     render.note(f"\n> {prompt}")
     answer = ""
@@ -64,7 +62,7 @@ def quickstart(
         render.note(f"  {command:<{max(len(talk), 24)}}  {what}")
 
 
-def _daemon() -> bool:
+def _daemon() -> tuple[DaemonStatus, bool]:
     """True if it had to be started, which can be done here only."""
     try:
         with session.client() as client:
@@ -74,12 +72,12 @@ def _daemon() -> bool:
             raise Unreachable(error.message, "on that machine: llamactl daemon start") from None
     else:
         _done("daemon", f"runs already (pid {status.pid})")
-        return False
-    daemon.bring_up()
+        return status, False
+    process.bring_up()
     with session.client() as client:
         status = client.call(Status())
     _done("daemon", f"started (pid {status.pid}) on {', '.join(status.http)}")
-    return True
+    return status, True
 
 
 def _engine() -> None:
@@ -90,29 +88,20 @@ def _engine() -> None:
     _done("engine", f"llama-server {engine.version} ({engine.origin}: {engine.path})")
 
 
-def _model(own: str | None) -> str:
+def _model(own: str | None, status: DaemonStatus) -> str:
     """The name of the model to use, which is in the catalogue afterwards."""
+    directories = find_directories()
     if own is not None:
         path, name = own, None
+    elif session.url or Path(status.data) != directories.data:  # it could not read what is ours
+        with loading.fetching(), session.client(timeout=None) as client:
+            return client.call(FetchStarter()).name
     else:
-        from llamactl.cli import fetch  # urllib and ssl: 60 ms that only this needs
+        from llamactl.catalogue import starter  # urllib and ssl: 60 ms that only this needs
 
-        if session.url:
-            return _starter_there(fetch.NAME)
-        path, name = str(fetch.starter_model(find_directories().models)), fetch.NAME
+        path, name = str(starter.starter_model(directories.models, render.progress)), starter.NAME
     with session.client() as client:
         return client.call(AddModel(path, name)).name
-
-
-def _starter_there(name: str) -> str:
-    """The starter model of a daemon on another machine, which fetches none itself."""
-    with session.client() as client:
-        if any(name in (row.name, *row.aliases) for row in client.call(ListModels())):
-            return name
-    raise Refused(
-        f"{session.url} has no {name}, and it is fetched only by who types this on its machine",
-        "llamactl quickstart --model FILE, a file there; or llamactl models",
-    )
 
 
 def _done(what: str, how: str) -> None:

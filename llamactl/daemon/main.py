@@ -107,13 +107,18 @@ async def _live(
     ):
         supervisor, services, catalogue = parts.supervisor, parts.services, parts.catalogue
 
-        def hand_over() -> Inherited:
-            return Inherited(
+        def hand_over(keep_models: bool) -> Inherited:
+            bare = Inherited(
                 pid_file=pid_file.fileno(),
                 control=listening.control.fileno(),
                 listeners={spec: listener.fileno() for spec, listener in listening.bound.items()},
                 activated=sockets,
                 last_event=parts.hub.last,
+            )
+            if not keep_models:
+                return bare
+            return msgspec.structs.replace(
+                bare,
                 pinned=supervisor.pinned,
                 began=parts.control.began,
                 models={name: msgspec.Raw(msgspec.json.encode(past)) for name, past in supervisor.pasts().items()},
@@ -127,9 +132,12 @@ async def _live(
             parts.close()
             records.flush()
 
-        async def make_way() -> None:
+        async def make_way(keep_models: bool) -> None:
             await clear(parts.door, parts.current().residency.drain)
             await parts.channel.leave()
+            if not keep_models:
+                await supervisor.stop_all()
+                await parts.workers.stop()
 
         def status() -> str:
             return summary(len(catalogue.models()), supervisor.instances(), listening.urls)

@@ -95,36 +95,41 @@ _TRY = "llamactl daemon run --check"
 
 class Reexec:
     """`clear` returns when the moment is good, for which it waits in vain or not, `close` leaves nothing half done,
-    and `hand_over` says what is inherited. `ending` tells whether the daemon is about to end instead."""
+    and `hand_over` says what is inherited. `ending` tells whether the daemon is about to end instead.
+
+    `clear` and `hand_over` are told whether the models are kept.
+    """
 
     def __init__(
         self,
-        clear: Callable[[], Awaitable[None]],
+        clear: Callable[[bool], Awaitable[None]],
         ending: Callable[[], bool],
         close: Callable[[], None],
-        hand_over: Callable[[], Inherited],
+        hand_over: Callable[[bool], Inherited],
     ) -> None:
         self._clear = clear
         self._ending = ending
         self._close = close
         self._hand_over = hand_over
+        self._keeps = True
         self._wanted = anyio.Event()
 
-    async def ask(self) -> None:
+    async def ask(self, keep_models: bool = True) -> None:
         """It is on its way when this returns. Raises `Refused` if the new code would not start."""
         await check()
+        self._keeps = keep_models
         self._wanted.set()
 
     async def run(self) -> None:
         """Until it is asked for, and then for ever: as another program, in this process."""
         await self._wanted.wait()
         log.info("re-executing, as soon as the answers under way are out")
-        await self._clear()
+        await self._clear(self._keeps)
         await anyio.sleep(ANSWERED)
         if not self._ending():
             log.info("re-executing")
             self._close()
-            _execute(self._hand_over())
+            _execute(self._hand_over(self._keeps))
 
     async def obey_signals(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         with anyio.open_signal_receiver(signal.SIGUSR2) as signals:

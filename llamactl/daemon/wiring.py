@@ -77,6 +77,7 @@ class Parts(NamedTuple):
     door: Door
     control: Control
     channel: Channel
+    workers: Workers
     services: Services
     adopted: list[tuple[Model, LlamaServer]]
     """To be told what has been adopted and serves."""
@@ -249,6 +250,7 @@ def wire(
         door=door,
         control=control,
         channel=channel,
+        workers=workers,
         services=services,
         adopted=adopted,
     )

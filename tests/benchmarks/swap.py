@@ -17,7 +17,8 @@ from statistics import median
 
 import psutil
 
-from llamactl.cli.fetch import starter_model
+from llamactl.catalogue.starter import starter_model
+from llamactl.cli.render import progress
 from llamactl.core.errors import LlamactlError
 
 from .daemon import Daemon, daemon
@@ -35,7 +36,7 @@ def swap(place: Place, names: Sequence[str]) -> None:
     """Two real llama-servers, memory for one: ask for the other each time, and start the same without a daemon."""
     rows = [_swaps(place, "1 MB", tiny_model)]
     try:
-        starter = starter_model(Path.home() / ".cache" / "llamactl")
+        starter = starter_model(Path.home() / ".cache" / "llamactl", progress)
     except LlamactlError as error:
         print(f"without models of 135M parameters: {error.message}")
     else:

@@ -118,25 +118,31 @@ async def test_what_would_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         await reexec.check()
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("ending", [False, True])
-async def test_it_waits_for_a_good_moment(monkeypatch: pytest.MonkeyPatch, ending: bool) -> None:
+async def test_it_waits_for_a_good_moment(monkeypatch: pytest.MonkeyPatch, ending: bool, keeps: bool) -> None:
     done: list[str] = []
 
     async def no_check() -> None:
         done.append("checked")
 
-    async def clear() -> None:
-        done.append("cleared")
+    async def clear(keep_models: bool) -> None:
+        done.append("cleared" if keep_models else "emptied")
+
+    def hand_over(keep_models: bool) -> Inherited:
+        done.append("with models" if keep_models else "bare")
+        return STATE
 
     monkeypatch.setattr(reexec, "check", no_check)
     monkeypatch.setattr(reexec, "_execute", lambda state: done.append("executed"))
-    again = Reexec(clear, lambda: ending, lambda: done.append("closed"), lambda: STATE)
+    again = Reexec(clear, lambda: ending, lambda: done.append("closed"), hand_over)
     async with anyio.create_task_group() as group:
         group.start_soon(again.run)
         await anyio.lowlevel.checkpoint()
         assert not done
-        await again.ask()
-    assert done == ["checked", "cleared"] + ([] if ending else ["closed", "executed"])
+        await again.ask(keeps)
+    after = ["closed", "with models" if keeps else "bare", "executed"]
+    assert done == ["checked", "cleared" if keeps else "emptied"] + ([] if ending else after)
 
 
 def test_the_command_is_that_of_the_start() -> None:

@@ -1,5 +1,6 @@
 """The daemon goes away, in good order or not, and its models do not."""
 
+import json
 import os
 import random
 import shutil
@@ -388,6 +389,46 @@ def test_detached_it_stays_what_it_is_and_a_restart_may_keep_its_models(home: Ho
     finally:
         home.run("daemon", "stop")
     assert not home.processes("llamactl")
+
+
+def test_started_anew_from_elsewhere(home: Home, begin: Begin) -> None:
+    """By itself, since nobody there starts it: as after a start, with what is configured now."""
+    daemon = begin(http_port="0")
+    for name in ("alpha", "beta"):
+        home.add(name)
+    home.tell(StartModel("alpha"))
+    key = home.run("keys", "create", "far", "--scope", "admin").stdout.strip()
+    home.env["LLAMACTL_API_KEY"] = key
+    before, events = pids(home), home.tell(Status()).last_event
+    far = ("-H", daemon.url, "daemon", "restart")
+    assert "unloaded" not in home.run(*far, "--keep-models").stderr and pids(home) == before
+    file = home.place / "config" / "llamactl" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[models]\npreload = ["beta"]\n')
+    with daemon.stream("alpha", key) as answer:
+        answer.readline()
+        restart = subprocess.Popen(
+            [sys.executable, "-m", "llamactl", *far, "--json"],
+            env=home.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert answer.read().endswith(b"data: [DONE]\n\n"), "what has begun comes to its end"
+    with restart:
+        out, err = restart.communicate(timeout=60)
+    assert restart.returncode == 0 and err == "unloaded, until somebody asks for them: alpha\n"
+    status = home.tell(Status())
+    assert (status.pid, status.http) == (daemon.process.pid, [daemon.url]) and status.last_event > events
+    assert json.loads(out)["uptime"] < 30
+    until(lambda: daemon.state("beta") == "ready")
+    assert pids(home).keys() == {"beta"}
+    assert len(home.processes("fake_llama_server")) == 1
+    assert "--insecure" in home.run(*far, "--insecure", check=False).stderr
+    file.write_text("[http]\nport = eighty\n")
+    refused = home.run(*far, check=False)
+    assert refused.returncode == 5 and str(file) in refused.stderr
+    assert pids(home).keys() == {"beta"}
 
 
 def test_told_to_stop_while_it_waits_for_a_good_moment(home: Home, begin: Begin) -> None:

@@ -22,8 +22,8 @@ import pytest
 from websockets.sync.client import connect
 
 from llamactl.catalogue import gguf
+from llamactl.catalogue.starter import FILE, NAME
 from llamactl.cli.documents import ROOT
-from llamactl.cli.fetch import FILE, NAME
 from tests import certificates
 from tests.catalogue.oracle import told
 from tests.e2e.running import PATIENCE, Home, until

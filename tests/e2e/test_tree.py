@@ -140,6 +140,7 @@ config import {place}/llama-server-config.json --dry-run
 config import {place}/llama-server-config.json
 quickstart --model {place}/alpha.gguf
 stop alpha
+daemon install-unit --user
 rpc logs 127.0.0.1:1
 api --list
 llamactl
@@ -149,7 +150,6 @@ ALONE = """
 doctor
 daemon stop
 daemon stop --left-behind
-daemon install-unit --user
 """
 """What is about this machine, typed where no daemon runs."""
 
@@ -203,6 +203,7 @@ def daemon() -> Iterator[Daemon]:
             (home.place / name).write_text(script.format(python=sys.executable))
             (home.place / name).chmod(0o755)
         engine = {"llama_server_path": str(home.place / "llama-server")}
+        home.env["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple"
         daemon = Daemon(home, metrics_interval="0.5s", **QUIET, residency_memory="8GiB", **engine).wait_until_up()
         home.add("alpha")
         home.add("endless", tokens=10_000, token_interval=0.02)
@@ -555,7 +556,7 @@ def test_what_is_wrong_is_said_as_it_is_here(daemon: Daemon, tmp_path: Path) -> 
     ):
         assert typed(home, *away, *words, **env) == typed(home, *words)
     said = typed(home, *away, "quickstart", **env)
-    assert said.code == 5 and "--model FILE" in said.err
+    assert said.code == 1 and "cannot reach the package index http://127.0.0.1:9/" in said.err
     assert typed(home, *away, "quickstart", "--model", "here.gguf", **env).code == 2
     said = typed(home, "-H", "http://127.0.0.1:1", "quickstart")
     assert said.code == 7 and "on that machine: llamactl daemon start" in said.err

@@ -147,6 +147,9 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     ],
     calls.Shutdown: [None],
     calls.Reexec: [None],
+    calls.InstallUnits: [
+        calls.UnitFiles(dry_run=True, units=[calls.UnitFile("/etc/x", "new")], next=["systemctl daemon-reload"])
+    ],
     calls.Reload: [calls.Reloaded(), calls.Reloaded(changed=("residency.ttl",), restart_for=("http.port",))],
     calls.ShowConfig: [CONFIGURATION],
     calls.SetConfig: [WRITTEN],
@@ -174,6 +177,11 @@ ANSWERS: dict[type[Call[Any]], list[object]] = {
     calls.ListModels: [[], [MODEL]],
     calls.AddModel: [MODEL],
     calls.AddModels: [[], [MODEL]],
+    calls.ShowStarter: [
+        calls.StarterRow(name="s"),
+        calls.StarterRow(name="s", fetching="unpacking it", done=1, total=2),
+    ],
+    calls.FetchStarter: [MODEL],
     calls.RemoveModel: [None],
     calls.ShowModel: [DETAIL],
     calls.SetModel: [MODEL],

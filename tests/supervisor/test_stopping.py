@@ -308,6 +308,23 @@ async def test_while_they_are_put_down_nobody_gets_them_any_more() -> None:
         assert used.lease is not None
 
 
+async def test_all_are_stopped_whoever_uses_them_and_may_be_started_again() -> None:
+    async with stage(Engine(b=Habits(loading=60.0))) as play:
+        used = play.ask(A)
+        await anyio.sleep(1)
+        play.supervisor.begin(B)
+        await anyio.sleep(1)
+        assert [play.state(model) for model in (A, B)] == ["ready", "loading"]
+        await play.supervisor.stop_all()
+        assert [play.state(model) for model in (A, B)] == ["stopped", "stopped"]
+        assert play.engine.running == []
+        used.release()
+        await play.supervisor.start(A)
+        await play.supervisor.stop_all()
+        await play.supervisor.stop_all()
+        assert play.engine.running == []
+
+
 async def test_after_that_nothing_is_started_any_more() -> None:
     async with stage(max_models=1) as play:
         await play.supervisor.start(A)

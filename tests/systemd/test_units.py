@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.cli.units import fitted
 from llamactl.config.sections import Residency
+from llamactl.config.systemd import fitted
 from llamactl.core.units import parse_duration
 
 UNITS = Path(__file__).parents[2] / "systemd"

@@ -94,7 +94,7 @@ llamactl-output(7) has the fields of each schema.
 _REMOTE = """\
 A daemon that listens where this machine reaches it is named by -H http://host:port, or https, or by LLAMACTL_HOST.
 It wants a key, from LLAMACTL_API_KEY, whose scope allows what is asked for: see llamactl-keys(1).
-All commands work but those that set a daemon up: daemon run, start, restart and install-unit.
+All commands work but those that start a daemon: daemon run and start.
 Paths are those of its machine, except where FILE is to be imported or validated.
 """
 

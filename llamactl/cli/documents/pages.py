@@ -26,7 +26,7 @@ THEMES = {
                 none, loads a model and asks it something.
                 What is there already is used as it is, so that it may be called again.
                 If it fails, nothing goes on running that did not run before.
-                With -H http://… a daemon has to run there, and FILE is one there, unless it has the small model.
+                With -H http://… a daemon has to run there, fetches the small model itself, and FILE is one there.
                 """,
             see=("chat", "daemon", "models"),
             examples={
@@ -38,8 +38,7 @@ THEMES = {
             title="ask a language model, or talk with it",
             about="""
                 The answer is shown as it is made.
-                The request goes through the HTTP port, as that of any client does; where a key is needed, it is taken
-                from LLAMACTL_API_KEY.
+                The request goes through the HTTP port, as any client's does; a key is taken from LLAMACTL_API_KEY.
                 A conversation ends with the end of its input.
                 """,
             see=("quickstart", "ps", "requests"),
@@ -275,7 +274,11 @@ THEMES = {
     "The daemon": {
         "daemon": Page(
             title="start, stop and control the daemon of llamactl",
-            about="Models are stopped with their daemon, unless --keep-models is given.",
+            about="""
+                Models are stopped with their daemon, unless --keep-models is given.
+                With -H, restart is a reexec after all models have been stopped; its process and sockets stay.
+                With -H http://…, install-unit writes there, as the user that the daemon runs as.
+                """,
             exits={3: "status: no daemon runs, or a part of it is not up.", 8: "It took longer than --timeout."},
             see=("config", "status", "version"),
             examples={
@@ -291,8 +294,7 @@ THEMES = {
                 A daemon that runs takes it over when it is reloaded.
                 KEY is section.name; all of them are in llamactl.toml(5).
                 With -H http://… it is the file of the daemon there, which checks it, too, and takes it over at once;
-                FILE is one of this machine all the same.
-                Where its values come from (show --origin) is not told then.
+                FILE is one of this machine all the same; where values come from (show --origin) is not told then.
                 edit shows a number for each secret, which stays there.
                 """,
             exits={2: "validate: the configuration is not valid.", 10: "import: a part could not be taken over."},

@@ -14,7 +14,9 @@ from llamactl.daemon.control.models import ModelCalls
 from llamactl.daemon.control.noun import Handlers, Noun
 from llamactl.daemon.control.portable import PortableCalls
 from llamactl.daemon.control.presets import PresetCalls
+from llamactl.daemon.control.starter import StarterCalls
 from llamactl.daemon.control.templates import TemplateCalls
+from llamactl.daemon.control.units import UnitCalls
 from llamactl.daemon.control.why import WhyCalls
 from llamactl.daemon.discovery import Discovery
 from llamactl.daemon.launch import Launch
@@ -63,7 +65,7 @@ class Control:
         self._unit = unit.find(os.environ, os.getpid())
         self.began = time.monotonic() if began is None else began
         self.services: Services  # set by `wiring`: they are started with this, and shown by it
-        self.reexec: Callable[[], Awaitable[None]]  # set by `main`
+        self.reexec: Callable[[bool], Awaitable[None]]  # set by `main`; does it keep the models?
         instances = InstanceCalls(config, catalogue, supervisor, launch, props, rate)
         models = ModelCalls(catalogue, supervisor, launch, discovery)
         self.handlers: Handlers = {
@@ -73,7 +75,9 @@ class Control:
             calls.Reload: self._reload,
             calls.Engine: self._engine,
             **ConfigCalls(config).handlers,
+            **UnitCalls().handlers,
             **models.handlers,
+            **StarterCalls(lambda: config().directories.models, models.add).handlers,
             **PortableCalls(catalogue, launch, presets).handlers,
             **PresetCalls(catalogue, launch, presets, defaults, models.row).handlers,
             **TemplateCalls(config, catalogue, launch, models.row).handlers,
@@ -108,8 +112,8 @@ class Control:
         self._supervisor.keeps = call.keep_models
         self.services.stop()
 
-    async def _reexec(self, _: calls.Reexec) -> None:
-        await self.reexec()
+    async def _reexec(self, call: calls.Reexec) -> None:
+        await self.reexec(call.keep_models)
 
     async def _reload(self, _: calls.Reload) -> calls.Reloaded:
         changes = await self._config.reload()

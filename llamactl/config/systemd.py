@@ -1,15 +1,12 @@
-"""`llamactl daemon install-unit`: the files that systemd needs, made to fit this installation."""
+"""The files that systemd needs to run the daemon, made to fit this installation."""
 
+import hashlib
 import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import typer
-
-from llamactl.cli import render
-from llamactl.cli.session import session
 from llamactl.core.errors import Forbidden, LlamactlError, Refused
 
 MARK = "# Written by llamactl daemon install-unit, which replaces it while what follows is unchanged: sha256 "
@@ -31,38 +28,39 @@ class Unit(NamedTuple):
     state: State
 
 
-def install_unit(
-    user: Annotated[bool, typer.Option("--user", help="For this user, not for the system.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-) -> None:
-    """Write the units for systemd. What somebody has changed is never overwritten."""
-    if session.host:
-        raise Refused("units are written here only", "leave -H out")
+def install(*, user: bool, dry_run: bool) -> list[Unit]:
+    """How each was found, and what it is now unless it is a `dry_run`: for the system, or for this `user`.
+
+    Raises `Refused` where one was edited, before anything is written, `Forbidden`, and other `LlamactlError`s.
+    """
     if not user:
         _reached_by_all(Path(sys.executable))
     programs = {name: _program(name) for name in ("llamactl", "llamactld")}
     units = [_unit(path, fitted(text, programs)) for path, text in _texts(user=user).items()]
-    systemctl = "systemctl --user" if user else "systemctl"
     if edited := [str(unit.path) for unit in units if unit.state == "edited"]:
         raise Refused(
             f"changed since, or not from this command, and so left alone: {', '.join(edited)}",
-            f"to keep changes of your own, put them into {systemctl} edit {SERVICE}, and move the file away",
+            f"to keep changes of your own, put them into {_systemctl(user)} edit {SERVICE}, and move the file away",
         )
     if not dry_run:
         for unit in units:
             _write(unit)
+    return units
+
+
+def following(*, user: bool) -> list[str]:
+    """What is to be typed after that, in this order."""
+    systemctl = _systemctl(user)
     after = [f"{systemctl} daemon-reload", f"{systemctl} enable --now {SERVICE}"]
     if user:
         after.append("loginctl enable-linger")
     else:
         after[:0] = ["systemd-sysusers", "systemd-tmpfiles --create llamactl.conf"]
-    rows = [{"path": str(unit.path), "state": unit.state} for unit in units]
-    if render.for_program("units", {"dry_run": dry_run, "units": rows, "next": after}):
-        return
-    for unit in units:
-        done = {"new": "written", "other": "replaced", "same": "unchanged"}[unit.state]
-        render.text(f"{unit.path}: {'would be ' if dry_run and unit.state != 'same' else ''}{done}")
-    render.note("\n".join(["next:", *after]))
+    return after
+
+
+def _systemctl(user: bool) -> str:
+    return "systemctl --user" if user else "systemctl"
 
 
 def fitted(text: str, programs: dict[str, str]) -> str:
@@ -82,8 +80,6 @@ def state(wanted: str, found: str | None) -> State:
 
 
 def _digest(text: str) -> str:
-    import hashlib  # with OpenSSL, which no other command of the daemon wants
-
     return hashlib.sha256(text.encode()).hexdigest()
 
 
