@@ -183,7 +183,9 @@ def restart(
             raise BadRequest(
                 "--insecure is for a daemon that is started here", "llamactl config set access.insecure true"
             )
-        _started_anew(*process.anew(patience, keep_models=keep_models))
+        with render.working("restarting the daemon …"):
+            status, unloaded = process.anew(patience, keep_models=keep_models)
+        _started_anew(status, unloaded)
         return
     from llamactl.config.directories import find_directories
 
