@@ -165,7 +165,7 @@ def run(arguments: list[str]) -> int:
         failed = LlamactlError(f"{error.filename or 'cannot write'}: {error.strerror}")
         render.failure(failed)
         return failed.exit
-    except Exception as error:
+    except Exception as error:  # those of the command line have classes that typer keeps to itself
         if not hasattr(error, "format_message"):
             raise
         _output(front)

@@ -48,10 +48,13 @@ def show() -> None:
 
 
 def get(key: str) -> None:
+    from llamactl.config.sources import find
+    from llamactl.config.written import HIDDEN
+
     row = next((row for row in _rows() if row.key == key), None)
     if row is None:
-        raise BadRequest(f"unknown key {key}", "llamactl config show -v has them all")
-    from llamactl.config.written import HIDDEN
+        find(key)  # says what is like it
+        raise BadRequest(f"the daemon at {session.url} has no key {key}", "is it of the same version? llamactl version")
 
     if row.text == HIDDEN:
         raise Refused(f"{key} is a secret, and is not shown", f"llamactl config set {key} -")

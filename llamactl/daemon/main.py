@@ -136,6 +136,7 @@ async def _live(
             await clear(parts.door, parts.current().residency.drain)
             await parts.channel.leave()
             if not keep_models:
+                notify.leaving()  # nobody is let in meanwhile
                 await supervisor.stop_all()
                 await parts.workers.stop()
 

@@ -422,7 +422,10 @@ def test_started_anew_from_elsewhere(home: Home, begin: Begin) -> None:
     assert (status.pid, status.http) == (daemon.process.pid, [daemon.url]) and status.last_event > events
     assert json.loads(out)["uptime"] < 30
     until(lambda: daemon.state("beta") == "ready")
-    assert pids(home).keys() == {"beta"}
+    first = pids(home)
+    assert "unloaded, until somebody asks for them: beta" in home.run(*far).stderr
+    until(lambda: daemon.state("beta") == "ready")
+    assert pids(home).keys() == {"beta"} and pids(home) != first, "what was there before does not count"
     assert len(home.processes("fake_llama_server")) == 1
     assert "--insecure" in home.run(*far, "--insecure", check=False).stderr
     file.write_text("[http]\nport = eighty\n")

@@ -555,6 +555,8 @@ def test_what_is_wrong_is_said_as_it_is_here(daemon: Daemon, tmp_path: Path) -> 
         ("config", "import", str(tmp_path / "none.json")),
     ):
         assert typed(home, *away, *words, **env) == typed(home, *words)
+    said = typed(home, *away, "config", "get", "residency.tll", **env)
+    assert said.code == 2 and "did you mean residency.ttl?" in said.err
     said = typed(home, *away, "quickstart", **env)
     assert said.code == 1 and "cannot reach the package index http://127.0.0.1:9/" in said.err
     assert typed(home, *away, "quickstart", "--model", "here.gguf", **env).code == 2

@@ -158,6 +158,16 @@ def test_it_outlives_the_daemon(home: Home, begin: Begin, tiny: Path, how: str) 
     assert not list((home.runtime / "workers").iterdir())
 
 
+def test_it_ends_where_models_are_not_kept(home: Home, begin: Begin, tiny: Path) -> None:
+    daemon = begin(**SMALL)
+    model(home, tiny, "tiny", started(home))
+    assert answers(daemon)
+    home.tell(Reexec(keep_models=False))
+    reexecuted(daemon)
+    assert home.tell(ListWorkers()) == []
+    assert not home.processes("ggml-rpc-server") and not home.processes("llama-server")
+
+
 def test_one_that_was_told_to_end_is_not_taken_over(home: Home, begin: Begin) -> None:
     """Nor one whose record says nothing that can be understood."""
     daemon = begin(**SMALL)

@@ -136,6 +136,11 @@ def test_sockets_are_there_without_it(systemd: BootedUser) -> None:
     assert systemd.home.tell(Status()).http == status.http
     chat(status, "beta")
 
+    systemd.llamactl("-H", f"unix://{systemd.home.runtime}/control.sock", "daemon", "restart")
+    assert (engines(systemd), systemd.show("MainPID"), systemd.show("ActiveState")) == ({}, main, "active")
+    chat(status, "beta")
+    before = engines(systemd)
+
     crashes(systemd, "STOP")  # which the watchdog notices
     assert "Fatal Python error: Aborted" in systemd.log()
     assert engines(systemd) == before
