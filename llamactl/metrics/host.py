@@ -11,6 +11,10 @@ from llamactl.core.sample import Disk, Host, share
 
 LOOPBACK = frozenset(("lo", "lo0"))
 
+LOOKS = 3
+"""At who listens. One that was just forked has the socket too, until it executes another program, and what changes
+while the kernel's list is read may be missed."""
+
 
 class HostMeter:
     """What is a share of time, or a rate, is measured between two calls; at the first one it is None.
@@ -118,14 +122,15 @@ def private_memory(pid: int) -> int:
 
 def listener(port: int) -> str:
     """Who listens on a TCP port, like `nginx (pid 12)`; empty where nobody does, or the system does not tell."""
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and getattr(connection.laddr, "port", None) == port
-                and connection.pid
-            ):
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    for _ in range(LOOKS):
+        with suppress(psutil.Error):
+            for connection in psutil.net_connections("tcp"):
+                if (
+                    connection.status == psutil.CONN_LISTEN
+                    and getattr(connection.laddr, "port", None) == port
+                    and connection.pid
+                ):
+                    return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""
 
 

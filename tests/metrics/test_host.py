@@ -2,13 +2,15 @@
 
 import mmap
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import psutil
+import pytest
 
-from llamactl.metrics.host import HostMeter, ProcessMeter, available_memory, private_memory
+from llamactl.metrics.host import HostMeter, ProcessMeter, available_memory, listener, private_memory
 
 MEGABYTE = 1 << 20
 
@@ -35,6 +37,19 @@ def test_files_that_it_maps_do_not_count(tmp_path: Path) -> None:
 
 def test_a_process_that_is_gone_takes_nothing() -> None:
     assert private_memory(2**22 + 1) == 0
+
+
+def test_who_listens_may_be_missed_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or be one that has gone by the time that it is asked for its name."""
+    look = psutil.net_connections
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        own = next(each for each in look("tcp") if each.laddr[1:] == (port,))
+        for first in ([], [own._replace(pid=2**22 + 1)]):
+            looks = iter([first])
+            monkeypatch.setattr(psutil, "net_connections", lambda kind, looks=looks: next(looks, None) or look(kind))
+            assert listener(port).endswith(f"(pid {os.getpid()})")
+    assert listener(port) == ""
 
 
 def test_shares_and_rates_are_between_two_looks() -> None:
