@@ -96,6 +96,12 @@ def test_its_life(systemd: BootedSystem) -> None:
     assert users(systemd) == ["llamactl", "llamactl"]
     systemd.llamactl("doctor")
 
+    quickstart = ("env", "XDG_DATA_HOME=/run/mine", sys.executable, "-m", "llamactl", "quickstart")
+    said = systemd.inside(*quickstart, check=False)
+    assert "cannot reach the package index" in said.stderr, "there is no network here"
+    assert systemd.inside("test", "-e", "/run/mine", check=False).returncode == 1, "the service fetches its own"
+    assert owned(systemd, "/var/lib/llamactl/models") == ["llamactl:llamactl 700"]
+
     systemd.write(CONFIG, "[residency]\ndrain = '29s'\n")
     systemd.systemctl("reload", "llamactl.service")
     assert "the configuration has changed: residency.drain" in systemd.log()
