@@ -10,7 +10,7 @@ from llamactl.cli import chat, loading, process, render
 from llamactl.cli.session import session
 from llamactl.config.directories import find_directories
 from llamactl.core.errors import LlamactlError, NotFound, Unreachable, from_problem
-from llamactl.rpc.calls import AddModel, DaemonStatus, Engine, FetchStarter, StartModel, Status
+from llamactl.rpc.calls import AddModel, DaemonStatus, Engine, FetchStarter, ListModels, StartModel, Status
 
 PROMPT = "In one sentence: what is a llama?"
 LONGEST = 256
@@ -90,18 +90,23 @@ def _engine() -> None:
 
 def _model(own: str | None, status: DaemonStatus) -> str:
     """The name of the model to use, which is in the catalogue afterwards."""
-    directories = find_directories()
     if own is not None:
-        path, name = own, None
-    elif session.url or Path(status.data) != directories.data:  # it could not read what is ours
+        with session.client() as client:
+            return client.call(AddModel(own)).name
+    from llamactl.catalogue import starter  # urllib and ssl: 60 ms that only this needs
+
+    target = Path(status.data) / "models" / starter.FILE
+    with session.client() as client:
+        called = [row for row in client.call(ListModels()) if starter.NAME in (row.name, *row.aliases)]
+    if any(not row.missing and Path(row.path) != target for row in called):
+        return starter.NAME  # the same from elsewhere, or what somebody has instead
+    directories = find_directories()
+    if session.url or Path(status.data) != directories.data:  # it could not read what is ours
         with loading.fetching(), session.client(timeout=None) as client:
             return client.call(FetchStarter()).name
-    else:
-        from llamactl.catalogue import starter  # urllib and ssl: 60 ms that only this needs
-
-        path, name = str(starter.starter_model(directories.models, render.progress)), starter.NAME
+    path = starter.starter_model(directories.models, render.progress)
     with session.client() as client:
-        return client.call(AddModel(path, name)).name
+        return client.call(AddModel(str(path), starter.NAME)).name
 
 
 def _done(what: str, how: str) -> None:

@@ -23,6 +23,7 @@ from typing import IO, Any
 import psutil
 import pytest
 
+from llamactl.catalogue.starter import NAME
 from llamactl.cli.documents import ROOT
 from llamactl.cli.documents.tree import read_tree
 from llamactl.core.errors import LoadFailed, NotRunning
@@ -559,6 +560,12 @@ def test_what_is_wrong_is_said_as_it_is_here(daemon: Daemon, tmp_path: Path) -> 
     assert said.code == 2 and "did you mean residency.ttl?" in said.err
     said = typed(home, *away, "quickstart", **env)
     assert said.code == 1 and "cannot reach the package index http://127.0.0.1:9/" in said.err
+    for flags in ((), away):  # what somebody calls so is used
+        typed(home, "models", "alias", "alpha", NAME)
+        said = typed(home, *flags, "quickstart", **env)
+        typed(home, "models", "alias", "alpha", NAME, "--rm")
+        assert said.code == 0 and f"{NAME} is ready" in said.err and said.out
+    typed(home, "stop", "alpha")
     assert typed(home, *away, "quickstart", "--model", "here.gguf", **env).code == 2
     said = typed(home, "-H", "http://127.0.0.1:1", "quickstart")
     assert said.code == 7 and "on that machine: llamactl daemon start" in said.err
