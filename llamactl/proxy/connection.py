@@ -38,8 +38,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked", "_deadline", "_held", "_lingering", "_peer", "_reader", "_serving", "added", "again", "caller",
-        "closing", "door", "forward", "gone", "paused", "seeking", "transport", "waiting",
+        "_asked", "_deadline", "_fresh", "_held", "_lingering", "_peer", "_reader", "_serving", "added", "again",
+        "caller", "closing", "door", "forward", "gone", "paused", "seeking", "transport", "waiting",
     )  # fmt: skip
 
     def __init__(self, door: "Door") -> None:
@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self.seeking: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         self.closing = self.paused = False
+        self._fresh = True  # nothing was asked yet
         self._held = False  # reading is paused: requests enough are waiting here already
         self._serving = self._lingering = self.gone = False
         self._deadline = door.tick + HEAD
@@ -164,6 +165,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._deadline = NEVER
+        self._fresh = False
         door, head, journal = self.door, request.head, self.door.journal
         self.added = header = HEADER % head.request_id if head.request_id else journal.header()
         if head.origin:
@@ -353,6 +355,11 @@ class Connection(asyncio.Protocol):
         return self.seeking is not None or (self.forward is not None and self.forward.leased)
 
     @property
+    def awaited(self) -> bool:
+        """Its first request is still to come, or the rest of another."""
+        return self._idle() and (self._fresh or self._reader.in_head or self._reader.in_body)
+
+    @property
     def expected(self) -> bool:
-        """An answer is under way, or the first request is still to come."""
-        return not self._idle() or self._deadline <= self.door.tick + HEAD
+        """An answer is under way, or a request."""
+        return not self._idle() or self.awaited

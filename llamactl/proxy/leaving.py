@@ -52,8 +52,9 @@ async def clear(door: "Door", drain: float) -> None:
     """Let every answer of a model that is under way end, for `drain` seconds at the most; then nobody is let in.
 
     Who comes meanwhile is served. Only when those who were here have gone the door is shut, and opened once
-    more if somebody new has begun what takes long: so nobody waits outside for more than `HELD`. Whose answer has not
-    ended in time is told so, and so is who waits for an answer of our own, such as a call that starts a model.
+    more if somebody new has begun what takes long, or has not said yet what he wants: so nobody waits outside for more
+    than `HELD`. Whose answer has not ended in time is told so, and so is who waits for an answer of our own, such as a
+    call that starts a model.
     """
     with anyio.move_on_after(drain) as patience:
         while True:
@@ -64,17 +65,23 @@ async def clear(door: "Door", drain: float) -> None:
             door.shut()
             for _ in range(5):  # those that have been accepted by now appear
                 await anyio.lowlevel.checkpoint()
-            with anyio.move_on_after(HELD):
-                # An event for the end of an answer would cost something for every request there ever is.
-                while any(connection.expected for connection in door.connections):  # noqa: ASYNC110
-                    await anyio.sleep(0.005)
-            if not any(connection.busy for connection in door.connections):
+            await _none(door, lambda connection: connection.expected)
+            if not any(connection.busy or connection.awaited for connection in door.connections):
                 break
             await door.open()
+            await _none(door, lambda connection: connection.awaited)
     door.shut()
     if patience.cancelled_caught:
         await anyio.sleep(ACCEPTED)
     await give_up(door)
+
+
+async def _none(door: "Door", of: Callable[["Connection"], bool]) -> None:
+    """Wait until there are no such connections, for `HELD` at the most."""
+    with anyio.move_on_after(HELD):
+        # An event for the end of an answer would cost something for every request there ever is.
+        while any(map(of, door.connections)):  # noqa: ASYNC110
+            await anyio.sleep(0.005)
 
 
 def dismiss(door: "Door", why: Callable[[Caller], LlamactlError | None], *, guests: bool) -> None:

@@ -76,6 +76,27 @@ async def test_nobody_waits_outside_for_long(tmp_path: Path, monkeypatch: pytest
         await clearing
 
 
+async def test_who_is_slow_to_say_what_he_wants_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are served meanwhile; not awaited is who has been answered and keeps the connection."""
+    monkeypatch.setattr(leaving, "HELD", 0.02)
+    async with opened(tmp_path) as front:
+        slow, halfway, kept = [await front.client() for _ in range(3)]
+        kept.send(ask())
+        await kept.answer()
+        halfway.send(ask()[:-1])
+        clearing = asyncio.ensure_future(clear(front.door, 1000.0))
+        for _ in range(2):
+            await until(lambda: not front.door._servers)
+            await until(lambda: front.door._servers)
+            assert (await front.ask(ask())).body == asked()
+        assert not clearing.done()
+        halfway.send(ask()[-1:])
+        assert (await halfway.answer()).body == asked()
+        slow.send(ask())
+        assert (await slow.answer()).body == asked()
+        await clearing
+
+
 async def test_who_waits_for_an_answer_of_our_own_is_told_to_ask_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as front:
         front.web.play = always(HANG)
