@@ -112,7 +112,8 @@ def test_socket_io_over_http(home: Home, daemon: Daemon, pytestconfig: pytest.Co
                 if event == "models":
                     client.stdin.write('["requestModels", {}]\n')
                     client.stdin.flush()
-                told = json.loads(client.stdout.readline())
+                # Every 10 s it is told of metrics as well, whatever else it hears.
+                told = next(each for line in client.stdout if (each := json.loads(line))["event"] != "metrics")
                 assert told["event"] == event, told
             client.stdin.close()
     assert told["data"]["data"][0]["name"] == "alpha"
