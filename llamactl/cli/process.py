@@ -79,7 +79,7 @@ def running(client: "Client | Remote") -> list[str]:
 
 
 def anew(patience: float, *, keep_models: bool) -> tuple[DaemonStatus, list[str]]:
-    """How a daemon is after it has executed itself anew, which can be had from elsewhere, and what ran and does not.
+    """Have the daemon execute itself anew, wherever it is; how it is then, and the models that it has unloaded for it.
 
     Raises `TimedOut` after `patience` seconds.
     """

@@ -29,7 +29,7 @@ class Unit(NamedTuple):
 
 
 def install(*, user: bool, dry_run: bool) -> list[Unit]:
-    """How each was found, and what it is now unless it is a `dry_run`: for the system, or for this `user`.
+    """Write the files for the system, or for this `user`, unless it is a `dry_run`; gives them as they were found.
 
     Raises `Refused` where one was edited, before anything is written, `Forbidden`, and other `LlamactlError`s.
     """
